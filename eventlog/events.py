@@ -1,0 +1,319 @@
+"""What can happen, as data: every event type, and nothing about what it means.
+
+An event is stored as a MessagePack map with its tag in `type`. Tags and field types never change;
+new fields have defaults. Times are integers, nanoseconds since 1970 in UTC. `key` is a step's name
+path within its run. `Value` fields hold one MessagePack value, or a reference to a blob (values.py).
+"""
+
+import msgspec
+
+Value = msgspec.Raw
+NONE = msgspec.Raw(b"\xc0")
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Why something did not work: a stable code for programs, a message for people."""
+
+    code: str
+    message: str
+    type: str = ""
+    detail: str = ""
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What one attempt used; tokens are counts, money is US dollars."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
+    """One immutable fact, in the past tense."""
+
+
+# --- the run -----------------------------------------------------------------------------------
+
+
+class RunStarted(Event, frozen=True, tag="run.started"):
+    """First of every run. `source` is the file or plugin that the workflow came from."""
+
+    run: str
+    workflow: str
+    source: str = ""
+    code: bytes = b""  # digest of the workflow's source, to tell an edit from impurity
+    input: Value = NONE
+    seed: bytes = b""  # all that is random in the run is derived from it
+    folder: str = ""  # the repository that it works in
+    parent: str = ""  # the run that started it as a child, at parent_key
+    parent_key: str = ""
+
+
+class RunClaimed(Event, frozen=True, tag="run.claimed"):
+    """The newest claim says who may execute the run; `owner` names a kernel file lock."""
+
+    owner: str
+    host: str = ""
+    pid: int = 0
+
+
+class RunReleased(Event, frozen=True, tag="run.released"):
+    """The owner let go in good order: all that is left is waiting, or it was interrupted."""
+
+    owner: str
+    reason: str  # "waiting", "interrupted", "stopped"
+    waiting: list[str] = []  # keys of what is waited for
+    error: Failure | None = None  # why it stopped, where it could not go on
+
+
+class RunSucceeded(Event, frozen=True, tag="run.succeeded"):
+    output: Value = NONE
+
+
+class RunFailed(Event, frozen=True, tag="run.failed"):
+    error: Failure
+
+
+class CancelRequested(Event, frozen=True, tag="run.cancel_requested"):
+    reason: str = ""
+
+
+class RunCancelled(Event, frozen=True, tag="run.cancelled"):
+    reason: str = ""
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+class StepStarted(Event, frozen=True, tag="step.started"):
+    """Written before the effect, so that a crash leaves proof that it may have happened."""
+
+    key: str
+    kind: str  # "step", "shell", "agent", "model"
+    fingerprint: bytes  # digest of all that the step reads
+    reads: Value = NONE  # what the fingerprint was made of, for people and for differences
+    code: bytes = b""  # digest of a function's own source
+    attempt: int = 1
+
+
+class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
+    key: str
+    result: Value = NONE
+    attempt: int = 1
+    seconds: float = 0.0
+    usage: Usage | None = None
+    session: str = ""  # an agent's own session, to continue it
+    transcript: Value = NONE
+    snapshot: bytes = b""  # git tree of the workspace afterwards
+
+
+class AttemptFailed(Event, frozen=True, tag="step.attempt_failed"):
+    """One try failed and another will follow, not before `retry_at`."""
+
+    key: str
+    error: Failure
+    attempt: int = 1
+    retry_at: int = 0
+    seconds: float = 0.0
+    usage: Usage | None = None
+    session: str = ""
+    transcript: Value = NONE
+
+
+class StepFailed(Event, frozen=True, tag="step.failed"):
+    """The last try failed: the workflow sees it as an exception."""
+
+    key: str
+    error: Failure
+    attempt: int = 1
+    seconds: float = 0.0
+    usage: Usage | None = None
+    session: str = ""
+    transcript: Value = NONE
+
+
+class StepDeferred(Event, frozen=True, tag="step.deferred"):
+    """The server asked for patience (rate limit, overload): waits, and counts as no try."""
+
+    key: str
+    until: int
+    reason: str = ""
+    attempt: int = 1
+
+
+class StepCancelled(Event, frozen=True, tag="step.cancelled"):
+    """Its result was no longer wanted: the loser of a race, a sibling of a failure."""
+
+    key: str
+    reason: str = ""
+    attempt: int = 1
+
+
+class SessionOpened(Event, frozen=True, tag="step.session_opened"):
+    """The agent told the id of its session, so that a crash can resume it."""
+
+    key: str
+    session: str
+    attempt: int = 1
+
+
+class DoubtRaised(Event, frozen=True, tag="step.doubt_raised"):
+    """An effect was started and its outcome is unknown: a gate, until a person decides."""
+
+    key: str
+    attempt: int = 1
+
+
+# --- waiting -----------------------------------------------------------------------------------
+
+
+class ApprovalRequested(Event, frozen=True, tag="approval.requested"):
+    key: str
+    subject: Value = NONE
+    digest: bytes = b""  # of the subject: an approval holds for what was seen
+    by: list[str] = []  # who may decide; empty: anybody
+    count: int = 1  # how many different people must approve
+    expires_at: int = 0
+    on_deny: str = "raise"  # or "return"
+
+
+class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
+    key: str
+    approved: bool
+    by: str
+    note: str = ""
+    edits: Value = NONE
+    digest: bytes = b""
+
+
+class SignalAwaited(Event, frozen=True, tag="signal.awaited"):
+    key: str
+    signal: str
+
+
+class SignalReceived(Event, frozen=True, tag="signal.received"):
+    signal: str
+    payload: Value = NONE
+
+
+class TimerSet(Event, frozen=True, tag="timer.set"):
+    key: str
+    until: int
+
+
+class TimerFired(Event, frozen=True, tag="timer.fired"):
+    key: str
+
+
+# --- the rest of a workflow ----------------------------------------------------------------------
+
+
+class ChildStarted(Event, frozen=True, tag="child.started"):
+    key: str
+    run: str
+    fingerprint: bytes = b""
+
+
+class ChildFinished(Event, frozen=True, tag="child.finished"):
+    """Exactly one of `output` (status "succeeded") and `error` means something."""
+
+    key: str
+    run: str
+    status: str
+    output: Value = NONE
+    error: Failure | None = None
+
+
+class LoopExhausted(Event, frozen=True, tag="loop.exhausted"):
+    """The ceiling was reached before the condition held."""
+
+    key: str
+    max: int
+
+
+class Noted(Event, frozen=True, tag="note"):
+    key: str
+    text: str
+    data: Value = NONE
+
+
+class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event of a newer version: kept as its bytes, so that it survives a round trip."""
+
+    type: str
+    raw: msgspec.Raw
+
+
+KNOWN: tuple[type[Event], ...] = (
+    RunStarted,
+    RunClaimed,
+    RunReleased,
+    RunSucceeded,
+    RunFailed,
+    CancelRequested,
+    RunCancelled,
+    StepStarted,
+    StepSucceeded,
+    AttemptFailed,
+    StepFailed,
+    StepDeferred,
+    StepCancelled,
+    SessionOpened,
+    DoubtRaised,
+    ApprovalRequested,
+    ApprovalDecided,
+    SignalAwaited,
+    SignalReceived,
+    TimerSet,
+    TimerFired,
+    ChildStarted,
+    ChildFinished,
+    LoopExhausted,
+    Noted,
+)
+
+AnyEvent = (
+    RunStarted
+    | RunClaimed
+    | RunReleased
+    | RunSucceeded
+    | RunFailed
+    | CancelRequested
+    | RunCancelled
+    | StepStarted
+    | StepSucceeded
+    | AttemptFailed
+    | StepFailed
+    | StepDeferred
+    | StepCancelled
+    | SessionOpened
+    | DoubtRaised
+    | ApprovalRequested
+    | ApprovalDecided
+    | SignalAwaited
+    | SignalReceived
+    | TimerSet
+    | TimerFired
+    | ChildStarted
+    | ChildFinished
+    | LoopExhausted
+    | Noted
+    | UnknownEvent
+)
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """An event with its place: `seq` in the log, `offset` in its branch.
+
+    `time` is in nanoseconds since 1970, UTC. `actor` is who wrote it: `engine`, `cli:<user>`,
+    `mcp:<client>`, `web:<user>`. `version` is the schema version that the event was written with.
+    """
+
+    seq: int
+    branch: int
+    offset: int
+    time: int
+    actor: str
+    version: int
+    event: AnyEvent
