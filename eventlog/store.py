@@ -106,38 +106,40 @@ class Store:
         try:
             check_length(self.path, self._env)
             self._env.reader_check()
-            is_new = not self._env.stat()["entries"]
-            if is_new and not self.readonly:
-                self._room = Room(self.path, self._env)
-                self.transact(self._create, 0)
-            else:
-                self.view(self._recognise_and_keep)
+            if self.readonly:
+                self._recognise(None)
+                return
+            # LMDB keeps handles only of a write transaction that commits.
+            self.transact(self._create_or_recognise, 0)
+            self._room = Room(self.path, self._env)
         except lmdb.Error as error:
             raise LogDamaged(self.path, str(error)) from error
-        if self._room is None and not self.readonly:
-            self._room = Room(self.path, self._env)
 
-    def _create(self, txn: Txn) -> None:
-        if self._env.stat()["entries"]:  # another process was quicker
+    def _create_or_recognise(self, txn: Txn) -> None:
+        if self._env.stat()["entries"]:
             return self._recognise(txn)
         self.db = {name: self._env.open_db(name.encode(), txn=txn) for name in self._names}
         txn.put(_FORMAT_KEY, b"%d" % self._format, db=self.db["meta"])
 
-    def _recognise_and_keep(self, txn: Txn) -> None:
-        self._recognise(txn)
-        txn.commit()  # LMDB forgets handles that were opened in an aborted transaction
+    def _recognise(self, txn: Txn | None) -> None:
+        def open_existing(name: str) -> lmdb._Database:
+            return self._env.open_db(name.encode(), txn=txn, create=False)
 
-    def _recognise(self, txn: Txn) -> None:
         try:
-            meta = self._env.open_db(b"meta", txn=txn, create=False)
+            meta = open_existing("meta")
         except lmdb.NotFoundError as error:
             raise LogDamaged(self.path, "its data.mdb is another program's") from error
-        found = int(txn.get(_FORMAT_KEY, b"0", db=meta))
+        self._check_format(txn.get(_FORMAT_KEY, db=meta) if txn else self._peek(meta))
+        self.db = {name: open_existing(name) for name in self._names}
+
+    def _peek(self, meta: lmdb._Database) -> bytes | None:
+        with self._env.begin() as txn:
+            return txn.get(_FORMAT_KEY, db=meta)
+
+    def _check_format(self, stored: bytes | None) -> None:
+        found = int(stored or b"0")
         if found > self._format:
             raise LogTooNew(self.path, found=found, known=self._format)
-        self.db = {
-            name: self._env.open_db(name.encode(), txn=txn, create=False) for name in self._names
-        }
 
     def view(self, work: Callable[[Txn], T]) -> T:
         """Run `work` in a read transaction, anew when the map changed below it; keep it short."""
