@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -25,7 +25,10 @@ from .errors import (
 from .room import Room, check_length
 
 T = TypeVar("T")
-Txn: TypeAlias = "lmdb.Transaction[bytes]"
+if TYPE_CHECKING:
+    Txn: TypeAlias = lmdb.Transaction[bytes]
+else:
+    Txn = lmdb.Transaction
 
 MAP_SIZES = (1 << 40, 1 << 36, 1 << 32, 1 << 28)
 """Address space to ask for: the file is as large as what is in it, whichever is granted."""
