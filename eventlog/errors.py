@@ -1,16 +1,23 @@
 """Errors of the log, below the one root of everything Holdfast raises on purpose.
 
-    HoldfastError
-      LogError
-        BranchMoved         another writer appended first
-        NoSuchBranch        nothing has this branch number
-        NoSuchRun           no run has this id
-        RunExists           a run of this id was recorded before
-        LogTooNew           written by a newer Holdfast
-        LogDamaged          the file is cut short or its pages do not make sense
-        LogUnwritable       the disk is full, the folder read-only, the device broken
-        ValueTooLarge       one value is above what a transaction can hold
-        RecordCorrupt       a record does not decode
+HoldfastError
+  LogError
+    BranchMoved         another writer appended first
+    NoSuchBranch        nothing has this branch number
+    NoSuchOffset        a branch has no such offset to fork from
+    NoSuchRun           no run has this id
+    RunExists           a run of this id was recorded before
+    BadRunName          a run id that cannot be stored
+    LogTooNew           written by a newer Holdfast
+    LogDamaged          the file is cut short or its pages do not make sense
+    LogUnwritable       the disk is full, the folder read-only, the device broken
+    ValueTooLarge       one value is above what a transaction can hold
+    RecordCorrupt       a record does not decode
+    BlobDamaged         a blob is missing or differs from its digest
+    LogBusy             too many readers at once
+    LogClosed           used after close()
+    LogForked           used in a forked child of the process that opened it
+    LogOpenTwice        opened a second time in one process
 """
 
 from typing import ClassVar
@@ -49,6 +56,18 @@ class NoSuchBranch(LogError):
         self.branch = branch
 
 
+class NoSuchOffset(LogError):
+    code = "no_such_offset"
+    exit_status = 2
+
+    def __init__(self, branch: int, *, offset: int, head: int) -> None:
+        super().__init__(
+            f"branch {branch} has offsets 0 to {head}, not {offset}. "
+            "See its frames with: holdfast log"
+        )
+        self.branch, self.offset, self.head = branch, offset, head
+
+
 class NoSuchRun(LogError):
     code = "no_such_run"
     exit_status = 2
@@ -67,6 +86,18 @@ class RunExists(LogError):
             f"a run called {run!r} exists. Choose another --id, or go on with: holdfast resume {run}"
         )
         self.run = run
+
+
+class BadRunName(LogError):
+    code = "bad_run_name"
+    exit_status = 2
+
+    def __init__(self, run: str, *, limit_bytes: int) -> None:
+        super().__init__(
+            f"{run[:80]!r} cannot be a run's id: it needs 1 to {limit_bytes} bytes of UTF-8. "
+            "Choose another --id"
+        )
+        self.run, self.limit_bytes = run, limit_bytes
 
 
 class LogTooNew(LogError):
@@ -122,3 +153,54 @@ class RecordCorrupt(LogError):
             "Find out what else is hurt with: holdfast audit verify"
         )
         self.seq, self.reason = seq, reason
+
+
+class BlobDamaged(LogError):
+    code = "blob_damaged"
+
+    def __init__(self, digest: bytes, reason: str) -> None:
+        super().__init__(
+            f"blob {digest.hex()} of the log {reason}. "
+            "Find out what else is hurt with: holdfast audit verify"
+        )
+        self.digest, self.reason = digest, reason
+
+
+class LogBusy(LogError):
+    code = "log_busy"
+
+    def __init__(self, path: str, *, readers: int) -> None:
+        super().__init__(
+            f"the log in {path!r} has {readers} readers at once, which is all it has room for. "
+            "Wait for other commands to finish, then try again."
+        )
+        self.path, self.readers = path, readers
+
+
+class LogClosed(LogError):
+    code = "log_closed"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the log in {path!r} was closed. Open it again with Log.open().")
+        self.path = path
+
+
+class LogForked(LogError):
+    code = "log_forked"
+
+    def __init__(self, path: str, *, opened_by: int) -> None:
+        super().__init__(
+            f"the log in {path!r} was opened by process {opened_by} and cannot be used in a fork "
+            "of it. Open it anew in the child, or start children with the 'spawn' method."
+        )
+        self.path, self.opened_by = path, opened_by
+
+
+class LogOpenTwice(LogError):
+    code = "log_open_twice"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"the log in {path!r} is already open in this process. Pass that Log on, or close it."
+        )
+        self.path = path

@@ -239,10 +239,14 @@ class Noted(Event, frozen=True, tag="note"):
 
 
 class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event of a newer version: kept as its bytes, so that it survives a round trip."""
+    """An event of a newer version: kept as its bytes, so that it survives a round trip.
+
+    `version` is the schema version of those bytes; they are written again under it.
+    """
 
     type: str
     raw: msgspec.Raw
+    version: int = 1
 
 
 KNOWN: tuple[type[Event], ...] = (

@@ -1,0 +1,124 @@
+"""What listings and the scheduler need to know of a run, kept up to date event by event. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from .branches import BranchRow
+from .events import (
+    Event,
+    Failure,
+    Record,
+    RunCancelled,
+    RunClaimed,
+    RunFailed,
+    RunReleased,
+    RunStarted,
+    RunSucceeded,
+    TimerFired,
+    TimerSet,
+    UnknownEvent,
+)
+
+STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
+
+
+class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A run at a glance. Times are nanoseconds since 1970, UTC.
+
+    `owner` is the token of the process that claimed it, which may be dead (owners.py). A run that
+    nobody owns and that does not wait is "running": it was interrupted and can be resumed.
+    """
+
+    run: str
+    branch: int
+    workflow: str = ""
+    source: str = ""
+    folder: str = ""
+    status: str = "running"
+    started: int = 0
+    updated: int = 0  # when its last event was written
+    head: int = 0  # the next offset
+    owner: str = ""
+    waiting: list[str] = []
+    timers: dict[str, int] = {}  # key -> when it is due
+    error_code: str = ""
+    error_message: str = ""
+    parent: int | None = None  # the branch that it was forked from, at `offset`
+    offset: int = 0
+    parent_run: str = ""  # the run that started it as a child, at `parent_key`
+    parent_key: str = ""
+
+
+class Due(msgspec.Struct, frozen=True, gc=False):
+    """A timer of a run: when it is due, and the key of what waits for it."""
+
+    time: int
+    run: str
+    key: str
+    branch: int
+
+
+CHANGING = frozenset(
+    {
+        RunStarted,
+        RunClaimed,
+        RunReleased,
+        RunSucceeded,
+        RunFailed,
+        RunCancelled,
+        TimerSet,
+        TimerFired,
+    }
+)
+"""The only event types that `advance` answers with another row."""
+
+
+def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
+    """Return the row as it is after one more event: the same object when nothing changed."""
+    match event:
+        case RunStarted():
+            return replace(
+                row,
+                workflow=event.workflow,
+                source=event.source,
+                folder=event.folder,
+                started=time,
+                parent_run=event.parent,
+                parent_key=event.parent_key,
+            )
+        case RunClaimed(owner=owner):
+            return _with_error(replace(row, status="running", owner=owner, waiting=[]), None)
+        case RunReleased(reason=reason, waiting=waiting, error=error):
+            status = "waiting" if reason == "waiting" else "running"
+            return _with_error(replace(row, status=status, owner="", waiting=waiting), error)
+        case RunSucceeded():
+            return _ended(row, "succeeded")
+        case RunFailed(error=error):
+            return _with_error(_ended(row, "failed"), error)
+        case RunCancelled():
+            return _ended(row, "cancelled")
+        case TimerSet(key=key, until=until):
+            return replace(row, timers={**row.timers, key: until})
+        case TimerFired(key=key) if key in row.timers:
+            return replace(row, timers={k: t for k, t in row.timers.items() if k != key})
+        case _:
+            return row
+
+
+def _with_error(row: RunRow, error: Failure | None) -> RunRow:
+    code, message = (error.code, error.message) if error else ("", "")
+    return replace(row, error_code=code, error_message=message)
+
+
+def _ended(row: RunRow, status: str) -> RunRow:
+    return replace(row, status=status, owner="", waiting=[], timers={})
+
+
+def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:
+    """Return the row of a new branch: what it inherits, though not its parent's owner."""
+    row = RunRow(run=branch.run, branch=branch.branch, parent=branch.parent, offset=branch.offset)
+    for record in inherited:
+        row = advance(row, record.event, record.time)
+    return replace(row, started=branch.time, owner="")

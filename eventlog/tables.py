@@ -1,0 +1,177 @@
+"""The log's databases within the LMDB file: their names, keys and values, and reads of one row."""
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from heapq import merge
+from struct import Struct
+
+import msgspec
+from msgspec.structs import replace
+
+from .branches import BranchRow
+from .errors import NoSuchBranch, NoSuchRun
+from .merkle import read_peaks
+from .projection import STATUSES, Due, RunRow
+from .store import Store, Txn
+
+FORMAT = 1
+"""Of the file: raised when an older Holdfast could no longer read or extend it."""
+
+NAMES = (
+    "meta",  # b"format" -> FORMAT
+    "events",  # seq -> record
+    "tree",  # seq -> Merkle nodes, see merkle.py
+    "extents",  # (branch, offset) -> seq, where a branch's event does not follow its last in seq
+    "heads",  # branch -> next offset, last seq, time of the last event
+    "branches",  # branch -> BranchRow
+    "blobs",  # SHA-256 -> bytes, see values.py
+    "names",  # run -> branch
+    "runs",  # branch -> RunRow
+    "statuses",  # (status, branch) -> nothing
+    "due",  # (time, branch, digest of key) -> (run, key)
+    "snapshots",  # (branch, offset) -> an encoded state
+)
+
+U64 = Struct(">Q")
+PLACE = Struct(">QQ")  # branch, offset
+DUE = Struct(">QQ8s")
+STATUS = Struct(">BQ")
+_HEAD = Struct(">QQQ")
+
+NO_SEQ = 2**64 - 1
+LAST_TIME = 2**64 - 1
+LAST_BRANCH = 2**64 - 1
+
+encode = msgspec.msgpack.Encoder().encode
+_decode_branch = msgspec.msgpack.Decoder(BranchRow).decode
+_decode_run = msgspec.msgpack.Decoder(RunRow).decode
+_decode_due = msgspec.msgpack.Decoder(tuple[str, str]).decode
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """The end of a branch: its next offset, and where and when its last own event was written."""
+
+    offset: int
+    last_seq: int  # NO_SEQ before the first
+    time: int
+
+    def packed(self) -> bytes:
+        return _HEAD.pack(self.offset, self.last_seq, self.time)
+
+
+class Tables:
+    """Reads of single rows, each within a transaction that the caller holds."""
+
+    def __init__(self, store: Store) -> None:
+        self.db = store.db
+
+    def size(self, txn: Txn) -> int:
+        """Return the number of records."""
+        cursor = txn.cursor(self.db["events"])
+        return int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
+
+    def peaks(self, txn: Txn, size: int) -> list[bytes]:
+        """Return the complete subtrees of the first `size` records."""
+        tree = self.db["tree"]
+        return read_peaks(size, lambda seq: txn.get(U64.pack(seq), b"", db=tree))
+
+    def head(self, txn: Txn, branch: int) -> Head:
+        if row := txn.get(U64.pack(branch), db=self.db["heads"]):
+            return Head(*_HEAD.unpack(row))
+        raise NoSuchBranch(branch)
+
+    def branch(self, txn: Txn, branch: int) -> BranchRow:
+        if row := txn.get(U64.pack(branch), db=self.db["branches"]):
+            return _decode_branch(row)
+        raise NoSuchBranch(branch)
+
+    def branches(self, txn: Txn) -> list[BranchRow]:
+        rows = txn.cursor(self.db["branches"]).iternext(keys=False)
+        return [_decode_branch(row) for row in rows]
+
+    def branch_of(self, txn: Txn, run: str) -> int:
+        key = run.encode("utf-8", "surrogatepass")
+        if 0 < len(key) <= 511 and (row := txn.get(key, db=self.db["names"])):
+            return int.from_bytes(row, "big")
+        raise NoSuchRun(run)
+
+    def stored_run(self, txn: Txn, branch: int) -> RunRow | None:
+        """Return a run's row as it was written, without its head."""
+        row = txn.get(U64.pack(branch), db=self.db["runs"])
+        return _decode_run(row) if row else None
+
+    def run(self, txn: Txn, branch: int) -> RunRow:
+        """Return a run's row, with its head."""
+        row = self.stored_run(txn, branch)
+        assert row is not None, f"branch {branch} is listed and has no row"
+        head = self.head(txn, branch)
+        return replace(row, head=head.offset, updated=head.time)
+
+    def newest_runs(self, txn: Txn, statuses: Iterable[str]) -> Iterator[int]:
+        """Yield the branches of the runs of these statuses, the newest first."""
+        return merge(*(self._of_status(txn, status) for status in statuses), reverse=True)
+
+    def _of_status(self, txn: Txn, status: str) -> Iterator[int]:
+        if status not in STATUSES:
+            return
+        cursor = txn.cursor(self.db["statuses"])
+        if not cursor.set_range(status_key(status, LAST_BRANCH)):
+            cursor.last()
+        else:
+            cursor.prev()
+        for key in cursor.iterprev(values=False):
+            index, branch = STATUS.unpack(key)
+            if STATUSES[index] != status:
+                return
+            yield branch
+
+    def put_run(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
+        """Replace a run's row, and with it what `statuses` and `due` have of it."""
+        row = new or old
+        assert row is not None
+        key = U64.pack(row.branch)
+        if new is None:
+            txn.delete(key, db=self.db["runs"])
+        else:
+            txn.put(key, encode(new), db=self.db["runs"])
+        self._put_status(txn, old, new)
+        self._put_timers(txn, old, new)
+
+    def _put_status(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
+        if old and new and old.status == new.status:
+            return
+        if old:
+            txn.delete(status_key(old.status, old.branch), db=self.db["statuses"])
+        if new:
+            txn.put(status_key(new.status, new.branch), b"", db=self.db["statuses"])
+
+    def _put_timers(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
+        before = old.timers if old else {}
+        after = new.timers if new else {}
+        if before == after:
+            return
+        for key, until in before.items() - after.items():
+            assert old is not None
+            txn.delete(due_key(until, old.branch, key), db=self.db["due"])
+        for key, until in after.items() - before.items():
+            assert new is not None
+            txn.put(due_key(until, new.branch, key), encode((new.run, key)), db=self.db["due"])
+
+    def due(self, txn: Txn, until: int) -> list[Due]:
+        """Return the timers due by `until`, the earliest first."""
+        found: list[Due] = []
+        for place, row in txn.cursor(self.db["due"]):
+            time, branch, _ = DUE.unpack(place)
+            if time > until:
+                break
+            found.append(Due(time, *_decode_due(row), branch))
+        return found
+
+
+def status_key(status: str, branch: int) -> bytes:
+    return STATUS.pack(STATUSES.index(status), branch)
+
+
+def due_key(until: int, branch: int, key: str) -> bytes:
+    digest = sha256(key.encode("utf-8", "surrogatepass")).digest()
+    return DUE.pack(min(max(until, 0), LAST_TIME), branch, digest[:8])
