@@ -1,0 +1,17 @@
+"""The adapters that come with Holdfast, offered through the same hooks as anybody's.
+
+Modules are imported when something asks for an agent or a model: most commands never do.
+"""
+
+from collections.abc import Mapping
+
+from .hooks import hookimpl
+from .types import Agent
+
+
+@hookimpl
+def holdfast_agents() -> Mapping[str, Agent]:
+    from .agents.claude_code import ClaudeCode
+    from .agents.command import Command
+
+    return {"claude-code": ClaudeCode(), "command": Command()}
