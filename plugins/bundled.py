@@ -6,12 +6,18 @@ Modules are imported when something asks for an agent or a model: most commands 
 from collections.abc import Mapping
 
 from .hooks import hookimpl
-from .types import Agent
+from .types import Agent, Model
 
 
 @hookimpl
 def holdfast_agents() -> Mapping[str, Agent]:
-    from .agents.claude_code import ClaudeCode
-    from .agents.command import Command
+    from .agents import ClaudeCode, Command
 
     return {"claude-code": ClaudeCode(), "command": Command()}
+
+
+@hookimpl
+def holdfast_models() -> Mapping[str, Model]:
+    from .models import LitellmModel
+
+    return {"": LitellmModel()}

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 
 def _worker(method: str) -> Callable[[object], str]:
@@ -35,9 +35,10 @@ def check(hook: str, offered: object) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{hook} returned {type(offered).__name__}, not a mapping"]
     good: dict[str, Any] = {}
     reasons: list[str] = []
-    for name, value in offered.items():
-        reason = CHECKS[hook](value) if isinstance(name, str) else "its name is not a text"
-        if reason:
+    for name, value in cast(Mapping[object, Any], offered).items():
+        if not isinstance(name, str):
+            reasons.append(f"{hook} offers {name!r}, but its name is not a text")
+        elif reason := CHECKS[hook](value):
             reasons.append(f"{hook} offers {name!r}, but {reason}")
         else:
             good[name] = value

@@ -85,7 +85,7 @@ async def run_process(
     `on_stdout` or `on_stderr` ends the program and is raised here.
     """
     process = await _start(command, folder, env, install)
-    family = _family(process, env.get(MARK, ""))
+    find = _finder(process, env.get(MARK, ""))
     failures: list[Exception] = []
     async with trio.open_nursery() as nursery:
 
@@ -104,7 +104,7 @@ async def run_process(
             await _wait_for_ends(outlets, drain_s)
         finally:
             with trio.CancelScope(shield=True):
-                if left := await _end(family, grace_s=grace_s):
+                if left := await _end(find, grace_s=grace_s):
                     failures.append(StillRunning(left))
                 else:
                     await process.wait()
@@ -202,7 +202,7 @@ async def _wait_for_ends(outlets: Sequence[Outlet], seconds: float) -> None:
             await outlet.ended.wait()
 
 
-def _family(process: trio.Process, mark: str) -> Find:
+def _finder(process: trio.Process, mark: str) -> Find:
     if marks.can_see_marks():
         return partial(marks.find, mark=mark, session=process.pid)
     return partial(_group, process)
