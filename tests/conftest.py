@@ -5,7 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.model_server import ModelServer, Scenario
+from tests.support.model_script import Scenario
+from tests.support.model_server import ModelServer
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.model_server import ModelServer, Scenario
+from tests.support.model_script import Scenario
+from tests.support.model_server import ModelServer
 
 Serve = Callable[[Scenario], ModelServer]
 ASK = {"role": "user", "content": "go"}

@@ -50,8 +50,7 @@ if not __package__:  # run as a program: the folder of `tests` is not on the pat
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.support.model_request import Json, Request, understand
-from tests.support.model_script import Scenario as Scenario
-from tests.support.model_script import Script, reply_to
+from tests.support.model_script import Scenario, Script, reply_to
 from tests.support.model_wires import WIRES, Anthropic, Chat
 
 
