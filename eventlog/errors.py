@@ -1,16 +1,16 @@
 """Errors of the log, below the one root of everything Holdfast raises on purpose.
 
-    HoldfastError
-      LogError
-        BranchMoved         another writer appended first
-        NoSuchBranch        nothing has this branch number
-        NoSuchRun           no run has this id
-        RunExists           a run of this id was recorded before
-        LogTooNew           written by a newer Holdfast
-        LogDamaged          the file is cut short or its pages do not make sense
-        LogUnwritable       the disk is full, the folder read-only, the device broken
-        ValueTooLarge       one value is above what a transaction can hold
-        RecordCorrupt       a record does not decode
+HoldfastError
+  LogError
+    BranchMoved         another writer appended first
+    NoSuchBranch        nothing has this branch number
+    NoSuchRun           no run has this id
+    RunExists           a run of this id was recorded before
+    LogTooNew           written by a newer Holdfast
+    LogDamaged          the file is cut short or its pages do not make sense
+    LogUnwritable       the disk is full, the folder read-only, the device broken
+    ValueTooLarge       one value is above what a transaction can hold
+    RecordCorrupt       a record does not decode
 """
 
 from typing import ClassVar

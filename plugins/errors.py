@@ -1,16 +1,16 @@
 """Errors of adapters: each class tells the engine what to do about it.
 
-    HoldfastError
-      PluginError             a plugin cannot be loaded or used
-        UnknownAgent, UnknownModel
-      WorkError               one attempt at a task came to nothing
-        MissingBinary         the program is not installed: no use trying again
-        NotLoggedIn           no key or a wrong one: no use trying again
-        RateLimited           wait until `until` and try again: counts as no attempt
-        Refused               the model or provider declines this request
-        OutputInvalid         the answer does not fit the schema: ask again with the reason
-        NoOutput              it ended well and said nothing
-        Crashed               it ended badly, for a reason not known better
+HoldfastError
+  PluginError             a plugin cannot be loaded or used
+    UnknownAgent, UnknownModel
+  WorkError               one attempt at a task came to nothing
+    MissingBinary         the program is not installed: no use trying again
+    NotLoggedIn           no key or a wrong one: no use trying again
+    RateLimited           wait until `until` and try again: counts as no attempt
+    Refused               the model or provider declines this request
+    OutputInvalid         the answer does not fit the schema: ask again with the reason
+    NoOutput              it ended well and said nothing
+    Crashed               it ended badly, for a reason not known better
 """
 
 from collections.abc import Iterable
@@ -74,7 +74,9 @@ class RateLimited(WorkError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, until: int = 0, detail: str = "", session: str = "") -> None:
+    def __init__(
+        self, message: str, *, until: int = 0, detail: str = "", session: str = ""
+    ) -> None:
         super().__init__(message, detail=detail, session=session)
         self.until = until
 

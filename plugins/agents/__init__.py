@@ -1,0 +1,1 @@
+"""The coding agents that come with Holdfast, one module each."""

@@ -1,0 +1,1 @@
+"""The model back ends that come with Holdfast."""
