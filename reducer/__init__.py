@@ -1,5 +1,7 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
+from . import fingerprint
+from .code import digest
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .driver import Driver, Ended
@@ -44,6 +46,7 @@ from .tasks import Cancelled
 from .workflow import Workflow, workflow
 
 __all__ = [
+    "fingerprint",
     "ENDED",
     "AgentCall",
     "ApprovalDenied",
@@ -92,6 +95,7 @@ __all__ = [
     "WorkflowDiverged",
     "WorkflowError",
     "after_failure",
+    "digest",
     "decide",
     "decode",
     "diverged",
