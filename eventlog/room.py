@@ -7,7 +7,6 @@ import errno
 import os
 
 import lmdb
-from lmdb.verify import verify as problems_of
 
 from .errors import LogDamaged
 
@@ -68,5 +67,14 @@ def check_length(path: str, env: lmdb.Environment) -> None:
     needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     length = os.path.getsize(os.path.join(path, "data.mdb"))
     # LMDB may leave its last pages unwritten where they are free: only then is it sound.
-    if length < needed and problems_of(path):  # type: ignore[no-untyped-call]
+    if length < needed and _problems(path):
         raise LogDamaged(path, f"data.mdb has {length} of at least {needed} bytes")
+
+
+def _problems(path: str) -> list[str]:
+    from lmdb.verify import VerifyError, verify  # needed only here, in the worst case
+
+    try:
+        return verify(path)  # type: ignore[no-untyped-call, no-any-return]
+    except VerifyError as error:
+        return [str(error)]
