@@ -5,6 +5,7 @@ A commit into blocks that the file system has yet to allocate is several times s
 
 import errno
 import os
+from typing import Any, cast
 
 import lmdb
 
@@ -72,9 +73,9 @@ def check_length(path: str, env: lmdb.Environment) -> None:
 
 
 def _problems(path: str) -> list[str]:
-    from lmdb.verify import VerifyError, verify  # needed only here, in the worst case
+    from lmdb import verify as offline  # needed only here, in the worst case
 
     try:
-        return verify(path)  # type: ignore[no-untyped-call, no-any-return]
-    except VerifyError as error:
+        return cast("list[str]", cast(Any, offline).verify(path))
+    except offline.VerifyError as error:
         return [str(error)]

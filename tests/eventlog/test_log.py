@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 import msgspec
 import pytest
@@ -351,12 +352,9 @@ def test_threads_that_submit_share_commits_and_none_is_lost(log: Log) -> None:
 
     def work(branch: int) -> None:
         for offset in range(each):
-            heads: list[int | Exception] = []
-            heard = threading.Event()
-            batch = Batch(branch, notes(str(offset)), offset, "engine", offset)
-            log.submit(batch, lambda head, to=heads, ring=heard: (to.append(head), ring.set())[1])
-            heard.wait()
-            assert heads == [offset + 1]
+            heads: SimpleQueue[int | Exception] = SimpleQueue()
+            log.submit(Batch(branch, notes(str(offset)), offset, "engine", offset), heads.put)
+            assert heads.get() == offset + 1
         done.wait()
 
     threads = [threading.Thread(target=work, args=(branch,)) for branch in branches]
@@ -415,7 +413,7 @@ def test_a_caller_that_fails_on_the_news_does_not_stop_the_writer(
     monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
     results: list[int | Exception] = []
 
-    log.submit(Batch(branch, notes("a"), 0, "engine", 1), lambda _: 1 / 0)  # type: ignore[arg-type, return-value]
+    log.submit(Batch(branch, notes("a"), 0, "engine", 1), lambda _: 1 / 0)  # type: ignore[arg-type]
     log.submit(Batch(branch, notes("b"), 1, "engine", 1), results.append)
     log.close()
 
