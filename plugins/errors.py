@@ -1,16 +1,22 @@
 """Errors of adapters: each class tells the engine what to do about it.
 
-    HoldfastError
-      PluginError             a plugin cannot be loaded or used
-        UnknownAgent, UnknownModel
-      WorkError               one attempt at a task came to nothing
-        MissingBinary         the program is not installed: no use trying again
-        NotLoggedIn           no key or a wrong one: no use trying again
-        RateLimited           wait until `until` and try again: counts as no attempt
-        Refused               the model or provider declines this request
-        OutputInvalid         the answer does not fit the schema: ask again with the reason
-        NoOutput              it ended well and said nothing
-        Crashed               it ended badly, for a reason not known better
+HoldfastError
+  PluginError             a plugin cannot be loaded or used
+    UnknownAgent, UnknownModel
+    RedactionFailed       a plugin that hides secrets is broken: nothing is written
+  WorkError               one attempt at a task came to nothing
+    BadOptions            the options given to the adapter make no sense: no use trying again
+    MissingBinary         the program is not installed: no use trying again
+    MissingFolder         the folder to work in is not there: no use trying again
+    CommandTooLong        an argument or the environment is above what the system takes
+    NotLoggedIn           no key or a wrong one: no use trying again
+    RateLimited           wait until `until` and try again: counts as no attempt
+    Refused               the model or provider declines this request
+    OutputInvalid         the answer does not fit the schema: ask again with the reason
+    NoOutput              it ended well and said nothing
+    SessionLost           the agent does not know the session: try again without it
+    StillRunning          processes of the step survive even SIGKILL
+    Crashed               it ended badly, for a reason not known better
 """
 
 from collections.abc import Iterable
@@ -22,15 +28,20 @@ class PluginError(HoldfastError):
     code = "plugin"
 
 
+def _broken(plugins: Iterable[str]) -> str:
+    named = "; ".join(plugins)
+    return f"Broken plugins, which may have had it: {named}. " if named else ""
+
+
 class UnknownAgent(PluginError):
     code = "unknown_agent"
     exit_status = 2
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], broken: Iterable[str] = ()) -> None:
         self.name, self.known = name, sorted(known)
         super().__init__(
             f"no agent is called {name!r}; there are: {', '.join(self.known) or 'none'}. "
-            "See what is installed with: holdfast plugins"
+            f"{_broken(broken)}See what is installed with: holdfast plugins"
         )
 
 
@@ -38,12 +49,23 @@ class UnknownModel(PluginError):
     code = "unknown_model"
     exit_status = 2
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], broken: Iterable[str] = ()) -> None:
         self.name, self.known = name, sorted(known)
         super().__init__(
             f"no model back end answers for {name!r}; there are: {', '.join(self.known) or 'none'}. "
-            "See what is installed with: holdfast plugins"
+            f"{_broken(broken)}See what is installed with: holdfast plugins"
         )
+
+
+class RedactionFailed(PluginError):
+    code = "redaction_failed"
+
+    def __init__(self, plugin: str, distribution: str, reason: str) -> None:
+        super().__init__(
+            f"plugin {plugin!r} of {distribution!r} should hide secrets and failed: {reason}. "
+            f"Nothing was written. Mend it, or remove it: pip uninstall {distribution}"
+        )
+        self.plugin, self.distribution, self.reason = plugin, distribution, reason
 
 
 class WorkError(HoldfastError):
@@ -59,9 +81,39 @@ class WorkError(HoldfastError):
         self.detail, self.usage, self.session = detail, usage, session
 
 
+class BadOptions(WorkError):
+    code = "bad_options"
+    retryable = False
+
+
 class MissingBinary(WorkError):
     code = "missing_binary"
     retryable = False
+
+
+class MissingFolder(WorkError):
+    code = "missing_folder"
+    retryable = False
+
+    def __init__(self, folder: str, *, program: str) -> None:
+        super().__init__(
+            f"cannot run {program!r} in {folder!r}: there is no such folder. "
+            "Make it, or give the step another workspace."
+        )
+        self.folder, self.program = folder, program
+
+
+class CommandTooLong(WorkError):
+    code = "command_too_long"
+    retryable = False
+
+    def __init__(self, program: str, *, longest_bytes: int) -> None:
+        super().__init__(
+            f"cannot start {program!r}: its longest argument has {longest_bytes} bytes, and the "
+            "system takes about 128 KiB for one and 2 MiB for all with the environment. "
+            "Put the text in a file, or hand it over on standard input."
+        )
+        self.program, self.longest_bytes = program, longest_bytes
 
 
 class NotLoggedIn(WorkError):
@@ -74,8 +126,16 @@ class RateLimited(WorkError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, until: int = 0, detail: str = "", session: str = "") -> None:
-        super().__init__(message, detail=detail, session=session)
+    def __init__(
+        self,
+        message: str,
+        *,
+        until: int = 0,
+        detail: str = "",
+        usage: Usage | None = None,
+        session: str = "",
+    ) -> None:
+        super().__init__(message, detail=detail, usage=usage, session=session)
         self.until = until
 
 
@@ -94,3 +154,19 @@ class NoOutput(WorkError):
 
 class Crashed(WorkError):
     code = "crashed"
+
+
+class SessionLost(WorkError):
+    code = "session_lost"
+
+
+class StillRunning(WorkError):
+    code = "still_running"
+    retryable = False
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self.pids = sorted(pids)
+        super().__init__(
+            f"processes {', '.join(map(str, self.pids))} of the step do not end, not even after "
+            "SIGKILL. They wait for the kernel or run as another user; end them, then resume."
+        )

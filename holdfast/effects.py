@@ -1,0 +1,221 @@
+"""Doing one attempt at a step: the place where the world is touched.
+
+`perform` returns what came of it as data, or raises; it knows neither log nor state. Cancelled by
+trio, it leaves nothing running.
+"""
+
+import inspect
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from holdfast.eventlog import Failure, HoldfastError, Usage
+from holdfast.plugins import (
+    MARK,
+    AgentTask,
+    Emit,
+    Message,
+    ModelCall,
+    OutputInvalid,
+    Plugins,
+    Progress,
+    WorkError,
+    run_process,
+)
+from holdfast.reducer import (
+    AgentCall,
+    FunctionCall,
+    ModelAsk,
+    ShellCall,
+    ShellResult,
+    Step,
+    StepRequest,
+    fingerprint,
+)
+
+TAIL_CHARACTERS = 2000
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A successful attempt: its value, not yet encoded, and what it used."""
+
+    value: Any
+    usage: Usage | None = None
+    session: str = ""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One attempt to make. `step` is the record of the step so far, this attempt included."""
+
+    request: StepRequest
+    step: Step
+    folder: Path
+    mark: str
+
+
+class TimedOut(WorkError):
+    code = "timeout"
+
+
+class CommandFailed(WorkError):
+    code = "exit_status"
+
+
+async def perform(job: Job, plugins: Plugins, emit: Emit) -> Done:
+    """Do one attempt, within the time-outs of the step's policy."""
+    policy = job.request.policy
+    if not policy.timeout and not policy.idle_timeout:
+        return await _dispatch(job, plugins, emit)
+    idle_s = policy.idle_timeout / 1e9 or float("inf")
+    with trio.move_on_after(policy.timeout / 1e9 or float("inf")) as whole:
+        with trio.move_on_after(idle_s) as idle:
+
+            def emit_and_live_on(progress: Progress) -> None:
+                idle.deadline = trio.current_time() + idle_s
+                emit(progress)
+
+            return await _dispatch(job, plugins, emit_and_live_on)
+    limit_s = policy.timeout / 1e9 if whole.cancelled_caught else idle_s
+    kind = "timeout" if whole.cancelled_caught else "idle_timeout"
+    raise TimedOut(f"no end within {kind} of {limit_s:g} s. Raise {kind}=, or ask for less at once.")
+
+
+async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
+    call = job.request.call
+    match call:
+        case FunctionCall(function=function, args=args, kwargs=kwargs):
+            return Done(await _call(function, args, kwargs))
+        case ShellCall():
+            return Done(await _shell(call, job, emit))
+        case AgentCall():
+            return await _agent(call, job, plugins, emit)
+        case ModelAsk():
+            return await _model(call, job, plugins, emit)
+
+
+async def _call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return await function(*args, **kwargs)
+    # A thread cannot be stopped: a cancelled one is left to end by itself, and its result is dropped.
+    return await trio.to_thread.run_sync(lambda: function(*args, **kwargs), abandon_on_cancel=True)
+
+
+async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
+    out, err = bytearray(), bytearray()
+
+    def collect(into: bytearray) -> Callable[[bytes], None]:
+        def take(data: bytes) -> None:
+            into.extend(data)
+            emit(Progress("raw", data.decode(errors="replace")))
+
+        return take
+
+    began = time.monotonic()
+    code = await run_process(
+        call.command,
+        folder=job.folder / call.folder,
+        env=environment(job.mark, call.env),
+        on_stdout=collect(out),
+        on_stderr=collect(err),
+    )
+    stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
+    result = ShellResult(code, stdout, stderr, round(time.monotonic() - began, 6))
+    if call.check and code != 0:
+        last = (stderr.strip() or stdout.strip()).rpartition("\n")[2][:200]
+        detail = f"{stdout[-TAIL_CHARACTERS:]}\n{stderr[-TAIL_CHARACTERS:]}".strip()
+        raise CommandFailed(f"{call.command!r} ended with status {code}: {last}", detail=detail)
+    return result
+
+
+async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Done:
+    agent = plugins.agent(call.agent)
+    session = _session_to_continue(job.step)
+    task = AgentTask(
+        prompt=_prompt(call.prompt, job.step, continues=bool(session)),
+        folder=job.folder / call.folder,
+        env=environment(job.mark, {}),
+        model=call.model,
+        schema=fingerprint.schema(job.request.output),
+        session=session or None,
+        permissions=call.permissions,
+        options=call.options,
+    )
+    result = await agent.run(task, emit)
+    value = _typed(job.request.output, result.text, result.output, result.usage, result.session)
+    return Done(value, result.usage, result.session)
+
+
+def _session_to_continue(step: Step) -> str:
+    """A session goes on after a crash of ours or an answer that did not fit, not after its own end."""
+    ended_badly = step.error is not None and step.error.code != "output_invalid"
+    return "" if ended_badly else step.session
+
+
+def _prompt(prompt: str, step: Step, *, continues: bool) -> str:
+    if step.error is not None and step.error.code == "output_invalid":
+        reason = (
+            f"The last answer was not usable: {step.error.message}\n"
+            "Answer again, with data that fits what was asked for."
+        )
+        return reason if continues else f"{prompt}\n\n{reason}"
+    if continues:
+        return f"You were interrupted. Look at what is done and go on with this task:\n\n{prompt}"
+    return prompt
+
+
+async def _model(call: ModelAsk, job: Job, plugins: Plugins, emit: Emit) -> Done:
+    messages = [Message(role, content) for role, content in call.messages]
+    error = job.step.error
+    if error is not None and error.code == "output_invalid":
+        if error.detail:
+            messages.append(Message("assistant", error.detail))
+        messages.append(Message("user", f"This does not fit: {error.message}\nAnswer again."))
+    asked = ModelCall(
+        model=call.model,
+        messages=messages,
+        schema=fingerprint.schema(job.request.output),
+        params=call.params,
+    )
+    result = await plugins.model(call.model).call(asked, emit)
+    return Done(_typed(job.request.output, result.text, result.output, result.usage), result.usage)
+
+
+def _typed(output: Any, text: str, data: Any, usage: Usage | None, session: str = "") -> Any:
+    """Return the answer as the wanted type, or raise OutputInvalid with the reason."""
+    if fingerprint.schema(output) is None:
+        return text
+    try:
+        return msgspec.convert(data, output)
+    except msgspec.ValidationError as error:
+        raise OutputInvalid(
+            f"the answer does not fit {getattr(output, '__name__', output)}: {error}",
+            detail=text,
+            usage=usage,
+            session=session,
+        ) from error
+
+
+def environment(mark: str, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a step's processes, with the mark that finds them again."""
+    return {**os.environ, **extra, MARK: mark}
+
+
+def failure(error: BaseException) -> Failure:
+    """Return the record of an exception."""
+    kind = type(error).__qualname__
+    if isinstance(error, WorkError):
+        return Failure(error.code, str(error), kind, error.detail)
+    if isinstance(error, HoldfastError):
+        return Failure(error.code, str(error), kind)
+    trace = "".join(traceback.format_exception(error))
+    return Failure("exception", f"{kind}: {error}", kind, trace[-2 * TAIL_CHARACTERS :])
+
+

@@ -1,0 +1,272 @@
+"""The engine: claims runs, executes them under trio, and commits what happens in groups.
+
+It takes its clock, its log, its plugins and its workflows as arguments, so that a test can stand in
+for each of them.
+"""
+
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import msgspec
+import trio
+from outcome import Value
+
+from holdfast.eventlog import (
+    Batch,
+    BranchMoved,
+    Doorbell,
+    Event,
+    Log,
+    NoSuchRun,
+    Owner,
+    RunClaimed,
+    RunStarted,
+    owner_alive,
+    pack,
+    ring,
+)
+from holdfast.plugins import Plugins, Progress
+from holdfast.reducer import ENDED, ChildRequest, State, Workflow, digest, fingerprint
+
+from .errors import RunBusy, RunEnded
+from .execution import Execution, Outcome
+from .limits import Limits
+from .runs import read_state, request_cancel
+
+LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
+
+
+class Watcher(Protocol):
+    """Sees a run live: what was committed, and what agents say in between."""
+
+    def events(self, state: State, events: Sequence[Event]) -> None: ...
+
+    def progress(self, run: str, key: str, progress: Progress) -> None: ...
+
+
+class Engine:
+    """Executes runs of one log in this process. Use as `async with Engine(...) as engine`.
+
+    `load` finds a workflow by its reference. `now` is the clock, in ns since 1970. `linger_s` is how
+    long `execute` stays for a timer when nothing but waiting is left.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        plugins: Plugins,
+        load: Callable[[str], Workflow],
+        *,
+        now: Callable[[], int] = time.time_ns,
+        actor: str = "engine",
+        watcher: Watcher | None = None,
+        limits: Limits | None = None,
+        linger_s: float = 60.0,
+    ) -> None:
+        self.log = log
+        self.plugins = plugins
+        self.load = load
+        self.now = now
+        self.actor = actor
+        self.watcher = watcher
+        self.limits = limits or Limits()
+        self.linger_ns = int(linger_s * 1e9)
+        self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
+        self._executions: dict[str, Execution] = {}
+        self._delivered: deque[tuple[trio.lowlevel.Task, int | Exception]] = deque()
+        self.limits.freed = self._wake_all
+
+    async def __aenter__(self) -> "Engine":
+        self._service = self._serve()
+        return await self._service.__aenter__()
+
+    async def __aexit__(self, *exc_info: Any) -> bool | None:
+        return await self._service.__aexit__(*exc_info)
+
+    @asynccontextmanager
+    async def _serve(self) -> AsyncIterator["Engine"]:
+        """Own a claim's lock, and listen for other processes, as long as the engine is open."""
+        self.owner = Owner.acquire(self.log.path)
+        self._token = trio.lowlevel.current_trio_token()
+        try:
+            with Doorbell(self.log.path) as bell:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._listen, bell)
+                    nursery.start_soon(self._look_again)
+                    yield self
+                    nursery.cancel_scope.cancel()
+        finally:
+            self.owner.close()
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    def create(
+        self,
+        workflow: Workflow,
+        input: Mapping[str, Any],
+        *,
+        run: str,
+        folder: str = "",
+        source: str = "",
+        parent: str = "",
+        parent_key: str = "",
+    ) -> int:
+        """Record a new run, checked and not yet begun, and return its branch.
+
+        Raises InputInvalid, RunExists and LogUnwritable; nothing is written then.
+        """
+        blobs: dict[bytes, bytes] = {}
+        given = workflow.check(dict(input))
+        event = RunStarted(
+            run=run,
+            workflow=workflow.name,
+            source=source or workflow.reference,
+            code=digest(workflow.function),
+            input=pack(fingerprint.encode(given, "the input"), blobs),
+            seed=secrets.token_bytes(16),
+            folder=folder,
+            parent=parent,
+            parent_key=parent_key,
+        )
+        return self.log.create_run(run, [event], actor=self.actor, time=self.now(), blobs=blobs)
+
+    async def execute(
+        self, run: str, *, workflow: Workflow | None = None, takeover: bool = False
+    ) -> Outcome:
+        """Claim a run and execute it until it ends or only waits.
+
+        Raises RunBusy when a live process has it (unless `takeover`), RunReplaced when another takes
+        it over meanwhile, RunEnded, WorkflowError where the workflow cannot be driven on.
+        """
+        branch = self.log.branch_of(run)
+        row = self.log.run(run)
+        if row.status in ENDED:
+            raise RunEnded(run, row.status, "resumed")
+        if workflow is None:
+            workflow = self.load(row.source)
+        self._claim(run, branch, takeover=takeover)
+        execution = Execution(self, branch, workflow)
+        self._executions[run] = execution
+        try:
+            return await execution.go()
+        finally:
+            del self._executions[run]
+
+    def _claim(self, run: str, branch: int, *, takeover: bool) -> None:
+        while True:
+            head, row = self.log.head(branch), self.log.run(run)
+            held = row.owner and (row.owner == self.owner.token or self._alive(row.owner))
+            if held and not takeover:
+                raise RunBusy(run, host=row.host, pid=row.pid)
+            if row.status in ENDED:
+                raise RunEnded(run, row.status, "resumed")
+            claim = RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
+            try:
+                self.log.append(
+                    branch, [claim], expected=head, actor=self.actor, time=self.now()
+                )
+            except BranchMoved:
+                continue
+            if held:
+                ring(self.log.path)
+            return
+
+    def _alive(self, owner: str) -> bool:
+        return owner_alive(self.log.path, owner)
+
+    async def execute_child(self, run: str, request: ChildRequest, parent: State) -> Outcome:
+        """Execute a child run, which is created when it is new; an ended one tells its outcome."""
+        try:
+            row = self.log.run(run)
+        except NoSuchRun:
+            workflow = self.load(request.workflow)
+            self.create(
+                workflow,
+                request.input,
+                run=run,
+                folder=parent.folder,
+                source=request.workflow,
+                parent=parent.run,
+                parent_key=request.key,
+            )
+            return await self.execute(run, workflow=workflow)
+        if row.status in ENDED:
+            return self.outcome(run)
+        return await self.execute(run)
+
+    def cancel_child(self, run: str) -> None:
+        """Ask a child run to cancel itself; one that waits is cancelled when it is next executed."""
+        request_cancel(self.log, run, self.actor, "its parent no longer wants it", now=self.now())
+        if run in self._executions:
+            self._executions[run].wake()
+
+    def outcome(self, run: str) -> Outcome:
+        """Return how an ended run ended."""
+        row = self.log.run(run)
+        state = read_state(self.log, row.branch)
+        output = msgspec.msgpack.decode(self.log.load(state.output))
+        return Outcome(run, state.status, state.offset, output, state.error, state.waiting)
+
+    # --- commits -------------------------------------------------------------------------------
+
+    async def commit(self, batch: Batch) -> int:
+        """Append durably; raise BranchMoved. Batches of many runs share one flush.
+
+        While nothing else is at work here, the flush happens in this thread: there is nobody to
+        overtake it, and handing it to the writer thread and back costs a third of a flush.
+        """
+        if self._alone():
+            return self.log.append(
+                batch.branch,
+                batch.events,
+                expected=batch.expected,
+                actor=batch.actor,
+                time=batch.time,
+                blobs=batch.blobs,
+            )
+        task = trio.lowlevel.current_task()
+
+        def done(result: int | Exception) -> None:
+            self._delivered.append((task, result))
+            self._token.run_sync_soon(self._deliver, idempotent=True)
+
+        self.log.submit(batch, done)
+        # Never abandoned: a cancelled commit would land all the same, after we said that it did not.
+        result = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        if isinstance(result, Exception):
+            raise result
+        return int(result)
+
+    def _alone(self) -> bool:
+        if len(self._executions) > 1:
+            return False
+        return all(execution.idle for execution in self._executions.values())
+
+    def _deliver(self) -> None:
+        while self._delivered:
+            task, result = self._delivered.popleft()
+            trio.lowlevel.reschedule(task, Value(result))
+
+    # --- other processes -----------------------------------------------------------------------
+
+    async def _listen(self, bell: Doorbell) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(bell.fileno())
+            bell.drain()
+            self._wake_all()
+
+    async def _look_again(self) -> None:
+        while True:
+            await trio.sleep(LOOK_AGAIN_S)
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for execution in self._executions.values():
+            execution.wake()

@@ -1,0 +1,105 @@
+"""Errors of the engine and the command line.
+
+    HoldfastError
+      EngineError
+        RunBusy             another live process executes the run
+        RunReplaced         another process took the run over: this one stopped
+        RunEnded            the run is over, so this cannot be done to it
+        NoSuchGate          nothing of this name waits for a decision
+        GateAmbiguous       several gates wait: say which
+      ProjectError          no project here, or its folder cannot be used
+"""
+
+from collections.abc import Sequence
+
+from holdfast.eventlog import HoldfastError
+
+
+class EngineError(HoldfastError):
+    code = "engine"
+
+
+class RunBusy(EngineError):
+    code = "run_busy"
+
+    def __init__(self, run: str, *, host: str, pid: int) -> None:
+        super().__init__(
+            f"run {run!r} is being executed by process {pid} on {host!r}. Watch it with: "
+            f"holdfast watch {run} (or take it over with: holdfast resume {run} --takeover)"
+        )
+        self.run, self.host, self.pid = run, host, pid
+
+
+class RunReplaced(EngineError):
+    code = "run_replaced"
+
+    def __init__(self, run: str, owner: str) -> None:
+        super().__init__(
+            f"run {run!r} was taken over by another process ({owner}); this one stopped and wrote "
+            f"nothing more. Watch the run with: holdfast watch {run}"
+        )
+        self.run, self.owner = run, owner
+
+
+class RunEnded(EngineError):
+    code = "run_ended"
+    exit_status = 2
+
+    def __init__(self, run: str, status: str, wanted: str) -> None:
+        super().__init__(
+            f"run {run!r} has {status}, so it cannot be {wanted}. Look at it with: holdfast show {run}"
+        )
+        self.run, self.status = run, status
+
+
+class RunTooNew(EngineError):
+    code = "run_too_new"
+
+    def __init__(self, run: str, count: int) -> None:
+        super().__init__(
+            f"run {run!r} has {count} events of a newer Holdfast, whose meaning is unknown here. "
+            "Go on with the version that wrote them: pip install -U holdfast"
+        )
+        self.run, self.count = run, count
+
+
+class NoSuchGate(EngineError):
+    code = "no_such_gate"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str | None, open_gates: Sequence[str]) -> None:
+        named = "no open gate" if gate is None else f"no open gate {gate!r}"
+        there = f" Open are: {', '.join(map(repr, open_gates))}." if open_gates else ""
+        super().__init__(
+            f"run {run!r} has {named}.{there} See what it waits for with: holdfast show {run}"
+        )
+        self.run, self.gate, self.open_gates = run, gate, list(open_gates)
+
+
+class GateAmbiguous(EngineError):
+    code = "gate_ambiguous"
+    exit_status = 2
+
+    def __init__(self, run: str, open_gates: Sequence[str]) -> None:
+        super().__init__(
+            f"run {run!r} waits at {len(open_gates)} gates: {', '.join(map(repr, open_gates))}. "
+            f"Say which: holdfast approve {run} GATE"
+        )
+        self.run, self.open_gates = run, list(open_gates)
+
+
+class NotAllowed(EngineError):
+    code = "not_allowed"
+    exit_status = 2
+
+    def __init__(self, gate: str, who: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"{who!r} may not decide {gate!r}: it is for {', '.join(map(repr, allowed))}. "
+            "Decide as one of them with --by"
+        )
+        self.gate, self.who, self.allowed = gate, who, list(allowed)
+
+
+class ProjectError(HoldfastError):
+    code = "project"
+    exit_status = 2

@@ -1,0 +1,47 @@
+"""How much may be at work at once, over all runs of one process."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from holdfast.reducer import AgentCall, ModelAsk, StepRequest
+
+
+class Limits:
+    """Slots for attempts: one kind for each agent, each model, shell commands and functions."""
+
+    def __init__(
+        self, *, steps: int = 1024, shell: int = 8, agent: int = 8, model: int = 64
+    ) -> None:
+        self._room = {"step": steps, "shell": shell, "agent": agent, "model": model}
+        self._taken: Counter[str] = Counter()
+        self.freed: Callable[[], None] = lambda: None
+
+    def slot(self, request: StepRequest) -> str:
+        """Return the name of the slot that the request needs."""
+        match request.call:
+            case AgentCall(agent=name):
+                return f"agent/{name}"
+            case ModelAsk(model=name):
+                return f"model/{name}"
+            case _:
+                return request.kind
+
+    def has_room(self, request: StepRequest) -> bool:
+        return self._taken[self.slot(request)] < self._room[request.kind]
+
+    def acquire(self, request: StepRequest) -> bool:
+        """Take a slot if there is one."""
+        slot = self.slot(request)
+        if self._taken[slot] >= self._room[request.kind]:
+            return False
+        self._taken[slot] += 1
+        return True
+
+    def release(self, request: StepRequest) -> None:
+        """Give a slot back; whoever waits for one is told when there was none."""
+        slot = self.slot(request)
+        self._taken[slot] -= 1
+        if self._taken[slot] == self._room[request.kind] - 1:
+            self.freed()
+
+

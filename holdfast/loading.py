@@ -1,0 +1,122 @@
+"""From what a person types to a workflow: a file, `FILE:NAME`, or the name of an installed one."""
+
+import hashlib
+import importlib
+import importlib.util
+import linecache
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from holdfast.reducer import NotAWorkflow, Workflow
+
+
+class Loader:
+    """Finds workflows. `installed` maps names to `module:function`, `folder` holds the project's own."""
+
+    def __init__(self, installed: Mapping[str, str], folder: Path | None = None) -> None:
+        self._installed = installed
+        self._folder = folder
+
+    def __call__(self, reference: str) -> Workflow:
+        """Return the workflow; raise NotAWorkflow with what there is instead."""
+        path, name = _split(reference)
+        if path is not None:
+            return from_file(path, name)
+        own = self._own(reference)
+        if own is not None:
+            return from_file(own, None)
+        if reference in self._installed:
+            return from_module(self._installed[reference])
+        if ":" in reference and _is_module(reference):
+            return from_module(reference)
+        raise NotAWorkflow(
+            f"no workflow is called {reference!r}; there are: {', '.join(self.names()) or 'none'}. "
+            "Give a file (fix.py or fix.py:name) or one of these names"
+        )
+
+    def names(self) -> list[str]:
+        """Return the names that can be run, the project's own included."""
+        own = self._folder.glob("*.py") if self._folder and self._folder.is_dir() else ()
+        return sorted({*self._installed, *(path.stem for path in own)})
+
+    def _own(self, name: str) -> Path | None:
+        if self._folder is None or not name.isprintable() or "/" in name or "\\" in name:
+            return None
+        path = self._folder / f"{name}.py"
+        return path if path.is_file() else None
+
+
+def _split(reference: str) -> tuple[Path | None, str | None]:
+    """Take `FILE` or `FILE:NAME` apart; a reference without a path is neither."""
+    file, colon, name = reference.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Path(file), name or None
+    return (Path(reference), None) if reference.endswith(".py") else (None, None)
+
+
+def _is_module(reference: str) -> bool:
+    module = reference.partition(":")[0]
+    return all(part.isidentifier() for part in module.split("."))
+
+
+def from_module(reference: str) -> Workflow:
+    """Return the workflow that stands as `module:function` in an installed package."""
+    module_name, _, name = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except Exception as error:
+        raise NotAWorkflow(f"{reference!r} cannot be imported: {_last_line(error)}") from error
+    if not isinstance(found, Workflow):
+        raise NotAWorkflow(f"{reference!r} is no workflow. Mark the function with @workflow")
+    return found
+
+
+def from_file(path: Path, name: str | None) -> Workflow:
+    """Return the workflow in a file: the one called `name`, or the only one."""
+    module = _load(path)
+    found = {
+        value.name: value
+        for value in vars(module).values()
+        if isinstance(value, Workflow) and value.function.__module__ == module.__name__
+    }
+    listed = ", ".join(sorted(found))
+    if not found:
+        raise NotAWorkflow(f"{str(path)!r} has no workflow. Mark an async function with @workflow")
+    if name is None and len(found) > 1:
+        raise NotAWorkflow(f"{str(path)!r} has several workflows; say which: {path}:NAME ({listed})")
+    if name is not None and name not in found:
+        raise NotAWorkflow(f"{str(path)!r} has no workflow {name!r}; it has: {listed}")
+    return found[name] if name is not None else next(iter(found.values()))
+
+
+def _load(path: Path) -> ModuleType:
+    """Import a file under a name of its own, so that it shadows nothing and is read afresh."""
+    full = path.resolve()
+    name = f"holdfast_file_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
+    try:
+        source = full.read_bytes()
+    except OSError as error:
+        raise NotAWorkflow(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    module = ModuleType(name)
+    module.__file__ = str(full)
+    sys.modules[name] = module  # annotations and pickles look their module up by name
+    linecache.checkcache(str(full))
+    folder = str(full.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # a workflow may import its neighbours
+    try:
+        exec(compile(source, str(full), "exec"), vars(module))
+    except Exception as error:
+        del sys.modules[name]
+        raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error
+    return module
+
+
+def _last_line(error: Exception) -> str:
+    lines = traceback.format_exception_only(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return lines[-1].strip() + where

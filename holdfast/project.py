@@ -1,0 +1,78 @@
+"""Where a project is: the folder with `.holdfast`, found upward from the working directory, like git."""
+
+import os
+from pathlib import Path
+
+from holdfast.eventlog import Log
+
+from .errors import ProjectError
+
+FOLDER = ".holdfast"
+
+
+class Project:
+    """A project's places. `root` is the repository, `home` its `.holdfast` folder."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self.root = root
+        self.home = home
+
+    @classmethod
+    def find(cls, home: str | None = None, start: Path | None = None) -> "Project":
+        """Find the project: `home`, else $HOLDFAST_HOME, else upward from `start`, else here.
+
+        Without any `.holdfast` the git repository's root is the project, and without one `start`.
+        """
+        given = home or os.environ.get("HOLDFAST_HOME")
+        here = (start or Path.cwd()).resolve()
+        if given:
+            path = Path(given).resolve()
+            root = path.parent if path.name == FOLDER else cls._root_above(here)
+            return cls(root, path)
+        root = cls._root_above(here)
+        return cls(root, root / FOLDER)
+
+    @staticmethod
+    def _root_above(here: Path) -> Path:
+        above = [here, *here.parents]
+        for marker in (FOLDER, ".git"):
+            for folder in above:
+                if (folder / marker).exists():
+                    return folder
+        return here
+
+    @property
+    def log_folder(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def workflows(self) -> Path:
+        """Where the project's own workflows are, to be run by name."""
+        return self.home / "workflows"
+
+    def exists(self) -> bool:
+        return self.log_folder.exists()
+
+    def open_log(self, *, create: bool = False) -> Log:
+        """Open the project's log. Raises ProjectError where there is none, LogError otherwise."""
+        if not create and not self.exists():
+            raise ProjectError(
+                f"there is no Holdfast project in {str(self.root)!r} or above. Run a workflow to "
+                "make one: holdfast run FILE (or see it at work: holdfast demo)"
+            )
+        if create:
+            self._make_home()
+        return Log.open(self.log_folder)
+
+    def _make_home(self) -> None:
+        """Make the folder, and keep git from listing what is in it."""
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            ignore = self.home / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n!.gitignore\n!workflows/\n!workflows/**\n")
+        except OSError as error:
+            raise ProjectError(
+                f"the folder {str(self.home)!r} cannot be written: {error.strerror}. Give write "
+                "access, or choose another place with --home or HOLDFAST_HOME"
+            ) from error

@@ -1,0 +1,131 @@
+"""What adapters of command-line agents share: finding the program, its options, its lines of JSON."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from ..errors import BadOptions, MissingBinary
+from ..process import Lines, run_process
+from ..types import AgentTask, Emit, Progress, Readiness
+
+Json = dict[str, Any]
+OptionsType = TypeVar("OptionsType", bound=msgspec.Struct)
+
+VERSION_TIMEOUT_S = 20
+TAIL_LINES = 20
+
+
+class Program(NamedTuple):
+    """A program that has to be installed; the environment variable may say where it is."""
+
+    name: str
+    variable: str
+    install: str
+
+    def locate(self, env: Mapping[str, str]) -> str:
+        """Return its path, or raise MissingBinary."""
+        wanted = env.get(self.variable) or self.name
+        path = shutil.which(wanted, path=env.get("PATH", os.defpath))
+        if path is None:
+            raise MissingBinary(
+                f"cannot find the program {wanted!r} in the PATH. Install it with: {self.install} - "
+                f"or set {self.variable} to its path."
+            )
+        return path
+
+    def readiness(self) -> Readiness:
+        """Say where it is and which version, without letting it do anything."""
+        try:
+            path = self.locate(os.environ)
+            # Its own way of reporting: nothing that it prints may fail this.
+            done = subprocess.run(
+                [path, "--version"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=VERSION_TIMEOUT_S,
+                check=False,
+            )
+        except (MissingBinary, OSError, subprocess.TimeoutExpired) as error:
+            return Readiness(False, str(error))
+        said = (done.stdout or done.stderr).decode(errors="replace").strip()
+        if done.returncode:
+            return Readiness(False, f"{path} --version ended with {done.returncode}: {said}")
+        return Readiness(True, f"{said} ({path})")
+
+
+class Ending(NamedTuple):
+    """How the program ended, and the last lines that it wrote to standard error."""
+
+    code: int
+    stderr: str
+
+    def __str__(self) -> str:
+        how = f"signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+        return f"{how}: {self.stderr}" if self.stderr else how
+
+
+def options_of(task: AgentTask, kind: type[OptionsType]) -> OptionsType:
+    """Check the task's options against their type, or raise BadOptions."""
+    try:
+        return msgspec.convert(task.options, kind)
+    except msgspec.ValidationError as error:
+        known = ", ".join(kind.__struct_fields__)
+        raise BadOptions(f"the agent's options are wrong: {error}. It knows: {known}") from error
+
+
+async def run_lines(
+    argv: Sequence[str],
+    task: AgentTask,
+    emit: Emit,
+    *,
+    env: Mapping[str, str],
+    stdin: str,
+    on_line: Callable[[str], None],
+) -> Ending:
+    """Run a program in the task's folder and hand over its standard output line by line.
+
+    Standard error is shown as it comes, and its last lines are kept.
+    """
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def on_error_line(line: str) -> None:
+        tail.append(line)
+        emit(Progress("raw", line, {"stream": "stderr"}))
+
+    out, err = Lines(on_line), Lines(on_error_line)
+    code = await run_process(
+        argv, folder=task.folder, env=env, stdin=stdin.encode(), on_stdout=out, on_stderr=err
+    )
+    out.close()
+    err.close()
+    return Ending(code, "\n".join(tail).strip())
+
+
+async def run_jsonl(
+    argv: Sequence[str],
+    task: AgentTask,
+    emit: Emit,
+    *,
+    env: Mapping[str, str],
+    stdin: str,
+    on_event: Callable[[Json], None],
+) -> Ending:
+    """Run a program that prints JSON objects, one a line; any other line is only shown."""
+
+    def on_line(line: str) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if isinstance(event, dict):
+            on_event(cast(Json, event))
+        elif line.strip():
+            emit(Progress("raw", line))
+
+    return await run_lines(argv, task, emit, env=env, stdin=stdin, on_line=on_line)

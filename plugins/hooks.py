@@ -1,0 +1,46 @@
+"""The hook specifications: everything that a plugin can offer, one sentence each.
+
+A plugin is a module (or an object) that has some of these functions, marked with `hookimpl`, and is
+named in the entry-point group "holdfast" of its distribution. A hook returns objects.
+"""
+
+from collections.abc import Mapping
+
+import pluggy
+
+from holdfast.eventlog import Record
+
+from .types import Agent, Model
+
+PROJECT = "holdfast"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def holdfast_agents() -> Mapping[str, Agent]:  # type: ignore[empty-body]
+    """Offer coding agents, by the name that workflows use."""
+
+
+@hookspec
+def holdfast_models() -> Mapping[str, Model]:  # type: ignore[empty-body]
+    """Offer model back ends, by the prefix of the model names that they answer for.
+
+    The longest prefix that fits answers; "" fits every model.
+    """
+
+
+@hookspec
+def holdfast_workflows() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Offer workflows: name -> "module:function", so that listing them imports nothing."""
+
+
+@hookspec
+def holdfast_redact(text: str) -> str:  # type: ignore[empty-body]
+    """Return the text without the secrets in it; called with everything that is to be written."""
+
+
+@hookspec
+def holdfast_event(record: Record) -> None:
+    """Observe a record after it was written. What it raises is reported and changes nothing."""

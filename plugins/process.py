@@ -1,0 +1,242 @@
+"""The one way in which a program is started: fed, listened to, and ended with all that it started.
+
+Whatever happens to the step - success, failure, cancellation - nothing that the program started is
+alive when `run_process` returns.
+"""
+
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from . import marks
+from .errors import CommandTooLong, MissingBinary, MissingFolder, StillRunning
+from .marks import MARK
+
+OnBytes = Callable[[bytes], None]
+Find = Callable[[], set[int]]
+
+GRACE_S = 5.0  # between SIGTERM and SIGKILL
+KILL_S = 10.0  # how long SIGKILL may take before it is an error
+DRAIN_S = 0.5  # how long output may stay open after the program has ended
+LINE_BYTES = 32 * 1024 * 1024
+
+
+def ignore(_data: bytes) -> None:
+    """Take output and do nothing with it."""
+
+
+class Lines:
+    """Turns pieces of output into whole lines of text, without their line ends.
+
+    A line above the limit is handed on in pieces of that size. Call `close` at the end: the last
+    line may have no line end.
+    """
+
+    def __init__(self, on_line: Callable[[str], None], *, limit_bytes: int = LINE_BYTES) -> None:
+        self._on_line, self._limit = on_line, limit_bytes
+        self._rest = bytearray()
+
+    def __call__(self, data: bytes) -> None:
+        first, *others = data.split(b"\n")
+        self._add(first)
+        for piece in others:
+            self._flush()
+            self._add(piece)
+
+    def close(self) -> None:
+        if self._rest:
+            self._flush()
+
+    def _add(self, piece: bytes) -> None:
+        self._rest += piece
+        while len(self._rest) > self._limit:
+            head = self._rest[: self._limit]
+            del self._rest[: self._limit]
+            self._on_line(head.decode(errors="replace"))
+
+    def _flush(self) -> None:
+        line = self._rest.removesuffix(b"\r").decode(errors="replace")
+        self._rest.clear()
+        self._on_line(line)
+
+
+async def run_process(
+    command: str | Sequence[str],
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    on_stdout: OnBytes = ignore,
+    on_stderr: OnBytes = ignore,
+    install: str = "",
+    grace_s: float = GRACE_S,
+    drain_s: float = DRAIN_S,
+) -> int:
+    """Run a program, or a shell command given as one text, and return its exit code (-N: signal N).
+
+    `env` is its whole environment; under the name `MARK` it has what finds everything that the
+    program starts. `install` tells how to get the program, for when it is missing. An exception of
+    `on_stdout` or `on_stderr` ends the program and is raised here.
+    """
+    process = await _start(command, folder, env, install)
+    find = _finder(process, env.get(MARK, ""))
+    failures: list[Exception] = []
+    async with trio.open_nursery() as nursery:
+
+        def fail(failure: Exception) -> None:
+            failures.append(failure)
+            nursery.cancel_scope.cancel()
+
+        assert process.stdout is not None
+        assert process.stderr is not None
+        outlets = (Outlet(process.stdout, on_stdout), Outlet(process.stderr, on_stderr))
+        for outlet in outlets:
+            nursery.start_soon(outlet.pump, fail)
+        nursery.start_soon(_feed, process, stdin)
+        try:
+            await process.wait()
+            await _wait_for_ends(outlets, drain_s)
+        finally:
+            with trio.CancelScope(shield=True):
+                if left := await _end(find, grace_s=grace_s):
+                    failures.append(StillRunning(left))
+                else:
+                    await process.wait()
+                await _wait_for_ends(outlets, drain_s)
+            nursery.cancel_scope.cancel()
+            for outlet in outlets:
+                outlet.scope.cancel()
+    if failures:
+        raise failures[0]
+    assert process.returncode is not None
+    return process.returncode
+
+
+async def sweep(mark: str, *, grace_s: float = GRACE_S) -> int:
+    """End everything that still bears the mark, and return how many processes that were.
+
+    For a step whose engine was killed. Where the system does not show marks, nothing is found.
+    """
+    if not marks.can_see_marks():
+        return 0
+    seen: set[int] = set()
+
+    def find() -> set[int]:
+        found = marks.find(mark=mark)
+        seen.update(found)
+        return found
+
+    with trio.CancelScope(shield=True):
+        left = await _end(find, grace_s=grace_s)
+    if left:
+        raise StillRunning(left)
+    return len(seen)
+
+
+class Outlet:
+    """One output of the program, read to its end even while the step is cancelled.
+
+    A program that ends in good order may have a lot to say; with nobody listening it would block.
+    """
+
+    def __init__(self, stream: trio.abc.ReceiveStream, sink: OnBytes) -> None:
+        self.scope = trio.CancelScope(shield=True)
+        self.ended = trio.Event()
+        self._stream, self._sink = stream, sink
+
+    async def pump(self, fail: Callable[[Exception], None]) -> None:
+        sink = self._sink
+        with self.scope:
+            async with self._stream:
+                async for data in self._stream:
+                    try:
+                        sink(bytes(data))
+                    except Exception as failure:  # noqa: BLE001 - raised by run_process
+                        fail(failure)
+                        sink = ignore
+        self.ended.set()
+
+
+async def _start(
+    command: str | Sequence[str], folder: Path, env: Mapping[str, str], install: str
+) -> trio.Process:
+    argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+    if not folder.is_dir():
+        raise MissingFolder(str(folder), program=argv[0])
+    try:
+        return await trio.lowlevel.open_process(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env=dict(env),
+            start_new_session=True,
+        )
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            size = max(len(os.fsencode(argument)) for argument in argv)
+            raise CommandTooLong(argv[0], longest_bytes=size) from error
+        how = f"Install it with: {install}" if install else "Install it, or mend the PATH."
+        raise MissingBinary(f"cannot start {argv[0]!r}: {error.strerror}. {how}") from error
+
+
+async def _feed(process: trio.Process, data: bytes) -> None:
+    assert process.stdin is not None
+    async with process.stdin as stream:
+        try:
+            await stream.send_all(data)
+        except trio.BrokenResourceError:
+            return  # it has read all that it wants
+
+
+async def _wait_for_ends(outlets: Sequence[Outlet], seconds: float) -> None:
+    with trio.move_on_after(seconds):
+        for outlet in outlets:
+            await outlet.ended.wait()
+
+
+def _finder(process: trio.Process, mark: str) -> Find:
+    if marks.can_see_marks():
+        return partial(marks.find, mark=mark, session=process.pid)
+    return partial(_group, process)
+
+
+def _group(process: trio.Process) -> set[int]:
+    """Return the process group, as the negative number that os.kill takes, while it has members."""
+    process.poll()  # a zombie would count as a member
+    try:
+        os.kill(-process.pid, 0)
+    except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        return set()
+    return {-process.pid}
+
+
+async def _end(find: Find, *, grace_s: float) -> set[int]:
+    """SIGTERM to all, after the grace SIGKILL, until none is left; return those that survive both."""
+    kill_at = trio.current_time() + grace_s
+    told: set[int] = set()
+    pause = 0.002
+    while left := await trio.to_thread.run_sync(find):
+        if trio.current_time() >= kill_at + KILL_S:
+            return left
+        killing = trio.current_time() >= kill_at
+        for pid in left if killing else left - told:
+            _signal(pid, signal.SIGKILL if killing else signal.SIGTERM)
+        told |= left
+        await trio.sleep(pause)
+        pause = min(pause * 2, 0.1)
+    return set()
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return  # ended meanwhile; or runs as another user (sudo), which the caller will see

@@ -1,0 +1,180 @@
+"""The conformance kit: what Holdfast relies on in every agent and model, bundled or not.
+
+    def test_my_agent_conforms(tmp_path):
+        check_agent(MyAgent, works=task(tmp_path, "say hi"), hangs=task(tmp_path, "sleep"))
+
+A check that fails raises AssertionError and says what is wrong.
+"""
+
+import inspect
+import math
+import os
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from holdfast.eventlog import Usage
+
+from . import marks
+from .errors import WorkError
+from .process import sweep
+from .types import (
+    Agent,
+    AgentResult,
+    AgentTask,
+    Emit,
+    Model,
+    ModelCall,
+    ModelResult,
+    Progress,
+    Readiness,
+)
+
+TASK_LIMIT_S = 120.0
+CANCEL_LIMIT_S = 20.0  # a stubborn program is given a grace before it is killed
+STARTED_S = 3.0  # for an agent that neither starts a program nor says anything
+
+Result = TypeVar("Result", AgentResult, ModelResult)
+
+
+def agent_task(folder: Path, prompt: str, **fields: Any) -> AgentTask:
+    """Return a task with this process's environment and a mark of its own."""
+    env = {**os.environ, **fields.pop("env", {}), marks.MARK: f"conformance-{uuid.uuid4()}"}
+    return AgentTask(prompt=prompt, folder=folder, env=env, **fields)
+
+
+def check_agent(
+    make: Callable[[], Agent], *, works: AgentTask, hangs: AgentTask | None = None
+) -> AgentResult:
+    """Check an agent with a task that ends well and one that goes on for minutes; return the result."""
+    _check_protocol(make(), Agent, "run")
+    _check_readiness(make())
+    result = trio.run(_check_work, make, works)
+    trio.run(_check_missing_folder, make, works)
+    if hangs is not None:
+        trio.run(_check_cancelling, make, hangs)
+    return result
+
+
+def check_model(
+    make: Callable[[], Model], *, works: ModelCall, hangs: ModelCall | None = None
+) -> ModelResult:
+    """Check a model back end with a call that ends well and one that is not answered."""
+    _check_protocol(make(), Model, "call")
+    _check_readiness(make())
+    result = trio.run(_check_call, make, works)
+    if hangs is not None:
+        trio.run(_check_hanging_call, make, hangs)
+    return result
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def _check_protocol(made: object, protocol: type, method: str) -> None:
+    kind = type(made).__name__
+    _require(isinstance(made, protocol), f"{kind} has not the methods of {protocol.__name__}")
+    awaitable = inspect.iscoroutinefunction(getattr(made, method))
+    _require(awaitable, f"{kind}.{method} is not an async method")
+    _require(not inspect.iscoroutinefunction(made.readiness), f"{kind}.readiness is async")  # type: ignore[attr-defined]
+
+
+def _check_readiness(made: Agent | Model) -> None:
+    readiness = made.readiness()
+    _require(isinstance(readiness, Readiness), f"readiness returned {readiness!r}")  # pyright: ignore[reportUnnecessaryIsInstance]
+    _require(bool(readiness.detail), "readiness has no detail: a version, or what is missing")
+
+
+async def _check_work(make: Callable[[], Agent], task: AgentTask) -> AgentResult:
+    agent = make()
+    result = await _watched(lambda emit: agent.run(task, emit))
+    _check_result(result, AgentResult, schema=task.schema)
+    _check_nothing_left(task, "the task ended well")
+    return result
+
+
+async def _check_call(make: Callable[[], Model], call: ModelCall) -> ModelResult:
+    model = make()
+    result = await _watched(lambda emit: model.call(call, emit))
+    _check_result(result, ModelResult, schema=call.schema)
+    return result
+
+
+async def _watched(work: Callable[[Emit], Awaitable[Result]]) -> Result:
+    emitted: list[object] = []
+    with trio.move_on_after(TASK_LIMIT_S):
+        result = await work(emitted.append)
+        strange = [each for each in emitted if not isinstance(each, Progress)]
+        _require(not strange, f"emit was called with {strange[:1]!r}, not a Progress")
+        return result
+    raise AssertionError(f"it has not ended after {TASK_LIMIT_S} s")
+
+
+def _check_result(result: Any, kind: type, *, schema: object) -> None:
+    _require(isinstance(result, kind), f"it returned {result!r}, not a {kind.__name__}")
+    _require(isinstance(result.text, str), f"the text is {result.text!r}")
+    asked = schema is not None
+    _require(asked or result.output is None, "there is output, and no schema was given")
+    _require(not asked or result.output is not None, "a schema was given, and there is no output")
+    try:
+        msgspec.msgpack.encode(result.output)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"the output is not plain data: {error}") from error
+    if result.usage is not None:
+        _require(isinstance(result.usage, Usage), f"the usage is {result.usage!r}")
+        counts = msgspec.structs.astuple(result.usage)
+        sound = all(count >= 0 and math.isfinite(count) for count in counts)
+        _require(sound, f"the usage has strange numbers: {result.usage!r}")
+
+
+def _check_nothing_left(task: AgentTask, when: str) -> None:
+    if marks.can_see_marks():
+        left = marks.find(mark=task.env[marks.MARK])
+        _require(not left, f"processes {sorted(left)} are still alive after {when}")
+
+
+async def _check_missing_folder(make: Callable[[], Agent], task: AgentTask) -> None:
+    nowhere = msgspec.structs.replace(task, folder=task.folder / "no-such-folder")
+    try:
+        await make().run(nowhere, lambda _: None)
+    except WorkError:
+        return
+    raise AssertionError(f"it worked in {str(nowhere.folder)!r}, which does not exist")
+
+
+async def _check_cancelling(make: Callable[[], Agent], task: AgentTask) -> None:
+    agent = make()
+    try:
+        await _cancelled(lambda emit: agent.run(task, emit))
+        _check_nothing_left(task, "it was cancelled")
+    finally:
+        await sweep(task.env[marks.MARK])
+
+
+async def _check_hanging_call(make: Callable[[], Model], call: ModelCall) -> None:
+    model = make()
+    await _cancelled(lambda emit: model.call(call, emit))
+
+
+async def _cancelled(work: Callable[[Emit], Awaitable[Any]]) -> None:
+    """Start the work, cancel it when it has shown a sign of life, and time how long that takes."""
+    alive = trio.Event()
+
+    async def run() -> None:
+        await work(lambda _progress: alive.set())
+        raise AssertionError("what should go on for minutes has ended by itself")
+
+    async with trio.open_nursery(strict_exception_groups=False) as nursery:
+        nursery.start_soon(run)
+        with trio.move_on_after(STARTED_S):
+            await alive.wait()
+        start = trio.current_time()
+        nursery.cancel_scope.cancel()
+    seconds = trio.current_time() - start
+    _require(seconds <= CANCEL_LIMIT_S, f"cancelling it took {seconds:.0f} s")

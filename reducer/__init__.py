@@ -1,0 +1,104 @@
+"""What happened means this: events to state, workflow code to requests, both pure."""
+
+from .decide import Decision as StepDecision
+from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
+from .driver import Driver, Ended
+from .durations import nanoseconds
+from .errors import (
+    ApprovalDenied,
+    BadName,
+    ChildFailed,
+    InputInvalid,
+    LoopExhausted,
+    NotAWorkflow,
+    NotDurable,
+    NotRecordable,
+    RunEnding,
+    StepFailed,
+    WorkflowDiverged,
+    WorkflowError,
+)
+from .outcome import decode
+from .redrive import diverged, redrive, take
+from .reduce import reduce, replay
+from .requests import (
+    AgentCall,
+    ApprovalRequest,
+    CancelRequest,
+    CeilingRequest,
+    ChildRequest,
+    FunctionCall,
+    ModelAsk,
+    NoteRequest,
+    Policy,
+    Request,
+    ShellCall,
+    SignalRequest,
+    StepRequest,
+    TimerRequest,
+)
+from .results import Decision, ShellResult
+from .run import Run
+from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+from .tasks import Cancelled
+from .workflow import Workflow, workflow
+
+__all__ = [
+    "ENDED",
+    "AgentCall",
+    "ApprovalDenied",
+    "ApprovalRequest",
+    "BadName",
+    "CancelRequest",
+    "Cancelled",
+    "CeilingRequest",
+    "Child",
+    "ChildFailed",
+    "ChildRequest",
+    "Decision",
+    "Diverge",
+    "Driver",
+    "Ended",
+    "Fail",
+    "FunctionCall",
+    "Gate",
+    "Hold",
+    "InputInvalid",
+    "LoopExhausted",
+    "ModelAsk",
+    "NotAWorkflow",
+    "NotDurable",
+    "NotRecordable",
+    "NoteRequest",
+    "Policy",
+    "Request",
+    "Reuse",
+    "Run",
+    "RunEnding",
+    "ShellCall",
+    "ShellResult",
+    "SignalRequest",
+    "Start",
+    "State",
+    "Step",
+    "StepDecision",
+    "StepFailed",
+    "StepRequest",
+    "Timer",
+    "TimerRequest",
+    "Vote",
+    "Wait",
+    "Workflow",
+    "WorkflowDiverged",
+    "WorkflowError",
+    "after_failure",
+    "decide",
+    "decode",
+    "diverged",
+    "nanoseconds",
+    "redrive",
+    "reduce",
+    "replay",
+    "take",
+    "workflow",
+]

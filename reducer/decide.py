@@ -1,0 +1,106 @@
+"""What to do about a request, given all that happened: pure decisions that the engine obeys."""
+
+from typing import Literal
+
+import msgspec
+
+from holdfast.eventlog import AttemptFailed, Failure, StepFailed, Usage
+
+from .requests import Policy, StepRequest
+from .state import State, Step
+
+LONGEST_BACKOFF = 300 * 1_000_000_000
+WITHOUT_RETRY = frozenset({"missing_binary", "not_logged_in", "refused", "not_recordable"})
+
+
+class Reuse(msgspec.Struct, frozen=True):
+    """It happened before and what it read stands: take the recorded result."""
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Start attempt number `attempt`, not before `not_before` (ns since 1970; 0: at once)."""
+
+    attempt: int
+    not_before: int = 0
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Wait for a person at a gate with the step's key; `open` when it must be opened first."""
+
+    reason: Literal["doubt"]
+    open: bool
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """Record the step as failed without trying again."""
+
+    failure: Failure
+
+
+class Diverge(msgspec.Struct, frozen=True):
+    """The step's record was made of something else than what is asked for now."""
+
+    recorded: Step
+
+
+Decision = Reuse | Start | Hold | Fail | Diverge
+
+
+def decide(state: State, request: StepRequest, fingerprint: bytes) -> Decision:
+    """Decide what to do about a step that has no task at work in this process."""
+    step = state.steps.get(request.key)
+    if step is None:
+        return Start(1)
+    if step.fingerprint != fingerprint:
+        return Diverge(step)
+    match step.status:
+        case "succeeded" | "failed":
+            return Reuse()
+        case "retrying" | "deferred":
+            return Start(step.attempt + 1, step.not_before)
+        case "running" if request.policy.effect and request.policy.on_doubt == "ask":
+            return Hold("doubt", open=True)
+        case "doubt":
+            return _after_doubt(state, step)
+        case _:
+            return Start(step.attempt + 1)
+
+
+def _after_doubt(state: State, step: Step) -> Decision:
+    gate = state.gates.get(step.key)
+    if gate is None or gate.decision is None:
+        return Hold("doubt", open=gate is None)
+    if gate.decision.approved:
+        return Start(step.attempt + 1)
+    why = gate.decision.note or "its outcome is unknown and it was not to be repeated"
+    return Fail(Failure("effect_in_doubt", f"{gate.decision.by} decided: {why}"))
+
+
+def after_failure(
+    step: Step,
+    policy: Policy,
+    failure: Failure,
+    *,
+    now: int,
+    seconds: float,
+    usage: Usage | None = None,
+    session: str = "",
+) -> AttemptFailed | StepFailed:
+    """Return the event for a failed attempt: another will follow, or it was the last."""
+    failures = step.failures + 1
+    invalid = failure.code == "output_invalid"
+    allowed = max(policy.retries, policy.reasks) if invalid else policy.retries
+    if failures > allowed or failure.code in WITHOUT_RETRY:
+        return StepFailed(
+            step.key, failure, step.attempt, seconds=seconds, usage=usage, session=session
+        )
+    wait = 0 if invalid else min(policy.backoff * 2 ** (failures - 1), LONGEST_BACKOFF)
+    return AttemptFailed(
+        step.key,
+        failure,
+        step.attempt,
+        retry_at=now + wait,
+        seconds=seconds,
+        usage=usage,
+        session=session,
+    )

@@ -1,0 +1,227 @@
+"""The driver: runs a workflow's coroutine without any effect, from recorded answers alone.
+
+It needs no event loop: `start` and `feed` run the workflow until every task waits, and return what it
+asks for next. Fed with the same states in the same order it asks for the same, on every machine.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.eventlog import Value
+
+from .errors import NotDurable, WorkflowError
+from .outcome import outcome
+from .requests import CancelRequest, Request
+from .run import Run
+from .state import State
+from .tasks import Cancelled, Future, Group, Scope, Spawn, Task
+from .workflow import Workflow
+
+Load = Callable[[Value], bytes]
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How the workflow function ended: with `value`, or with `error`."""
+
+    status: Literal["succeeded", "failed", "cancelled"]
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Driver:
+    """Drives one workflow. `pending` are the requests without an answer, by key, oldest first.
+
+    `load` turns a recorded value into its MessagePack bytes. Raises WorkflowError where the workflow
+    cannot be driven; the driver is of no further use then.
+    """
+
+    def __init__(self, workflow: Workflow, load: Load) -> None:
+        self.workflow = workflow
+        self.load = load
+        self.pending: dict[str, Future] = {}
+        self.abandoned: set[str] = set()
+        self.ended: Ended | None = None
+        self.now = 0
+        self.seed = b""
+        self.current: Task | None = None
+        self._ready: deque[tuple[Task, Any, BaseException | None]] = deque()
+        self._requests: list[Request] = []
+        self._main: Task | None = None
+
+    def start(self, state: State) -> list[Request]:
+        """Begin the workflow with the input in `state`, and return its first requests."""
+        self.now, self.seed = state.now, state.seed
+        kwargs = self.workflow.arguments(msgspec.msgpack.decode(self.load(state.input)))
+        coroutine = self.workflow.function(Run(self), **kwargs)
+        self._main = Task(coroutine, Scope(), None, 0)
+        self._ready.append((self._main, None, None))
+        return self._advance()
+
+    def feed(self, state: State) -> list[Request]:
+        """Answer all that the last event resolved, and return what the workflow asks for next."""
+        self.now = state.now
+        for key in state.resolved:
+            future = self.pending.pop(key, None)
+            if future is None or future.task is None or future.request is None:
+                continue  # abandoned meanwhile: its answer is recorded and nobody waits for it
+            value, error = outcome(state, future.request, self.load)
+            if error is None and future.scope.results is not None:
+                future.scope.results[key.removeprefix(future.scope.prefix)] = value
+            self._ready.append((future.task, value, error))
+        return self._advance()
+
+    def cancel(self, reason: str) -> list[Request]:
+        """Throw Cancelled into the workflow: its `finally` blocks may still ask for steps."""
+        assert self._main is not None, "started first"
+        self._cancel(self._main, reason)
+        return self._advance()
+
+    def close(self) -> None:
+        """Let go of the coroutines without running them on."""
+        for future in list(self.pending.values()):
+            if future.task is not None:
+                _abandon(future.task)
+        if self._main is not None:
+            _abandon(self._main)
+
+    # --- what Run calls ------------------------------------------------------------------------
+
+    def ask(self, request: Request, scope: Scope) -> Future:
+        """Make a request on behalf of the current task."""
+        future = Future(request, scope)
+        self.pending[request.key] = future
+        self._requests.append(request)
+        return future
+
+    def gather(
+        self, kind: Literal["all", "race"], spawns: list[Spawn], limit: int | None
+    ) -> Future:
+        """Run several coroutines as tasks, `limit` at a time, on behalf of the current task."""
+        assert self.current is not None, "called from a workflow"
+        group = Group(kind, spawns, limit, self.current)
+        self._fill(group)
+        return group.future
+
+    # --- the scheduler -------------------------------------------------------------------------
+
+    def _advance(self) -> list[Request]:
+        while self._ready:
+            task, value, error = self._ready.popleft()
+            self._step(task, value, error)
+        requests, self._requests = self._requests, []
+        return requests
+
+    def _step(self, task: Task, value: Any, error: BaseException | None) -> None:
+        self.current, task.waiting = task, None
+        try:
+            if error is None:
+                waiting = task.coroutine.send(value)
+            else:
+                waiting = task.coroutine.throw(error)
+            while type(waiting) is not Future:
+                waiting = task.coroutine.throw(_not_durable(task, waiting))
+        except StopIteration as stop:
+            self._finish(task, stop.value, None)
+        except WorkflowError:
+            raise
+        except (Exception, Cancelled) as raised:
+            self._finish(task, None, raised)
+        else:
+            self._wait(task, waiting)
+        finally:
+            self.current = None
+
+    def _wait(self, task: Task, future: Future) -> None:
+        future.task, task.waiting = task, future
+        group = future.group
+        if group is not None and group.ended:
+            self._settle(group)
+
+    def _finish(self, task: Task, value: Any, error: BaseException | None) -> None:
+        task.finished = True
+        group = task.group
+        if group is None:
+            self.ended = _ended(value, error)
+            return
+        if group.note(task, value, error):
+            self._cancel_group(group, "the result is no longer wanted")
+        elif not group.closing:
+            self._fill(group)
+        if group.ended and group.future.task is not None:
+            self._settle(group)
+
+    def _fill(self, group: Group) -> None:
+        while group.waiting_spawns and len(group.running) < group.limit:
+            index, spawn = group.waiting_spawns.popleft()
+            coroutine, scope = spawn()
+            task = Task(coroutine, scope, group, index)
+            group.running[index] = task
+            self._ready.append((task, None, None))
+
+    def _settle(self, group: Group) -> None:
+        parent, group.future.task = group.parent, None
+        if parent.cancelling and group.error is None:
+            self._ready.append((parent, None, Cancelled()))
+        elif group.error is not None:
+            self._ready.append((parent, None, group.error))
+        elif group.kind == "race":
+            assert group.winner is not None, "a race that ended has a winner"
+            self._ready.append((parent, group.results[group.winner], None))
+        else:
+            self._ready.append((parent, group.results, None))
+
+    def _cancel_group(self, group: Group, reason: str) -> None:
+        group.closing = True
+        group.drop_unstarted()
+        for task in list(group.running.values()):
+            self._cancel(task, reason)
+
+    def _cancel(self, task: Task, reason: str) -> None:
+        if task.finished or task.cancelling:
+            return
+        task.cancelling = True
+        future = task.waiting
+        if future is None:
+            self._cancel_ready(task)
+        elif future.group is not None:
+            self._cancel_group(future.group, reason)
+            if future.group.ended:
+                self._settle(future.group)
+        elif future.request is not None and self.pending.pop(future.request.key, None):
+            self.abandoned.add(future.request.key)
+            self._requests.append(CancelRequest(future.request.key, reason))
+            self._ready.append((task, None, Cancelled()))
+
+    def _cancel_ready(self, task: Task) -> None:
+        """A task that was about to go on, or to begin, is thrown Cancelled instead."""
+        for index, (ready, _, _) in enumerate(self._ready):
+            if ready is task:
+                self._ready[index] = (task, None, Cancelled())
+
+
+def _ended(value: Any, error: BaseException | None) -> Ended:
+    if error is None:
+        return Ended("succeeded", value)
+    return Ended("cancelled" if isinstance(error, Cancelled) else "failed", error=error)
+
+
+def _not_durable(task: Task, awaited: object) -> NotDurable:
+    frame = task.coroutine.cr_frame  # type: ignore[attr-defined]
+    code = frame.f_code
+    kind = type(awaited)
+    where = f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+    return NotDurable(f"something of {kind.__module__.partition('.')[0]} ({kind.__name__})", where)
+
+
+def _abandon(task: Task) -> None:
+    if task.finished:
+        return
+    task.finished = True
+    try:
+        task.coroutine.close()
+    except RuntimeError:
+        # A `finally` block asked for a step. It is not lost: a resume asks for it again.
+        return

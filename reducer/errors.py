@@ -1,0 +1,139 @@
+"""Errors that a workflow or its author can meet.
+
+    HoldfastError
+      WorkflowError           the workflow cannot be run as it is; the run itself is unharmed
+        NotAWorkflow          the file or name has no workflow, or several
+        InputInvalid          the input does not fit the workflow's signature
+        BadName               a step's name cannot be part of a key
+        NotRecordable         a value cannot be written to the log
+        NotDurable            the workflow awaited something that is no durable step
+        WorkflowDiverged      the recorded history and the code disagree
+      RunEnding               raised inside the workflow; uncaught, they end the run
+        StepFailed            a step failed after all its attempts
+        ApprovalDenied        somebody said no
+        LoopExhausted         the ceiling was reached before the condition held
+        ChildFailed           a child run failed or was cancelled
+"""
+
+from typing import Any
+
+from holdfast.eventlog import Failure, HoldfastError
+
+
+class WorkflowError(HoldfastError):
+    code = "workflow"
+
+
+class NotAWorkflow(WorkflowError):
+    code = "not_a_workflow"
+    exit_status = 2
+
+
+class InputInvalid(WorkflowError):
+    code = "input_invalid"
+    exit_status = 2
+
+    def __init__(self, workflow: str, reason: str, wanted: str) -> None:
+        super().__init__(
+            f"the input does not fit workflow {workflow!r}: {reason}. It takes: {wanted}"
+        )
+        self.workflow, self.reason = workflow, reason
+
+
+class BadName(WorkflowError):
+    code = "bad_name"
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"{name!r} cannot name a step: a name is 1 to 200 printable characters without "
+            "'/', '[', ']' and '#'. Put what varies into the prompt or the arguments."
+        )
+        self.name = name
+
+
+class NotRecordable(WorkflowError):
+    code = "not_recordable"
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"{where} cannot be recorded: {reason}. Use plain data: str, int, float, bool, None, "
+            "bytes, lists, dicts, dataclasses or msgspec Structs."
+        )
+        self.where, self.reason = where, reason
+
+
+class NotDurable(WorkflowError):
+    code = "not_durable"
+
+    def __init__(self, awaited: str, where: str) -> None:
+        super().__init__(
+            f"the workflow awaited {awaited} at {where}, which is lost in a crash. Await only calls "
+            "of the run: run.sleep() to wait, run.step() for a function of your own, run.shell() "
+            "for a command. Find all such places with: holdfast check FILE"
+        )
+        self.awaited, self.where = awaited, where
+
+
+class WorkflowDiverged(WorkflowError):
+    code = "workflow_diverged"
+
+    def __init__(self, run: str, key: str, difference: str, *, edited: bool) -> None:
+        cause = (
+            "the workflow's code was changed since"
+            if edited
+            else "the code is unchanged, so it reads something that is not recorded (a clock, a "
+            "file, a random number): find it with holdfast check"
+        )
+        super().__init__(
+            f"run {run!r} cannot go on at step {key!r}: {difference}; {cause}. Nothing was "
+            "changed. Put the code back and resume, or start a new run."
+        )
+        self.run, self.key, self.difference, self.edited = run, key, difference, edited
+
+
+class RunEnding(HoldfastError):
+    code = "run_ending"
+
+
+class StepFailed(RunEnding):
+    """A step failed. `failure.code` tells why, `failure.message` says it."""
+
+    code = "step_failed"
+
+    def __init__(self, key: str, failure: Failure, result: Any = None) -> None:
+        super().__init__(f"step {key!r} failed: {failure.message}")
+        self.key, self.failure, self.result = key, failure, result
+
+
+class ApprovalDenied(RunEnding):
+    code = "approval_denied"
+
+    def __init__(self, key: str, by: str, note: str) -> None:
+        super().__init__(f"{by} denied {key!r}" + (f": {note}" if note else ""))
+        self.key, self.by, self.note = key, by, note
+
+
+class LoopExhausted(RunEnding):
+    """The loop `key` ran `max` times; `last` holds the results of the last time, by step name."""
+
+    code = "loop_exhausted"
+    exit_status = 4
+
+    def __init__(self, key: str, max: int, last: dict[str, Any]) -> None:
+        seen = "".join(f"\n  {name}: {_short(value)}" for name, value in last.items())
+        super().__init__(f"loop {key!r} reached its ceiling of {max}; last results:{seen or ' none'}")
+        self.key, self.max, self.last = key, max, last
+
+
+class ChildFailed(RunEnding):
+    code = "child_failed"
+
+    def __init__(self, key: str, run: str, status: str, failure: Failure | None) -> None:
+        why = f": {failure.message}" if failure else ""
+        super().__init__(f"child run {run!r} ({key!r}) {status}{why}")
+        self.key, self.run, self.status, self.failure = key, run, status, failure
+
+
+def _short(value: Any, width: int = 120) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,0 +1,237 @@
+"""What a name in a workflow file stands for: an import, a function of the file, a run, a kind of value.
+
+Knows Python's names and what `Run` is; what is allowed is decided elsewhere.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+from .scopes import Function, bound_by, bound_by_function, children_in_scope, parameters
+
+AnyDef = ast.FunctionDef | ast.AsyncFunctionDef
+Kind = Literal["path", "set"]
+
+PATHS = {"pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath"}
+PATH_MAKERS = PATHS | {"pathlib.Path.cwd", "pathlib.Path.home"}
+# What one gets from a path that is a path again, without touching the disk or with.
+PATH_TO_PATH = {"parent", "with_suffix", "with_name", "with_stem", "joinpath", "relative_to"}
+PATH_TO_PATH |= {"resolve", "absolute", "expanduser"}
+SETS = {"builtins.set", "builtins.frozenset", "typing.AbstractSet", "collections.abc.Set"}
+SET_TO_SET = {"union", "intersection", "difference", "symmetric_difference", "copy"}
+MUTABLE = {"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict"}
+MUTABLE |= {"collections.deque", "collections.Counter", "collections.OrderedDict"}
+
+
+class Scope(msgspec.Struct):
+    """One function's names, or the module's, and the scope around them."""
+
+    outer: "Scope | None"
+    local: set[str]
+    imports: dict[str, str]
+    functions: dict[str, AnyDef]
+    assigned: dict[str, list[ast.expr | None]]  # None: by something other than plain assignment
+    annotated: dict[str, ast.expr]
+    runs: set[str] = msgspec.field(default_factory=set[str])
+
+    def owner(self, name: str) -> "Scope | None":
+        """Return the scope that binds the name, or None for a builtin."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.local:
+            scope = scope.outer
+        return scope
+
+
+def scope_of_module(module: ast.Module) -> Scope:
+    """Return the names that a file defines."""
+    return _scope(None, module.body, bound_by(module.body).local)
+
+
+def scope_of_function(function: Function, outer: Scope) -> Scope:
+    """Return the names inside a function, with those of the scope that it is defined in."""
+    body = [function.body] if isinstance(function, ast.Lambda) else function.body
+    local = bound_by_function(function).local | _comprehension_variables(body)
+    scope = _scope(outer, body, local)
+    for parameter in parameters(function):
+        if parameter.annotation is not None:
+            scope.annotated[parameter.arg] = parameter.annotation
+        else:
+            scope.assigned[parameter.arg] = [None]
+    scope.runs = {p.arg for p in parameters(function) if is_run(p, outer)}
+    return scope
+
+
+def walk_scope(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the nodes that run in this scope, those inside of its functions left out."""
+    todo = list(body)
+    while todo:
+        node = todo.pop()
+        yield node
+        todo.extend(children_in_scope(node))
+
+
+def dotted(node: ast.expr, scope: Scope) -> str | None:
+    """Return the full name that an expression refers to (`datetime.datetime.now`), if it is known."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    owner = scope.owner(node.id)
+    if owner is not None and node.id not in owner.imports:
+        return None
+    root = owner.imports[node.id] if owner is not None else f"builtins.{node.id}"
+    return ".".join([root, *reversed(parts)])
+
+
+def function_named(name: str, scope: Scope) -> tuple[AnyDef, Scope] | None:
+    """Return the function of this file that a name means, and the scope that it was defined in."""
+    owner = scope.owner(name)
+    if owner is None or name not in owner.functions:
+        return None
+    return owner.functions[name], owner
+
+
+def is_holdfast(node: ast.expr, scope: Scope, name: str) -> bool:
+    """Tell whether an expression means this public name of Holdfast, under whatever alias."""
+    full = dotted(node, scope) or ""
+    return full.startswith("holdfast.") and full.endswith(f".{name}")
+
+
+def is_run(parameter: ast.arg, scope: Scope) -> bool:
+    """Tell whether a parameter is a `Run`: by its type, or by its name where it has none."""
+    annotation = parameter.annotation
+    if annotation is None:
+        return parameter.arg == "run"
+    return any(
+        is_holdfast(node, scope, "Run")
+        for node in ast.walk(_unquoted(annotation))
+        if isinstance(node, ast.Name | ast.Attribute)
+    )
+
+
+def is_run_name(node: ast.expr, scope: Scope) -> bool:
+    """Tell whether an expression is the run that a workflow was given."""
+    if not isinstance(node, ast.Name):
+        return False
+    owner = scope.owner(node.id)
+    return owner is not None and node.id in owner.runs
+
+
+def kind_of(node: ast.expr | None, scope: Scope) -> Kind | None:
+    """Infer whether an expression is a set or a path; None where that is not certain."""
+    match node:
+        case ast.Set() | ast.SetComp():
+            return "set"
+        case ast.Name(id=name):
+            return _kind_of_name(name, scope)
+        case ast.BinOp(left=left, op=ast.Div()):
+            return "path" if kind_of(left, scope) == "path" else None
+        case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd() | ast.Sub() | ast.BitXor()):
+            return "set" if kind_of(left, scope) == "set" else None
+        case ast.Attribute(value=value, attr="parent"):
+            return "path" if kind_of(value, scope) == "path" else None
+        case ast.Call(func=function):
+            return _kind_of_call(function, scope)
+        case _:
+            return None
+
+
+def is_mutable_global(name: str, scope: Scope) -> bool:
+    """Tell whether a name is a list, dictionary, set or the like at the top of the file."""
+    owner = scope.owner(name)
+    if owner is None or owner.outer is not None:
+        return False
+    displays = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
+    return any(
+        isinstance(value, displays)
+        or (isinstance(value, ast.Call) and dotted(value.func, owner) in MUTABLE)
+        for value in owner.assigned.get(name, [])
+    )
+
+
+def _kind_of_call(function: ast.expr, scope: Scope) -> Kind | None:
+    name = dotted(function, scope)
+    if name in SETS:
+        return "set"
+    if name in PATH_MAKERS:
+        return "path"
+    if isinstance(function, ast.Attribute):
+        kind = kind_of(function.value, scope)
+        if function.attr in (PATH_TO_PATH if kind == "path" else SET_TO_SET):
+            return kind
+    return None
+
+
+def _kind_of_name(name: str, scope: Scope) -> Kind | None:
+    owner = scope.owner(name)
+    if owner is None:
+        return None
+    if annotation := owner.annotated.get(name):
+        plain = _unquoted(annotation)
+        full = dotted(plain.value if isinstance(plain, ast.Subscript) else plain, owner)
+        return "set" if full in SETS else "path" if full in PATHS else None
+    values = owner.assigned.pop(name, [])  # taken out meanwhile: `a = b` and `b = a` must end
+    kinds = {kind_of(value, owner) for value in values}
+    owner.assigned[name] = values
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _scope(outer: Scope | None, body: list[ast.stmt] | list[ast.expr], local: set[str]) -> Scope:
+    scope = Scope(outer, local, imports={}, functions={}, assigned={}, annotated={})
+    for node in walk_scope(body):
+        _note(scope, node)
+    return scope
+
+
+def _note(scope: Scope, node: ast.AST) -> None:
+    match node:
+        case ast.Import(names=names):
+            for alias in names:
+                top = alias.name.partition(".")[0]
+                scope.imports[alias.asname or top] = alias.name if alias.asname else top
+        case ast.ImportFrom(module=module, names=names, level=level):
+            origin = "." * level + (module or "")
+            for alias in names:
+                scope.imports[alias.asname or alias.name] = f"{origin}.{alias.name}"
+            if origin == "holdfast" and names[0].name == "*":
+                scope.imports |= {name: f"holdfast.{name}" for name in ("Run", "workflow")}
+                scope.local |= {"Run", "workflow"}
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            scope.functions[name] = node
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            scope.assigned.setdefault(name, []).append(value)
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+            scope.annotated[name] = annotation
+        case ast.For() | ast.AsyncFor() | ast.withitem() | ast.Assign() | ast.NamedExpr():
+            for target in _targets(node):
+                scope.assigned.setdefault(target, []).append(None)
+        case _:
+            pass
+
+
+def _targets(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            yield part.id
+
+
+def _comprehension_variables(body: Iterable[ast.AST]) -> set[str]:
+    return {
+        name
+        for node in walk_scope(body)
+        if isinstance(node, ast.comprehension)
+        for name in _targets(node.target)
+    }
+
+
+def _unquoted(annotation: ast.expr) -> ast.expr:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return ast.parse(annotation.value, mode="eval").body
+        except SyntaxError:
+            return annotation  # a type checker tells; here it is just no type that we know
+    return annotation

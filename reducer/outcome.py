@@ -1,0 +1,81 @@
+"""From a resolved key to what the workflow sees: a value or an exception."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from holdfast.eventlog import Failure, Value
+
+from .errors import ApprovalDenied, ChildFailed, LoopExhausted, StepFailed
+from .requests import (
+    ApprovalRequest,
+    CeilingRequest,
+    ChildRequest,
+    Request,
+    SignalRequest,
+    StepRequest,
+)
+from .results import Decision
+from .state import State
+
+Load = Callable[[Value], bytes]
+Outcome = tuple[Any, BaseException | None]
+
+
+def outcome(state: State, request: Request, load: Load) -> Outcome:
+    """Return (value, None) or (None, exception) for a request whose key is resolved in `state`."""
+    match request:
+        case StepRequest():
+            return _of_step(state, request, load)
+        case ApprovalRequest():
+            return _of_gate(state, request, load)
+        case SignalRequest(key=key, output=output):
+            return _decoded(state.received[key], output, key, load)
+        case ChildRequest():
+            return _of_child(state, request, load)
+        case CeilingRequest(key=key, max=max, last=last):
+            return None, LoopExhausted(key, max, last)
+        case _:
+            return None, None
+
+
+def _of_step(state: State, request: StepRequest, load: Load) -> Outcome:
+    step = state.steps[request.key]
+    if step.status == "succeeded":
+        return _decoded(step.result, request.output, request.key, load)
+    assert step.error is not None, "a failed step has an error"
+    return None, StepFailed(request.key, step.error)
+
+
+def _of_gate(state: State, request: ApprovalRequest, load: Load) -> Outcome:
+    vote = state.gates[request.key].decision
+    assert vote is not None, "a resolved gate is decided"
+    if not vote.approved and request.on_deny == "raise":
+        return None, ApprovalDenied(request.key, vote.by, vote.note)
+    edits = msgspec.msgpack.decode(load(vote.edits))
+    return Decision(vote.approved, vote.by, vote.note, edits), None
+
+
+def _of_child(state: State, request: ChildRequest, load: Load) -> Outcome:
+    child = state.children[request.key]
+    if child.status == "succeeded":
+        return _decoded(child.output, request.output, request.key, load)
+    return None, ChildFailed(request.key, child.run, child.status, child.error)
+
+
+def _decoded(value: Value, output: Any, key: str, load: Load) -> Outcome:
+    try:
+        return decode(load(value), output), None
+    except msgspec.ValidationError as error:
+        return None, StepFailed(key, Failure("output_invalid", str(error)))
+
+
+def decode(raw: bytes, output: Any) -> Any:
+    """Decode a recorded value as type `output`; a type that msgspec does not know is taken as Any."""
+    if output is Any:
+        return msgspec.msgpack.decode(raw)
+    try:
+        return msgspec.msgpack.decode(raw, type=output)
+    except TypeError:
+        return msgspec.msgpack.decode(raw)

@@ -1,0 +1,140 @@
+"""Bring a driver to where its run is, from the recorded events alone, and prove on the way that the
+code still asks for what was recorded."""
+
+import difflib
+from collections.abc import Iterable
+
+import msgspec
+
+from holdfast.eventlog import (
+    AnyEvent,
+    ApprovalRequested,
+    CancelRequested,
+    ChildStarted,
+    LoopExhausted,
+    Noted,
+    Record,
+    RunStarted,
+    SignalAwaited,
+    StepStarted,
+    TimerSet,
+)
+
+from . import fingerprint
+from .driver import Driver
+from .errors import WorkflowDiverged
+from .reduce import reduce
+from .requests import (
+    ApprovalRequest,
+    CeilingRequest,
+    ChildRequest,
+    NoteRequest,
+    Request,
+    SignalRequest,
+    StepRequest,
+    TimerRequest,
+)
+from .state import State, Step
+
+_ASKED_BY: dict[type, type[Request]] = {
+    StepStarted: StepRequest,
+    ApprovalRequested: ApprovalRequest,
+    SignalAwaited: SignalRequest,
+    TimerSet: TimerRequest,
+    ChildStarted: ChildRequest,
+    LoopExhausted: CeilingRequest,
+    Noted: NoteRequest,
+}
+
+
+def redrive(driver: Driver, records: Iterable[Record], *, code: bytes) -> State:
+    """Feed a new driver all records of a run, and return the state after them.
+
+    `code` is the digest of the workflow as it is now. Raises WorkflowDiverged at the first record
+    that the workflow does not ask for in the same way.
+    """
+    state = State()
+    for record in records:
+        event = record.event
+        wanted = _ASKED_BY.get(type(event))
+        if wanted is not None:
+            _check(driver, state, event, wanted, code)
+        state = reduce(state, event, record.time)
+        take(driver, state, event)
+    return state
+
+
+def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
+    """Tell the driver of an event that `state` has taken in; return what the workflow asks for."""
+    if state.resolved:
+        return driver.feed(state)
+    if type(event) is RunStarted:
+        return driver.start(state)
+    if type(event) is CancelRequested and driver.ended is None:
+        return driver.cancel(event.reason)
+    return []
+
+
+def _check(
+    driver: Driver, state: State, event: object, wanted: type[Request], code: bytes
+) -> None:
+    key: str = event.key  # type: ignore[attr-defined]
+    future = driver.pending.get(key)
+    request = None if future is None else future.request
+    if type(request) is not wanted:
+        found = "nothing" if request is None else type(request).__name__
+        difference = f"the log has {type(event).__name__}, the workflow asks for {found} there"
+    elif isinstance(event, StepStarted) and isinstance(request, StepRequest):
+        read = fingerprint.reads(request)
+        if fingerprint.fingerprint(request, read) == event.fingerprint:
+            return
+        difference = differences(event.kind, driver.load(event.reads), request.kind, read)
+    elif not _same(event, request):
+        difference = f"the log has {event!r}, the workflow now asks for {request!r}"
+    else:
+        return
+    raise WorkflowDiverged(state.run, key, difference, edited=code != state.code)
+
+
+def _same(event: object, request: Request | None) -> bool:
+    match event, request:
+        case ApprovalRequested(digest=digest), ApprovalRequest():
+            return digest == fingerprint.digest_of_subject(request)
+        case ChildStarted(fingerprint=recorded), ChildRequest():
+            return recorded == fingerprint.child_fingerprint(request)
+        case SignalAwaited(signal=signal), SignalRequest():
+            return signal == request.signal
+        case _:
+            return True
+
+
+def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
+    """Say in words and lines how two steps' reads differ."""
+    if kind != new_kind:
+        return f"it was a {kind} step and is a {new_kind} step now"
+    before, after = msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(asked)
+    changed = [
+        name for name in {**before, **after} if before.get(name) != after.get(name)
+    ]
+    if not changed:
+        return "the type of its output changed"
+    return "; ".join(_changed(name, before.get(name), after.get(name)) for name in changed)
+
+
+def _changed(name: str, before: object, after: object) -> str:
+    lines = difflib.unified_diff(
+        _lines(before), _lines(after), "recorded", "now", n=1, lineterm=""
+    )
+    shown = list(lines)[2:14]
+    return f"{name} changed:\n" + "\n".join(f"    {line}" for line in shown)
+
+
+def _lines(value: object) -> list[str]:
+    return value.splitlines() if isinstance(value, str) else [repr(value)]
+
+
+def diverged(driver: Driver, state: State, request: StepRequest, recorded: Step, code: bytes) -> WorkflowDiverged:
+    """Return the error for a live request whose record was made of something else."""
+    read = fingerprint.reads(request)
+    difference = differences(recorded.kind, driver.load(recorded.reads), request.kind, read)
+    return WorkflowDiverged(state.run, request.key, difference, edited=code != state.code)

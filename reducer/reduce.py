@@ -1,0 +1,299 @@
+"""`reduce`: what one more event means. Pure and total; the only place where state is made.
+
+Total: an event that does not fit (a second decision, a result of a step that nobody started) changes
+nothing but the offset, because events are facts and a reader has no right to refuse them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from holdfast.eventlog import (
+    AnyEvent,
+    ApprovalDecided,
+    ApprovalRequested,
+    AttemptFailed,
+    CancelRequested,
+    ChildFinished,
+    ChildStarted,
+    DoubtRaised,
+    LoopExhausted,
+    Noted,
+    Record,
+    RunCancelled,
+    RunClaimed,
+    RunFailed,
+    RunReleased,
+    RunStarted,
+    RunSucceeded,
+    SessionOpened,
+    SignalAwaited,
+    SignalReceived,
+    StepCancelled,
+    StepDeferred,
+    StepFailed,
+    StepStarted,
+    StepSucceeded,
+    TimerFired,
+    TimerSet,
+    UnknownEvent,
+    Usage,
+)
+
+from .pmap import PMap
+from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+
+replace = msgspec.structs.replace
+
+
+def replay(records: Iterable[Record], state: State | None = None) -> State:
+    """Fold records into a state, from the beginning or from `state` on."""
+    state = State() if state is None else state
+    for record in records:
+        state = reduce(state, record.event, record.time)
+    return state
+
+
+def reduce(state: State, event: AnyEvent, time: int) -> State:
+    """Return the run as it is after one more event, which happened at `time` (ns)."""
+    match event:
+        case StepStarted():
+            return _step_started(state, event, time)
+        case StepSucceeded():
+            return _step_succeeded(state, event, time)
+        case AttemptFailed() | StepFailed():
+            return _step_failed(state, event, time)
+        case StepDeferred():
+            change = {"status": "deferred", "not_before": event.until}
+            return _after(state, time, steps=_changed(state.steps, event.key, change))
+        case StepCancelled():
+            return _cancelled(state, event, time)
+        case SessionOpened():
+            change = {"session": event.session}
+            return _after(state, time, steps=_changed(state.steps, event.key, change))
+        case DoubtRaised():
+            gate = Gate(event.key, "doubt", opened=time, offset=state.offset)
+            steps = _changed(state.steps, event.key, {"status": "doubt"})
+            return _after(state, time, steps=steps, gates=state.gates.set(event.key, gate))
+        case ApprovalRequested():
+            return _after(state, time, gates=state.gates.set(event.key, _gate(state, event, time)))
+        case ApprovalDecided():
+            return _decided(state, event, time)
+        case SignalAwaited():
+            return _signal_awaited(state, event, time)
+        case SignalReceived():
+            return _signal_received(state, event, time)
+        case TimerSet():
+            timer = Timer(event.key, event.until)
+            return _after(state, time, timers=state.timers.set(event.key, timer))
+        case TimerFired():
+            return _after(state, time, timers=state.timers.delete(event.key), resolved=(event.key,))
+        case ChildStarted():
+            child = Child(event.key, event.run, event.fingerprint)
+            return _after(state, time, children=state.children.set(event.key, child))
+        case ChildFinished():
+            change = {"status": event.status, "output": event.output, "error": event.error}
+            children = _changed(state.children, event.key, change)
+            return _after(state, time, children=children, resolved=(event.key,))
+        case LoopExhausted() | Noted():
+            passed = state.passed.set(event.key, state.offset)
+            return _after(state, time, passed=passed, resolved=(event.key,))
+        case _:
+            return _run_event(state, event, time)
+
+
+def _run_event(state: State, event: AnyEvent, time: int) -> State:
+    match event:
+        case RunStarted():
+            return _after(state, time, started=time, **msgspec.structs.asdict(event))
+        case RunClaimed():
+            if state.status in ENDED:
+                return _after(state, time)
+            return _after(
+                state, time, owner=event.owner, status="running", waiting=(), error=None
+            )
+        case RunReleased():
+            if state.status in ENDED or event.owner != state.owner:
+                return _after(state, time)
+            status = "waiting" if event.reason == "waiting" else "running"
+            waiting = tuple(event.waiting)
+            return _after(state, time, owner="", status=status, waiting=waiting, error=event.error)
+        case RunSucceeded():
+            return _after(state, time, status="succeeded", output=event.output, owner="", error=None)
+        case RunFailed():
+            return _after(state, time, status="failed", error=event.error, owner="")
+        case RunCancelled():
+            return _after(state, time, status="cancelled", owner="")
+        case CancelRequested():
+            return _after(state, time, cancelling=event.reason)
+        case UnknownEvent():
+            return _after(state, time, unknown=state.unknown + 1)
+        case _:
+            raise AssertionError(f"reduce does not know {type(event).__name__}")
+
+
+def _after(state: State, time: int, **changes: Any) -> State:
+    changes.setdefault("resolved", ())
+    now = time if time > state.now else state.now
+    return replace(state, offset=state.offset + 1, now=now, **changes)
+
+
+def _changed(items: PMap[Any], key: str, change: dict[str, Any]) -> PMap[Any]:
+    old = items.get(key)
+    return items if old is None else items.set(key, replace(old, **change))
+
+
+def _step_started(state: State, event: StepStarted, time: int) -> State:
+    old = state.steps.get(event.key)
+    if old is None:
+        step = Step(
+            event.key,
+            event.kind,
+            event.fingerprint,
+            event.reads,
+            event.code,
+            state.offset,
+            time,
+            attempt=event.attempt,
+        )
+    else:
+        step = replace(
+            old,
+            status="running",
+            fingerprint=event.fingerprint,
+            reads=event.reads,
+            code=event.code,
+            attempt=event.attempt,
+            not_before=0,
+        )
+    return _after(state, time, steps=state.steps.set(event.key, step))
+
+
+def _step_succeeded(state: State, event: StepSucceeded, time: int) -> State:
+    old = state.steps.get(event.key)
+    if old is None:
+        return _after(state, time)
+    step = replace(
+        old,
+        status="succeeded",
+        result=event.result,
+        error=None,
+        finished=time,
+        seconds=event.seconds,
+        usage=_sum(old.usage, event.usage),
+        session=event.session or old.session,
+        transcript=event.transcript,
+        snapshot=event.snapshot,
+    )
+    steps = state.steps.set(event.key, step)
+    if event.usage is None:
+        return _after(state, time, steps=steps, resolved=(event.key,))
+    total = _sum(state.usage, event.usage)
+    return _after(state, time, steps=steps, usage=total, resolved=(event.key,))
+
+
+def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
+    old = state.steps.get(event.key)
+    if old is None:
+        return _after(state, time)
+    final = isinstance(event, StepFailed)
+    step = replace(
+        old,
+        status="failed" if final else "retrying",
+        failures=old.failures + 1,
+        error=event.error,
+        not_before=0 if final else event.retry_at,
+        finished=time if final else 0,
+        seconds=event.seconds,
+        usage=_sum(old.usage, event.usage),
+        session=event.session or old.session,
+        transcript=event.transcript,
+    )
+    return _after(
+        state,
+        time,
+        steps=state.steps.set(event.key, step),
+        usage=_sum(state.usage, event.usage) or state.usage,
+        resolved=(event.key,) if final else (),
+    )
+
+
+def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.cost_usd + other.cost_usd,
+    )
+
+
+def _gate(state: State, event: ApprovalRequested, time: int) -> Gate:
+    return Gate(
+        event.key,
+        "approval",
+        opened=time,
+        offset=state.offset,
+        subject=event.subject,
+        digest=event.digest,
+        by=tuple(event.by),
+        count=event.count,
+        expires_at=event.expires_at,
+        on_deny=event.on_deny,
+    )
+
+
+def _decided(state: State, event: ApprovalDecided, time: int) -> State:
+    """Count a vote: one no decides, `count` different people's yes decide; later votes are void."""
+    gate = state.gates.get(event.key)
+    if gate is None or gate.decision is not None:
+        return _after(state, time)
+    if any(vote.by == event.by for vote in gate.votes) or (gate.by and event.by not in gate.by):
+        return _after(state, time)
+    vote = Vote(event.by, event.approved, event.note, event.edits, time)
+    votes = (*gate.votes, vote)
+    decided = not event.approved or len(votes) >= gate.count
+    gate = replace(gate, votes=votes, decision=vote if decided else None)
+    resolved = (event.key,) if decided and gate.kind == "approval" else ()
+    return _after(state, time, gates=state.gates.set(event.key, gate), resolved=resolved)
+
+
+def _signal_awaited(state: State, event: SignalAwaited, time: int) -> State:
+    queued = state.signals.get(event.signal) or ()
+    if not queued:
+        wait = Wait(event.key, event.signal, since=time)
+        return _after(state, time, waits=state.waits.set(event.key, wait))
+    return _after(
+        state,
+        time,
+        received=state.received.set(event.key, queued[0]),
+        signals=state.signals.set(event.signal, queued[1:]),
+        resolved=(event.key,),
+    )
+
+
+def _signal_received(state: State, event: SignalReceived, time: int) -> State:
+    """Hand the signal to the oldest wait for it, else keep it until somebody awaits it."""
+    for wait in state.waits.values():
+        if wait.signal == event.signal:
+            received = state.received.set(wait.key, event.payload)
+            waits = state.waits.delete(wait.key)
+            return _after(state, time, waits=waits, received=received, resolved=(wait.key,))
+    queued = (*(state.signals.get(event.signal) or ()), event.payload)
+    return _after(state, time, signals=state.signals.set(event.signal, queued))
+
+
+def _cancelled(state: State, event: StepCancelled, time: int) -> State:
+    """Whatever had this key is no longer waited for: a step, a gate, a timer, a signal, a child."""
+    change = {"status": "cancelled", "finished": time}
+    return _after(
+        state,
+        time,
+        steps=_changed(state.steps, event.key, change),
+        children=_changed(state.children, event.key, {"status": "cancelled"}),
+        gates=state.gates.delete(event.key),
+        timers=state.timers.delete(event.key),
+        waits=state.waits.delete(event.key),
+    )

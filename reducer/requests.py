@@ -1,0 +1,118 @@
+"""What a workflow asks for, as data. The driver makes requests; `decide` and the engine answer them.
+
+Each request has the key of its place in the workflow. What kind of work it is stands in `call`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+StepKind = Literal["step", "shell", "agent", "model"]
+
+
+class FunctionCall(msgspec.Struct, frozen=True):
+    """A Python function: a sync one runs in a worker thread, an async one under trio."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+
+
+class ShellCall(msgspec.Struct, frozen=True):
+    """A command for the shell, or a program with its arguments."""
+
+    command: str | list[str]
+    check: bool = True
+    env: dict[str, str] = {}
+    folder: str = ""
+
+
+class AgentCall(msgspec.Struct, frozen=True):
+    prompt: str
+    agent: str
+    model: str | None = None
+    permissions: str = "full"
+    folder: str = ""
+    options: dict[str, Any] = {}
+
+
+class ModelAsk(msgspec.Struct, frozen=True):
+    """A model call: `messages` are (role, content) pairs."""
+
+    messages: list[tuple[str, str]]
+    model: str
+    params: dict[str, Any] = {}
+
+
+Call = FunctionCall | ShellCall | AgentCall | ModelAsk
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How hard to try. Times are in nanoseconds; 0 means without limit.
+
+    `retries` are further attempts after a failure, `reasks` further attempts after an output that
+    did not fit. The n-th wait between attempts is `backoff * 2 ** (n - 1)`, five minutes at most.
+    """
+
+    retries: int = 0
+    reasks: int = 2
+    backoff: int = 1_000_000_000
+    timeout: int = 0
+    idle_timeout: int = 0
+    effect: bool = False
+    on_doubt: Literal["ask", "retry"] = "ask"
+
+
+class Request(msgspec.Struct, frozen=True):
+    key: str
+
+
+class StepRequest(Request, frozen=True):
+    """Do a step, and answer with a result that fits the type `output`."""
+
+    kind: StepKind
+    call: Call
+    policy: Policy
+    output: Any
+
+
+class ApprovalRequest(Request, frozen=True):
+    subject: Any
+    by: tuple[str, ...]
+    count: int
+    expires: int  # ns from now; 0: never
+    on_deny: Literal["raise", "return"]
+
+
+class SignalRequest(Request, frozen=True):
+    signal: str
+    output: Any
+
+
+class TimerRequest(Request, frozen=True):
+    until: int
+
+
+class ChildRequest(Request, frozen=True):
+    workflow: str
+    input: dict[str, Any]
+    output: Any
+
+
+class NoteRequest(Request, frozen=True):
+    text: str
+    data: dict[str, Any]
+
+
+class CeilingRequest(Request, frozen=True):
+    """A loop reached its ceiling; `last` are the results of its last iteration, by step name."""
+
+    max: int
+    last: dict[str, Any]
+
+
+class CancelRequest(Request, frozen=True):
+    """The result for this key is no longer wanted."""
+
+    reason: str

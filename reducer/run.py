@@ -1,0 +1,369 @@
+"""`Run`: what a workflow function gets as its first argument, and all that it may await."""
+
+import datetime
+import functools
+import hashlib
+import inspect
+import typing
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from .durations import Duration, nanoseconds
+from .errors import WorkflowError
+from .loops import Loop
+from .requests import (
+    AgentCall,
+    ApprovalRequest,
+    Call,
+    ChildRequest,
+    FunctionCall,
+    ModelAsk,
+    NoteRequest,
+    Policy,
+    Request,
+    ShellCall,
+    SignalRequest,
+    StepKind,
+    StepRequest,
+    TimerRequest,
+)
+from .results import Decision, ShellResult
+from .tasks import Future, Scope, Spawn, check_name, quote
+from .workflow import Workflow
+
+if TYPE_CHECKING:
+    from .driver import Driver
+
+T = TypeVar("T")
+
+
+class Durable(Awaitable[T]):
+    """A durable call that was written down and not yet made: `await` makes it, once."""
+
+    __slots__ = ("_driver", "_make", "_name")
+
+    def __init__(self, driver: "Driver", name: str, make: Callable[[str], Request]) -> None:
+        self._driver = driver
+        self._name = check_name(name)
+        self._make = make
+
+    def __await__(self) -> Generator[Future, Any, T]:
+        task = self._driver.current
+        if task is None:
+            raise WorkflowError(
+                f"{self._name!r} was awaited outside of its workflow. Await the run's calls in the "
+                "workflow function or in functions that it awaits."
+            )
+        scope = task.scope
+        return self._driver.ask(self._make(scope.key(self._name)), scope).__await__()
+
+
+class Run:
+    """The workflow's view of its run. Every call has a name, which is its place in the history.
+
+    Steps share these options: `retries` (further attempts after a failure), `backoff` (first wait
+    between attempts, doubled each time), `timeout` (of one attempt), `idle_timeout` (no output for so
+    long), `effect` (it changes the world outside the workspace: never repeated without a person's
+    word, unless `on_doubt="retry"`). Durations are seconds, "90s", "10m", "2h", "3d" or timedelta.
+    """
+
+    def __init__(self, driver: "Driver") -> None:
+        self._driver = driver
+
+    # --- steps ---------------------------------------------------------------------------------
+
+    def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        output: Any = None,
+        retries: int = 0,
+        backoff: Duration = 1,
+        timeout: Duration = 0,
+        effect: bool = False,
+        on_doubt: Literal["ask", "retry"] = "ask",
+        **kwargs: Any,
+    ) -> Durable[Any]:
+        """Call a Python function and record its result."""
+        if retries == 0 and timeout == 0 and not effect:
+            policy = _PLAIN
+        else:
+            policy = _policy(retries, 0, backoff, timeout, 0, effect, on_doubt)
+        wanted = _return_type(function) if output is None else output
+        return self._step(name, "step", FunctionCall(function, args, kwargs), policy, wanted)
+
+    def shell(
+        self,
+        name: str,
+        command: str | Sequence[str],
+        *,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        folder: str = "",
+        retries: int = 0,
+        backoff: Duration = 1,
+        timeout: Duration = 0,
+        idle_timeout: Duration = 0,
+        effect: bool = False,
+        on_doubt: Literal["ask", "retry"] = "ask",
+    ) -> Durable[ShellResult]:
+        """Run a command in the workspace. With `check`, an exit status other than 0 is a failure."""
+        line = command if isinstance(command, str) else list(command)
+        call = ShellCall(line, check, dict(env or {}), folder)
+        policy = _policy(retries, 0, backoff, timeout, idle_timeout, effect, on_doubt)
+        return self._step(name, "shell", call, policy, ShellResult)
+
+    def agent(
+        self,
+        name: str,
+        prompt: str,
+        *,
+        agent: str = "claude-code",
+        model: str | None = None,
+        output: Any = str,
+        permissions: Literal["read", "edit", "full"] = "full",
+        folder: str = "",
+        options: Mapping[str, Any] | None = None,
+        retries: int = 2,
+        reasks: int = 2,
+        backoff: Duration = 5,
+        timeout: Duration = 0,
+        idle_timeout: Duration = 0,
+        effect: bool = False,
+        on_doubt: Literal["ask", "retry"] = "ask",
+    ) -> Durable[Any]:
+        """Give a coding agent one task. The result is its final text, or data of type `output`.
+
+        An answer that does not fit `output` goes back to the agent with the reason, in the same
+        session where the agent can, `reasks` times.
+        """
+        call = AgentCall(prompt, agent, model, permissions, folder, dict(options or {}))
+        policy = _policy(retries, reasks, backoff, timeout, idle_timeout, effect, on_doubt)
+        return self._step(name, "agent", call, policy, output)
+
+    def model(
+        self,
+        name: str,
+        prompt: str | Sequence[tuple[str, str]],
+        *,
+        model: str,
+        output: Any = str,
+        params: Mapping[str, Any] | None = None,
+        retries: int = 2,
+        reasks: int = 2,
+        backoff: Duration = 5,
+        timeout: Duration = 600,
+    ) -> Durable[Any]:
+        """Call a model once, with a prompt or with (role, content) messages."""
+        messages = [("user", prompt)] if isinstance(prompt, str) else list(prompt)
+        call = ModelAsk(messages, model, dict(params or {}))
+        policy = _policy(retries, reasks, backoff, timeout, 0, False, "ask")
+        return self._step(name, "model", call, policy, output)
+
+    def _step(
+        self, name: str, kind: StepKind, call: Call, policy: Policy, output: Any
+    ) -> Durable[Any]:
+        return Durable(
+            self._driver, name, lambda key: StepRequest(key, kind, call, policy, output)
+        )
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    def approve(
+        self,
+        name: str,
+        subject: Any = None,
+        *,
+        by: Sequence[str] = (),
+        count: int = 1,
+        expires: Duration = 0,
+        on_deny: Literal["raise", "return"] = "raise",
+    ) -> Durable[Decision]:
+        """Wait until a person approves `subject`; denial raises ApprovalDenied.
+
+        `by` says who may decide (empty: anybody), `count` how many different people must approve.
+        An approval that nobody gave within `expires` counts as denied.
+        """
+        until = nanoseconds(expires)
+        return Durable(
+            self._driver,
+            name,
+            lambda key: ApprovalRequest(key, subject, tuple(by), count, until, on_deny),
+        )
+
+    def wait(self, signal: str, *, output: Any = Any) -> Durable[Any]:
+        """Wait for a signal, and return its payload. One that came before is taken first."""
+        return Durable(self._driver, signal, lambda key: SignalRequest(key, signal, output))
+
+    def sleep(self, duration: Duration, name: str = "sleep") -> Durable[None]:
+        """Wait for a time; a process that ends meanwhile loses nothing of it."""
+        length = nanoseconds(duration)
+        return Durable(self._driver, name, lambda key: TimerRequest(key, self._driver.now + length))
+
+    def sleep_until(self, moment: datetime.datetime, name: str = "sleep") -> Durable[None]:
+        """Wait until a moment, which must know its time zone."""
+        if moment.tzinfo is None:
+            raise WorkflowError(
+                f"sleep_until({moment!r}) has no time zone. Write: moment.replace(tzinfo=UTC)"
+            )
+        since = moment - _EPOCH
+        until = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+        return Durable(self._driver, name, lambda key: TimerRequest(key, until))
+
+    # --- structure -----------------------------------------------------------------------------
+
+    def loop(
+        self, name: str, max: int, *, on_exhausted: Literal["raise", "stop"] = "raise"
+    ) -> Loop:
+        """Iterate with `async for`, `max` times at most; leave with `break` when it is true.
+
+        The numbers begin at 1 and stand in the keys. Reaching the ceiling is recorded, then raises
+        LoopExhausted, or ends the loop with `on_exhausted="stop"`.
+        """
+        return Loop(self._driver, check_name(name), max, on_exhausted)
+
+    async def parallel(
+        self, *coroutines: Awaitable[Any], limit: int | None = None, **named: Awaitable[Any]
+    ) -> list[Any]:
+        """Await several at once, `limit` at a time; return their results in the order given.
+
+        Keyword arguments name their branch; a coroutine of your own without a name takes its
+        function's. The first failure cancels the others and is raised.
+        """
+        return list(await self._driver.gather("all", self._spawns(coroutines, named), limit))
+
+    async def race(self, *coroutines: Awaitable[Any], **named: Awaitable[Any]) -> Any:
+        """Await several at once until the first ends; cancel the others and return its result."""
+        spawns = self._spawns(coroutines, named)
+        if not spawns:
+            raise WorkflowError("run.race() needs at least one thing to await.")
+        return await self._driver.gather("race", spawns, None)
+
+    async def map(
+        self,
+        function: Callable[[Any], Awaitable[Any]],
+        items: Iterable[Any],
+        *,
+        key: Callable[[Any], str] = str,
+        limit: int | None = None,
+        name: str = "",
+    ) -> list[Any]:
+        """Await `function(item)` for all items, `limit` at a time; results in the items' order.
+
+        `key` names each item's branch; an item keeps its history when others come or go.
+        """
+        parent = self._scope()
+        prefix = f"{parent.key(check_name(name))}/" if name else parent.prefix
+        names = Scope(prefix) if name else parent
+
+        def spawn(item: Any) -> Spawn:
+            scope = Scope(names.key(quote(key(item))) + "/")
+            return lambda: (_coroutine(function(item)), scope)
+
+        spawns = [spawn(item) for item in items]
+        return list(await self._driver.gather("all", spawns, limit))
+
+    def child(
+        self, workflow: Workflow | str, input: Mapping[str, Any] | None = None, *, name: str = ""
+    ) -> Durable[Any]:
+        """Run another workflow as a run of its own, and return its output."""
+        reference = workflow if isinstance(workflow, str) else workflow.reference
+        output = Any if isinstance(workflow, str) else workflow.output
+        given = dict(input or {}) if isinstance(workflow, str) else workflow.check(input or {})
+        label = name or quote(reference if isinstance(workflow, str) else workflow.name)
+        return Durable(
+            self._driver, label, lambda key: ChildRequest(key, reference, given, output)
+        )
+
+    # --- the rest ------------------------------------------------------------------------------
+
+    def note(self, text: str, **data: Any) -> Durable[None]:
+        """Record something worth seeing in the timeline."""
+        return Durable(self._driver, "note", lambda key: NoteRequest(key, text, data))
+
+    def now(self) -> datetime.datetime:
+        """Return the time of the last thing that happened in the run, in UTC."""
+        seconds, rest = divmod(self._driver.now, 1_000_000_000)
+        return _EPOCH + datetime.timedelta(seconds=seconds, microseconds=rest // 1000)
+
+    def random(self) -> float:
+        """Return a random number from 0 up to 1; the same one whenever the run is replayed."""
+        return int.from_bytes(self._chance("random")[:7]) / (1 << 56)
+
+    def uuid(self) -> uuid.UUID:
+        """Return a random UUID (version 4); the same one whenever the run is replayed."""
+        return uuid.UUID(bytes=self._chance("uuid")[:16], version=4)
+
+    def _chance(self, name: str) -> bytes:
+        key = self._scope().key(f"{name}()")
+        return hashlib.sha256(self._driver.seed + key.encode()).digest()
+
+    def _scope(self) -> Scope:
+        if self._driver.current is None:
+            raise WorkflowError("the run was used outside of its workflow function.")
+        return self._driver.current.scope
+
+    def _spawns(
+        self, coroutines: tuple[Awaitable[Any], ...], named: dict[str, Awaitable[Any]]
+    ) -> list[Spawn]:
+        parent = self._scope()
+        return [
+            *(_spawn(awaitable, "", parent) for awaitable in coroutines),
+            *(_spawn(awaitable, name, parent) for name, awaitable in named.items()),
+        ]
+
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_PLAIN = Policy(reasks=0)
+
+
+def _policy(
+    retries: int,
+    reasks: int,
+    backoff: Duration,
+    timeout: Duration,
+    idle_timeout: Duration,
+    effect: bool,
+    on_doubt: Literal["ask", "retry"],
+) -> Policy:
+    return Policy(
+        retries=retries,
+        reasks=reasks,
+        backoff=nanoseconds(backoff),
+        timeout=nanoseconds(timeout),
+        idle_timeout=nanoseconds(idle_timeout),
+        effect=effect,
+        on_doubt=on_doubt,
+    )
+
+
+def _spawn(awaitable: Awaitable[Any], name: str, parent: Scope) -> Spawn:
+    """Give a branch its scope: none of its own for a single durable call without a name."""
+    if not name and isinstance(awaitable, Durable):
+        return lambda: (_coroutine(awaitable), parent)
+    coroutine = _coroutine(awaitable)
+    label = name or quote(coroutine.__name__)
+    scope = Scope(parent.key(check_name(label)) + "/")
+    return lambda: (coroutine, scope)
+
+
+def _coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
+    if isinstance(awaitable, Coroutine):
+        return awaitable
+
+    async def single() -> Any:
+        return await awaitable
+
+    return single()
+
+
+@functools.lru_cache(maxsize=1024)
+def _return_type(function: Callable[..., Any]) -> Any:
+    """Return the function's annotated result type, or Any."""
+    try:
+        hints = typing.get_type_hints(inspect.unwrap(function))
+    except (NameError, TypeError):
+        return Any  # annotations that only a type checker can see
+    return hints.get("return", Any)

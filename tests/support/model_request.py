@@ -1,0 +1,98 @@
+"""What a model is asked, alike for three protocols: who said what, the tools, and which turn it is."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+Json = dict[str, Any]
+CALL_ID = re.compile(r"turn(\d+)x\d+")
+NOTE = re.compile(r"<((?:\w+[-_])*(?:reminder|context|instructions))\b[^>]*>.*?</\1>", re.DOTALL)
+
+
+@dataclass
+class Request:
+    """One request as the server understood it; `hung_up` when the client left before the answer."""
+
+    api: str
+    path: str
+    key: str
+    model: str
+    user: str
+    system: str
+    turn: int
+    tools: dict[str, Json]
+    schema: bool
+    body: Json
+    hung_up: bool = False
+    answered: bool = False
+
+
+def words(content: object) -> str:
+    """The text of a message's content, whether it is one string or a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = (part.get("text") if isinstance(part, dict) else part for part in parts)
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def turns_of(item: Json) -> Iterator[tuple[str, str]]:
+    """One wire message as (role, text or call id) pairs, alike for the three protocols."""
+    role, kind, content = item.get("role", ""), item.get("type", "message"), item.get("content")
+    if kind.endswith("_call"):
+        yield "assistant", item.get("call_id") or ""
+    elif role == "assistant":
+        calls = item.get("tool_calls") or [
+            part for part in content or [] if isinstance(part, dict) and "id" in part
+        ]
+        yield from [("assistant", call["id"]) for call in calls] or [("assistant", "")]
+    elif role == "user":
+        yield "user", NOTE.sub("", words(content)).strip()
+    elif role in ("system", "developer"):
+        yield "system", words(content)
+
+
+def offered(body: Json) -> dict[str, Json]:
+    """The tools that the request offers, by name, with their schemas ({} for free-form text)."""
+    tools = list(body.get("tools") or [])
+    items = body.get("input")
+    for item in items if isinstance(items, list) else []:
+        tools += item.get("tools") or []  # Codex hands some tools over inside the conversation
+    found = {}
+    for tool in tools:
+        inner = tool.get("function") or tool.get("custom") or tool
+        if name := inner.get("name"):
+            found[name] = inner.get("parameters") or inner.get("input_schema") or {}
+    return found
+
+
+def understand(api: str, path: str, key: str, body: Json) -> Request:
+    items = body.get("input") if api == "responses" else body.get("messages")
+    if isinstance(items, str):
+        items = [{"role": "user", "content": items}]
+    said = [pair for item in items or [] for pair in turns_of(item)]
+    spoken = [text for role, text in said if role == "user" and text]
+    start = max((i for i, (role, text) in enumerate(said) if role == "user" and text), default=-1)
+    since = [(role, text) for role, text in said[start + 1 :] if role != "user"]
+    ours = [int(found[1]) for _, text in since if (found := CALL_ID.search(text))]
+    groups = sum(role == "assistant" for role, _ in groupby(since, key=lambda pair: pair[0]))
+    wanted = body.get("response_format") or body.get("output_format") or body.get("output_config")
+    wanted = wanted or (body.get("text") or {}).get("format")
+    return Request(
+        api=api,
+        path=path,
+        key=key,
+        model=str(body.get("model", "")),
+        user=spoken[-1] if spoken else "",
+        system="\n".join(
+            [words(body.get("system") or body.get("instructions"))]
+            + [text for role, text in said if role == "system"]
+        ),
+        turn=max(ours) + 1 if ours else groups,
+        tools=offered(body),
+        schema="schema" in json.dumps(wanted),
+        body=body,
+    )
