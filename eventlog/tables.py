@@ -65,9 +65,9 @@ class Tables:
     def __init__(self, store: Store) -> None:
         self.db = store.db
 
-    def size(self, txn: Txn) -> int:
-        """Return the number of records."""
-        cursor = txn.cursor(self.db["events"])
+    def size(self, txn: Txn, table: str = "events") -> int:
+        """Return the number of records, or of another table's rows by seq."""
+        cursor = txn.cursor(self.db[table])
         return int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
 
     def peaks(self, txn: Txn, size: int) -> list[bytes]:
@@ -88,6 +88,10 @@ class Tables:
     def branches(self, txn: Txn) -> list[BranchRow]:
         rows = txn.cursor(self.db["branches"]).iternext(keys=False)
         return [_decode_branch(row) for row in rows]
+
+    def blob(self, txn: Txn, digest: bytes) -> bytes | None:
+        """Return a blob in its stored form, see values.py."""
+        return txn.get(digest, db=self.db["blobs"])
 
     def branch_of(self, txn: Txn, run: str) -> int:
         key = run.encode("utf-8", "surrogatepass")
@@ -124,6 +128,19 @@ class Tables:
             if STATUSES[index] != status:
                 return
             yield branch
+
+    def snapshot(self, txn: Txn, branch: int, start: int, at: int) -> tuple[int, bytes] | None:
+        """Return the newest snapshot of a branch at offsets [start, at]."""
+        cursor = txn.cursor(self.db["snapshots"])
+        place = PLACE.pack(branch, at)
+        if not cursor.set_range(place):
+            cursor.last()
+        elif cursor.key() != place:
+            cursor.prev()
+        if not cursor.key():
+            return None
+        owner, offset = PLACE.unpack(cursor.key())
+        return (offset, cursor.value()) if owner == branch and start <= offset <= at else None
 
     def put_run(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
         """Replace a run's row, and with it what `statuses` and `due` have of it."""
