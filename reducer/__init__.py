@@ -1,5 +1,6 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
+from .code import NoSuchFunction, digest, digest_source
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .driver import Driver, Ended
@@ -66,6 +67,7 @@ __all__ = [
     "InputInvalid",
     "LoopExhausted",
     "ModelAsk",
+    "NoSuchFunction",
     "NotAWorkflow",
     "NotDurable",
     "NotRecordable",
@@ -94,6 +96,8 @@ __all__ = [
     "after_failure",
     "decide",
     "decode",
+    "digest",
+    "digest_source",
     "diverged",
     "nanoseconds",
     "redrive",
