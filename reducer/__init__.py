@@ -1,7 +1,7 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
-from .code import digest
+from .code import NoSuchFunction, digest, digest_source
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .driver import Driver, Ended
@@ -69,6 +69,7 @@ __all__ = [
     "InputInvalid",
     "LoopExhausted",
     "ModelAsk",
+    "NoSuchFunction",
     "NotAWorkflow",
     "NotDurable",
     "NotRecordable",
@@ -95,9 +96,10 @@ __all__ = [
     "WorkflowDiverged",
     "WorkflowError",
     "after_failure",
-    "digest",
     "decide",
     "decode",
+    "digest",
+    "digest_source",
     "diverged",
     "nanoseconds",
     "redrive",
