@@ -89,6 +89,10 @@ class Tables:
         rows = txn.cursor(self.db["branches"]).iternext(keys=False)
         return [_decode_branch(row) for row in rows]
 
+    def blob(self, txn: Txn, digest: bytes) -> bytes | None:
+        """Return a blob in its stored form, see values.py."""
+        return txn.get(digest, db=self.db["blobs"])
+
     def branch_of(self, txn: Txn, run: str) -> int:
         key = run.encode("utf-8", "surrogatepass")
         if 0 < len(key) <= 511 and (row := txn.get(key, db=self.db["names"])):
@@ -124,6 +128,19 @@ class Tables:
             if STATUSES[index] != status:
                 return
             yield branch
+
+    def snapshot(self, txn: Txn, branch: int, start: int, at: int) -> tuple[int, bytes] | None:
+        """Return the newest snapshot of a branch at offsets [start, at]."""
+        cursor = txn.cursor(self.db["snapshots"])
+        place = PLACE.pack(branch, at)
+        if not cursor.set_range(place):
+            cursor.last()
+        elif cursor.key() != place:
+            cursor.prev()
+        if not cursor.key():
+            return None
+        owner, offset = PLACE.unpack(cursor.key())
+        return (offset, cursor.value()) if owner == branch and start <= offset <= at else None
 
     def put_run(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
         """Replace a run's row, and with it what `statuses` and `due` have of it."""
