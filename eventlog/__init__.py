@@ -1,5 +1,9 @@
 """What happened: events, the LMDB log, branches, blobs and proofs."""
 
+from .bells import (
+    Doorbell,
+    ring,
+)
 from .branches import (
     BranchRow,
 )
@@ -71,6 +75,10 @@ from .events import (
 from .log import (
     Log,
 )
+from .owners import (
+    Owner,
+    owner_alive,
+)
 from .projection import (
     STATUSES,
     Due,
@@ -81,6 +89,11 @@ from .values import (
     Reference,
     pack,
     reference,
+)
+from .verify import (
+    Fault,
+    Verdict,
+    verify,
 )
 
 __all__ = [
@@ -101,10 +114,12 @@ __all__ = [
     "ChildFinished",
     "ChildStarted",
     "Codec",
+    "Doorbell",
     "DoubtRaised",
     "Due",
     "Event",
     "Failure",
+    "Fault",
     "HoldfastError",
     "Log",
     "LogBusy",
@@ -120,6 +135,7 @@ __all__ = [
     "NoSuchOffset",
     "NoSuchRun",
     "Noted",
+    "Owner",
     "Record",
     "RecordCorrupt",
     "Reference",
@@ -147,7 +163,11 @@ __all__ = [
     "Usage",
     "Value",
     "ValueTooLarge",
+    "Verdict",
     "advance",
+    "owner_alive",
     "pack",
     "reference",
+    "ring",
+    "verify",
 ]

@@ -1,8 +1,7 @@
 """The log: append, fork, read. All that others need of it is here; the parts are beside it."""
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,22 +11,14 @@ from msgspec.structs import replace
 from .branches import BranchRow
 from .codec import Codec
 from .draft import Batch, Draft, Edge, Prepared, prepare
-from .errors import (
-    BadRunName,
-    BranchMoved,
-    LogError,
-    NoSuchOffset,
-    NoSuchRun,
-    RunExists,
-)
-from .events import Event, Record, UnknownEvent, Value
+from .errors import BadRunName, BranchMoved, LogError, NoSuchOffset, NoSuchRun, RunExists
+from .events import Event, Record, UnknownEvent
 from .group import Done, Writer
-from .merkle import root_of
-from .projection import STATUSES, Due, RunRow, first_row
-from .reading import Reader
+from .projection import RunRow, first_row
+from .readable import ReadableLog
+from .rebuild import rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn
-from .tables import FORMAT, NAMES, Tables
-from .values import reference, unwrap
+from .tables import FORMAT, NAMES, PLACE
 
 T = TypeVar("T")
 
@@ -35,7 +26,7 @@ RUN_NAME_BYTES = 200
 """The longest run id, in UTF-8: it is a key, and keys are short."""
 
 
-class Log:
+class Log(ReadableLog):
     """The append-only log of a project, in one folder.
 
     Any number of processes may have it open. Within one process, methods may be called from any
@@ -43,10 +34,7 @@ class Log:
     """
 
     def __init__(self, store: Store, codec: Codec) -> None:
-        self._store = store
-        self._codec = codec
-        self._tables = Tables(store)
-        self._reader = Reader(store, self._tables, codec)
+        super().__init__(store, codec)
         self._edge = Edge(-1, 0, [], {}, {})
         self._writer: Writer | None = None
         self.commits = 0
@@ -76,11 +64,6 @@ class Log:
         )
         return cls(store, codec or Codec())
 
-    @property
-    def path(self) -> Path:
-        """The folder that the log is in."""
-        return Path(self._store.path)
-
     def close(self) -> None:
         """Write what is queued and close the file; a second call does nothing."""
         if self._store.closed:
@@ -99,8 +82,6 @@ class Log:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    # Writing
 
     def create_run(
         self,
@@ -248,84 +229,18 @@ class Log:
                 self.commits += 1
         return result
 
-    # Reading
+    def rebuild(self) -> None:
+        """Make the projections, which listings and timers read, anew from the records."""
+        self._store.transact(lambda txn: rebuild(self._tables, txn, self._reader.records), 0)
 
-    def records(self, branch: int, start: int = 0, stop: int | None = None) -> Iterator[Record]:
-        """Yield the records of a branch at offsets [start, stop), the inherited ones included.
+    def save_snapshot(self, branch: int, offset: int, state: bytes) -> None:
+        """Keep an encoded state of a branch at an offset: a cache, which may be lost at any time."""
+        key, snapshots = PLACE.pack(branch, offset), self._store.db["snapshots"]
+        self._store.transact(lambda txn: txn.put(key, state, db=snapshots), len(state))
 
-        Pages are read as they are needed, so what is appended meanwhile is seen as well.
-        """
-        self._reader.branch_row(branch)
-        return self._reader.records(branch, start, stop)
-
-    def scan(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
-        """Yield the records of all branches at seq [start, stop), in the order of writing."""
-        return self._reader.scan(start, stop)
-
-    def head(self, branch: int) -> int:
-        """Return a branch's next offset."""
-        return self._store.view(lambda txn: self._tables.head(txn, branch)).offset
-
-    def branch_of(self, run: str) -> int:
-        """Return the branch of a run; NoSuchRun when there is none."""
-        return self._store.view(lambda txn: self._tables.branch_of(txn, run))
-
-    def run(self, run: str) -> RunRow:
-        """Return what the listings know of a run; NoSuchRun when there is none."""
-
-        def read(txn: Txn) -> RunRow:
-            return self._tables.run(txn, self._tables.branch_of(txn, run))
-
-        return self._store.view(read)
-
-    def runs(self, *, limit: int | None = None, statuses: Collection[str] = ()) -> list[RunRow]:
-        """Return runs, the newest first, of the given statuses or of all."""
-
-        def read(txn: Txn) -> list[RunRow]:
-            branches = self._tables.newest_runs(txn, statuses or STATUSES)
-            return [self._tables.run(txn, branch) for branch in islice(branches, limit)]
-
-        return self._store.view(read)
-
-    def due(self, until: int) -> list[Due]:
-        """Return the timers that are due by the time `until`, the earliest first."""
-        return self._store.view(lambda txn: self._tables.due(txn, until))
-
-    def load(self, value: Value) -> bytes:
-        """Return the MessagePack bytes of a value, from its blob where it is a reference."""
-        place = reference(value)
-        if place is None:
-            return bytes(value)
-        return self.blob(place.digest)
-
-    def blob(self, digest: bytes) -> bytes:
-        """Return the blob of a digest, checked against it; BlobDamaged when it is not there."""
-        stored = self._store.view(lambda txn: txn.get(digest, db=self._store.db["blobs"]))
-        return unwrap(digest, stored)
-
-    def branches(self) -> list[BranchRow]:
-        """Return all branches, in the order in which they were made."""
-        return self._store.view(self._tables.branches)
-
-    def size(self) -> int:
-        """Return the number of records."""
-        return self._store.view(self._tables.size)
-
-    def root(self) -> bytes:
-        """Return the RFC 6962 Merkle tree hash over all records."""
-        return self._store.view(
-            lambda txn: root_of(self._tables.peaks(txn, self._tables.size(txn)))
-        )
-
-    def used_bytes(self) -> int:
-        """Return the bytes of the pages in use; the file itself has room ahead of them."""
-        return self._store.used_bytes()
-
-    def copy(self, folder: str | os.PathLike[str]) -> None:
-        """Write a compact and consistent copy of the log into a new or empty folder."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        self._store.copy(target)
+    def drop_snapshots(self) -> None:
+        """Forget all snapshots, such as when what they encode has changed."""
+        self._store.transact(lambda txn: txn.drop(self._store.db["snapshots"], delete=False), 0)
 
 
 def _is_never_stored(digest: bytes) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from .branches import BranchRow
 from .events import Record
 from .projection import RunRow, advance, first_row
-from .tables import U64, Tables, Txn
+from .store import Txn
+from .tables import U64, Tables
 
 PROJECTIONS = ("names", "runs", "statuses", "due")
 

@@ -98,8 +98,9 @@ def _tokens(root: ast.AST) -> Iterator[Token]:
                 yield ("node", type(item).__name__, len(children))
                 todo.extend(reversed(children))
             case list():
-                yield ("list", len(cast("list[Any]", item)))
-                todo.extend((part, scope) for part in reversed(cast("list[Any]", item)))
+                parts = cast(list[Any], item)  # type: ignore[redundant-cast]  # pyright wants it
+                yield ("list", len(parts))
+                todo.extend((part, scope) for part in reversed(parts))
             case _:
                 yield _constant(item)
 

@@ -7,7 +7,7 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 from holdfast.eventlog import HoldfastError
 
@@ -77,10 +77,10 @@ def _hashed(pieces: Iterable[bytes]) -> bytes:
 
 
 def _digest_of_name(function: Any) -> bytes:
-    owner: Any = function
     if not hasattr(function, "__qualname__"):
-        owner = cast("type[Any]", type(function))
-    return _hashed([f"{owner.__module__}:{owner.__qualname__}".encode(errors="surrogatepass")])
+        return _digest_of_name(function.__class__)
+    name = f"{function.__module__}:{function.__qualname__}"
+    return _hashed([name.encode(errors="surrogatepass")])
 
 
 def _definitions(body: Iterable[ast.AST]) -> Iterator[Definition]:

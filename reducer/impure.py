@@ -57,7 +57,8 @@ def _rules() -> dict[str, Rule | None]:
     put(FILE, "os shutil tempfile glob fileinput sqlite3 dbm shelve")
     put(FILE, "builtins.open io.open codecs.open pathlib.Path.cwd pathlib.Path.home")
     put(FILE, "trio.open_file trio.Path anyio.open_file anyio.Path")
-    put(None, "os.path os.fspath os.fsencode os.fsdecode os.PathLike sqlite3.Row")
+    put(None, "path fspath fsencode fsdecode PathLike name sep altsep linesep pathsep", "os")
+    put(None, "curdir pardir extsep devnull", "os")
     put(FILE, "exists lexists isfile isdir islink ismount getsize getmtime getatime", "os.path")
     put(FILE, "getctime realpath abspath expanduser samefile", "os.path")
 
@@ -67,7 +68,9 @@ def _rules() -> dict[str, Rule | None]:
     put(MODEL, "litellm openai anthropic")
 
     put(PROCESS, "subprocess multiprocessing pty signal trio.run_process anyio.run_process")
-    put(PROCESS, "anyio.open_process asyncio.create_subprocess_exec asyncio.create_subprocess_shell")
+    put(
+        PROCESS, "anyio.open_process asyncio.create_subprocess_exec asyncio.create_subprocess_shell"
+    )
     put(PROCESS, "system popen fork forkpty kill killpg wait waitpid abort", "os")
     put(PROCESS, "execv execve execvp execvpe execl execle execlp execlpe", "os")
     put(PROCESS, "spawnv spawnve spawnvp spawnl spawnle spawnlp posix_spawn posix_spawnp", "os")
@@ -95,10 +98,12 @@ RULES: Mapping[str, Rule | None] = _rules()
 HARMLESS_ENDINGS = ("Error", "Exception", "Warning", "Expired", "Cancelled", "Exceeded")
 
 # Methods of pathlib.Path that touch the disk; all the others only compute.
-PATH_METHODS = frozenset(
-    "read_text read_bytes write_text write_bytes open exists is_file is_dir is_symlink is_mount "
-    "mkdir rmdir unlink rename replace touch stat lstat chmod iterdir glob rglob walk resolve "
-    "absolute expanduser samefile symlink_to hardlink_to readlink owner group copy move".split()
+PATH_METHODS = (
+    {"read_text", "read_bytes", "write_text", "write_bytes", "open", "touch", "stat"}
+    | {"exists", "is_file", "is_dir", "is_symlink", "is_mount", "lstat", "samefile"}
+    | {"mkdir", "rmdir", "unlink", "rename", "replace", "chmod", "owner", "group"}
+    | {"iterdir", "glob", "rglob", "walk", "resolve", "absolute", "expanduser"}
+    | {"symlink_to", "hardlink_to", "readlink", "copy", "move"}
 )
 
 
@@ -112,3 +117,9 @@ def rule_for(name: str) -> Rule | None:
             return RULES[prefix]
         prefix = prefix.rpartition(".")[0]
     return None
+
+
+def is_function(name: str) -> bool:
+    """Tell whether a dotted name is likely a function: no module, class or constant."""
+    module, _, last = name.rpartition(".")
+    return last.islower() and (module in RULES or (bool(module) and name in RULES))

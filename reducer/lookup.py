@@ -17,12 +17,18 @@ Kind = Literal["path", "set"]
 PATHS = {"pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath"}
 PATH_MAKERS = PATHS | {"pathlib.Path.cwd", "pathlib.Path.home"}
 # What one gets from a path that is a path again, without touching the disk or with.
-PATH_TO_PATH = {"parent", "with_suffix", "with_name", "with_stem", "joinpath", "relative_to"}
-PATH_TO_PATH |= {"resolve", "absolute", "expanduser"}
+PATH_TO_PATH = {"parent", "with_suffix", "with_name", "with_stem", "joinpath", "relative_to"} | {
+    "resolve",
+    "absolute",
+    "expanduser",
+}
 SETS = {"builtins.set", "builtins.frozenset", "typing.AbstractSet", "collections.abc.Set"}
 SET_TO_SET = {"union", "intersection", "difference", "symmetric_difference", "copy"}
-MUTABLE = {"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict"}
-MUTABLE |= {"collections.deque", "collections.Counter", "collections.OrderedDict"}
+MUTABLE = {"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict"} | {
+    "collections.deque",
+    "collections.Counter",
+    "collections.OrderedDict",
+}
 
 
 class Scope(msgspec.Struct):
@@ -173,11 +179,17 @@ def _kind_of_name(name: str, scope: Scope) -> Kind | None:
     if annotation := owner.annotated.get(name):
         plain = _unquoted(annotation)
         full = dotted(plain.value if isinstance(plain, ast.Subscript) else plain, owner)
-        return "set" if full in SETS else "path" if full in PATHS else None
+        return _kind_of_type(full)
     values = owner.assigned.pop(name, [])  # taken out meanwhile: `a = b` and `b = a` must end
-    kinds = {kind_of(value, owner) for value in values}
+    kinds: set[Kind | None] = {kind_of(value, owner) for value in values}
     owner.assigned[name] = values
     return kinds.pop() if len(kinds) == 1 else None
+
+
+def _kind_of_type(name: str | None) -> Kind | None:
+    if name in SETS:
+        return "set"
+    return "path" if name in PATHS else None
 
 
 def _scope(outer: Scope | None, body: list[ast.stmt] | list[ast.expr], local: set[str]) -> Scope:
@@ -206,11 +218,20 @@ def _note(scope: Scope, node: ast.AST) -> None:
             scope.assigned.setdefault(name, []).append(value)
         case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
             scope.annotated[name] = annotation
-        case ast.For() | ast.AsyncFor() | ast.withitem() | ast.Assign() | ast.NamedExpr():
-            for target in _targets(node):
-                scope.assigned.setdefault(target, []).append(None)
+        case ast.Assign(targets=targets):
+            _assigned_somehow(scope, targets)
+        case ast.For(target=target) | ast.AsyncFor(target=target) | ast.NamedExpr(target=target):
+            _assigned_somehow(scope, [target])
+        case ast.withitem(optional_vars=ast.expr() as target):
+            _assigned_somehow(scope, [target])
         case _:
             pass
+
+
+def _assigned_somehow(scope: Scope, targets: Iterable[ast.expr]) -> None:
+    for target in targets:
+        for name in _targets(target):
+            scope.assigned.setdefault(name, []).append(None)
 
 
 def _targets(node: ast.AST) -> Iterator[str]:

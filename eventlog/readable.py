@@ -1,0 +1,123 @@
+"""Reading a log: records, runs, timers, values, and the root over it all."""
+
+import os
+from collections.abc import Collection, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from .branches import BranchRow, segments
+from .codec import Codec
+from .events import Record, Value
+from .merkle import root_of
+from .projection import STATUSES, Due, RunRow
+from .reading import Reader
+from .store import Store, Txn
+from .tables import Tables
+from .values import reference, unwrap
+
+
+class ReadableLog:
+    """What can be asked of a log."""
+
+    def __init__(self, store: Store, codec: Codec) -> None:
+        self._store = store
+        self._codec = codec
+        self._tables = Tables(store)
+        self._reader = Reader(store, self._tables, codec)
+
+    @property
+    def store(self) -> Store:
+        """The file below the log, for the checks that must see what lies in it."""
+        return self._store
+
+    @property
+    def path(self) -> Path:
+        """The folder that the log is in."""
+        return Path(self._store.path)
+
+    def snapshot(self, branch: int, at: int) -> tuple[int, bytes] | None:
+        """Return the newest kept state of a branch at or before `at`, its parents' included."""
+        for part in reversed(segments(branch, 0, at + 1, self._reader.branch_row)):
+            stop = at if part.stop is None else min(at, part.stop)
+            read = partial(self._tables.snapshot, branch=part.branch, start=part.start, at=stop)
+            if found := self._store.view(read):
+                return found
+        return None
+
+    def records(self, branch: int, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        """Yield the records of a branch at offsets [start, stop), the inherited ones included.
+
+        Pages are read as they are needed, so what is appended meanwhile is seen as well.
+        """
+        self._reader.branch_row(branch)
+        return self._reader.records(branch, start, stop)
+
+    def scan(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        """Yield the records of all branches at seq [start, stop), in the order of writing."""
+        return self._reader.scan(start, stop)
+
+    def head(self, branch: int) -> int:
+        """Return a branch's next offset."""
+        return self._store.view(lambda txn: self._tables.head(txn, branch)).offset
+
+    def branch_of(self, run: str) -> int:
+        """Return the branch of a run; NoSuchRun when there is none."""
+        return self._store.view(lambda txn: self._tables.branch_of(txn, run))
+
+    def run(self, run: str) -> RunRow:
+        """Return what the listings know of a run; NoSuchRun when there is none."""
+
+        def read(txn: Txn) -> RunRow:
+            return self._tables.run(txn, self._tables.branch_of(txn, run))
+
+        return self._store.view(read)
+
+    def runs(self, *, limit: int | None = None, statuses: Collection[str] = ()) -> list[RunRow]:
+        """Return runs, the newest first, of the given statuses or of all."""
+
+        def read(txn: Txn) -> list[RunRow]:
+            branches = self._tables.newest_runs(txn, statuses or STATUSES)
+            return [self._tables.run(txn, branch) for branch in islice(branches, limit)]
+
+        return self._store.view(read)
+
+    def due(self, until: int) -> list[Due]:
+        """Return the timers that are due by the time `until`, the earliest first."""
+        return self._store.view(lambda txn: self._tables.due(txn, until))
+
+    def load(self, value: Value) -> bytes:
+        """Return the MessagePack bytes of a value, from its blob where it is a reference."""
+        place = reference(value)
+        if place is None:
+            return bytes(value)
+        return self.blob(place.digest)
+
+    def blob(self, digest: bytes) -> bytes:
+        """Return the blob of a digest, checked against it; BlobDamaged when it is not there."""
+        stored = self._store.view(lambda txn: txn.get(digest, db=self._store.db["blobs"]))
+        return unwrap(digest, stored)
+
+    def branches(self) -> list[BranchRow]:
+        """Return all branches, in the order in which they were made."""
+        return self._store.view(self._tables.branches)
+
+    def size(self) -> int:
+        """Return the number of records."""
+        return self._store.view(self._tables.size)
+
+    def root(self) -> bytes:
+        """Return the RFC 6962 Merkle tree hash over all records."""
+        return self._store.view(
+            lambda txn: root_of(self._tables.peaks(txn, self._tables.size(txn)))
+        )
+
+    def used_bytes(self) -> int:
+        """Return the bytes of the pages in use; the file itself has room ahead of them."""
+        return self._store.used_bytes()
+
+    def copy(self, folder: str | os.PathLike[str]) -> None:
+        """Write a compact and consistent copy of the log into a new or empty folder."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        self._store.copy(target)
