@@ -1,5 +1,10 @@
 """What happened: events, the LMDB log, branches, blobs and proofs."""
 
+from .audit import (
+    Fault,
+    Verdict,
+    verify,
+)
 from .bells import (
     Doorbell,
     ring,
@@ -89,11 +94,6 @@ from .values import (
     Reference,
     pack,
     reference,
-)
-from .verify import (
-    Fault,
-    Verdict,
-    verify,
 )
 
 __all__ = [

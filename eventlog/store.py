@@ -244,6 +244,10 @@ class Store:
 
         return self.view(count)
 
+    def map_bytes(self) -> int:
+        """Return the address space that the file may grow to before it is mapped anew."""
+        return self._env.info()["map_size"]
+
     def copy(self, folder: Path) -> None:
         """Write a compact, consistent copy into an existing empty folder."""
         self.check()

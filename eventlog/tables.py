@@ -65,9 +65,9 @@ class Tables:
     def __init__(self, store: Store) -> None:
         self.db = store.db
 
-    def size(self, txn: Txn) -> int:
-        """Return the number of records."""
-        cursor = txn.cursor(self.db["events"])
+    def size(self, txn: Txn, table: str = "events") -> int:
+        """Return the number of records, or of another table's rows by seq."""
+        cursor = txn.cursor(self.db[table])
         return int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
 
     def peaks(self, txn: Txn, size: int) -> list[bytes]:

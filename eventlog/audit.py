@@ -11,7 +11,7 @@ from .codec import Sealed, unseal
 from .errors import BlobDamaged, RecordCorrupt
 from .log import Log
 from .store import Store, Txn
-from .tables import U64, Head, Tables
+from .tables import U64, Tables
 from .values import references, unwrap
 
 PAGE_RECORDS = 512
@@ -71,7 +71,7 @@ class _Check:
         self._ends: dict[int, int] = {}  # branch -> next offset
 
     def records(self, progress: Progress | None) -> None:
-        total = self._store.view(self._tables.size)
+        total = self._store.view(self._total)
         self._compare_root()
         while self.size < total:
             page = self._store.view(self._page)
@@ -81,6 +81,10 @@ class _Check:
                 self._record(int.from_bytes(key, "big"), record, row)
             if progress is not None:
                 progress(self.size, total)
+
+    def _total(self, txn: Txn) -> int:
+        """Return the number of records there must be, also where the last ones are missing."""
+        return max(self._tables.size(txn), self._tables.size(txn, "tree"))
 
     def _page(self, txn: Txn) -> list[tuple[bytes, bytes, bytes]]:
         """Return the next (key, record, tree row); the row is empty where the tree has none."""
@@ -138,8 +142,7 @@ class _Check:
         if self._root and self._root[0] > self.size:
             raise _Stop(self.size, "root", f"the log once had {self._root[0]} records")
         for branch, end in self._ends.items():
-            head: Head = self._store.view(partial(self._tables.head, branch=branch))
-            if head.offset < end:
-                raise _Stop(
-                    head.last_seq, "head", f"branch {branch} hides what is after {head.offset}"
-                )
+            head = self._store.view(partial(self._tables.head, branch=branch))
+            if head.offset != end and head.last_seq < self.size:  # not appended to meanwhile
+                detail = f"branch {branch} ends at offset {head.offset}, its records at {end}"
+                raise _Stop(head.last_seq, "head", detail)

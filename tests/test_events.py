@@ -1,0 +1,153 @@
+"""The bytes of every event type. They are never edited: logs that hold them are out there."""
+
+import msgspec
+import pytest
+
+from holdfast import eventlog
+from holdfast.eventlog import (
+    KNOWN,
+    ApprovalDecided,
+    ApprovalRequested,
+    AttemptFailed,
+    CancelRequested,
+    ChildFinished,
+    ChildStarted,
+    Codec,
+    DoubtRaised,
+    Event,
+    Failure,
+    LoopExhausted,
+    Noted,
+    RunCancelled,
+    RunClaimed,
+    RunFailed,
+    RunReleased,
+    RunStarted,
+    RunSucceeded,
+    SessionOpened,
+    SignalAwaited,
+    SignalReceived,
+    StepCancelled,
+    StepDeferred,
+    StepFailed,
+    StepStarted,
+    StepSucceeded,
+    TimerFired,
+    TimerSet,
+    Usage,
+)
+
+V = msgspec.Raw(b"\xa1v")
+F = Failure("c", "m", "T", "d")
+U = Usage(1, 2, 3, 0.5)
+
+GOLDEN: list[tuple[Event, bytes]] = [
+    (
+        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k"),
+        b"\x8a\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k",
+    ),
+    (RunClaimed("o", "h", 7), b"\x84\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07"),
+    (
+        RunReleased("o", "waiting", ["g"], F),
+        b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (RunSucceeded(V), b"\x82\xa4type\xadrun.succeeded\xa6output\xa1v"),
+    (
+        RunFailed(F),
+        b"\x82\xa4type\xaarun.failed\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (CancelRequested("why"), b"\x82\xa4type\xb4run.cancel_requested\xa6reason\xa3why"),
+    (RunCancelled("why"), b"\x82\xa4type\xadrun.cancelled\xa6reason\xa3why"),
+    (
+        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2),
+        b"\x87\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02",
+    ),
+    (
+        StepSucceeded("k", V, 2, 1.5, U, "s", V, b"\x04"),
+        b"\x89\xa4type\xaestep.succeeded\xa3key\xa1k\xa6result\xa1v\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04",
+    ),
+    (
+        AttemptFailed("k", F, 2, 9, 1.5, U, "s", V),
+        b"\x89\xa4type\xb3step.attempt_failed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa8retry_at\t\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v",
+    ),
+    (
+        StepFailed("k", F, 2, 1.5, U, "s", V),
+        b"\x88\xa4type\xabstep.failed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v",
+    ),
+    (
+        StepDeferred("k", 9, "429", 2),
+        b"\x85\xa4type\xadstep.deferred\xa3key\xa1k\xa5until\t\xa6reason\xa3429\xa7attempt\x02",
+    ),
+    (
+        StepCancelled("k", "lost", 2),
+        b"\x84\xa4type\xaestep.cancelled\xa3key\xa1k\xa6reason\xa4lost\xa7attempt\x02",
+    ),
+    (
+        SessionOpened("k", "s", 2),
+        b"\x84\xa4type\xb3step.session_opened\xa3key\xa1k\xa7session\xa1s\xa7attempt\x02",
+    ),
+    (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
+    (
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
+        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+    ),
+    (
+        ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
+        b"\x87\xa4type\xb0approval.decided\xa3key\xa1k\xa8approved\xc3\xa2by\xa3ada\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
+    ),
+    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
+    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
+    (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
+    (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
+    (
+        ChildStarted("k", "r", b"\x01"),
+        b"\x84\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01",
+    ),
+    (
+        ChildFinished("k", "r", "failed", V, F),
+        b"\x86\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (LoopExhausted("k", 3), b"\x83\xa4type\xaeloop.exhausted\xa3key\xa1k\xa3max\x03"),
+    (Noted("k", "t", V), b"\x84\xa4type\xa4note\xa3key\xa1k\xa4text\xa1t\xa4data\xa1v"),
+]
+
+DEFAULTS: list[tuple[Event, bytes]] = [
+    (RunStarted("r", "w"), b"\x83\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w"),
+    (RunSucceeded(), b"\x81\xa4type\xadrun.succeeded"),
+    (
+        StepStarted("k", "shell", b"\x01"),
+        b"\x84\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01",
+    ),
+    (StepSucceeded("k"), b"\x82\xa4type\xaestep.succeeded\xa3key\xa1k"),
+    (
+        RunFailed(Failure("c", "m")),
+        b"\x82\xa4type\xaarun.failed\xa5error\x82\xa4code\xa1c\xa7message\xa1m",
+    ),
+    (ApprovalRequested("k"), b"\x82\xa4type\xb2approval.requested\xa3key\xa1k"),
+]
+
+
+@pytest.mark.parametrize(("event", "golden"), GOLDEN + DEFAULTS, ids=lambda v: type(v).__name__)
+def test_an_event_is_stored_as_it_always_was(event: Event, golden: bytes) -> None:
+    assert msgspec.msgpack.encode(event) == golden
+    record = Codec().decode(0, b"\x96\x01\x02\x03\xa1e\x01" + golden)
+    assert record.event == event
+
+
+def test_every_event_type_has_golden_bytes() -> None:
+    assert {type(event) for event, _ in GOLDEN} == set(KNOWN)
+
+
+def test_every_event_class_is_known_and_its_tag_is_its_own() -> None:
+    classes = {kind for kind in vars(eventlog).values() if isinstance(kind, type)}
+    events = {kind for kind in classes if issubclass(kind, Event) and kind is not Event}
+    tags = {kind.__struct_config__.tag for kind in KNOWN}
+
+    assert events == set(KNOWN)
+    assert len(tags) == len(KNOWN)
+
+
+def test_all_golden_fields_differ_from_their_defaults() -> None:
+    for event, golden in GOLDEN:
+        stored = msgspec.msgpack.decode(golden)
+        assert set(stored) == {"type", *event.__struct_fields__}, type(event).__name__
