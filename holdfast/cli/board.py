@@ -19,7 +19,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import State
 
-from .telling import BAD, GOES_ON, GOOD, PLAIN, WAITS, Telling, telling
+from .telling import BAD, GOES_ON, GOOD, WAITS, Load, Telling, telling
 
 KEPT = 200
 
@@ -45,8 +45,9 @@ class Line(NamedTuple):
 class Board:
     """Takes events in and tells which lines to show."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, load: Load) -> None:
         self.run = run
+        self._load = load
         self.status = "running"
         self.cost_usd = 0.0
         self.ended = 0
@@ -58,7 +59,7 @@ class Board:
             self.status, self.cost_usd = state.status, state.usage.cost_usd
             self.since = self.since or state.now
         for event in events:
-            told = telling(event)
+            told = telling(event, state, self._load)
             if told is not None and not isinstance(event, _SHOWN_ELSEWHERE):
                 self._take(state, event, told)
         self._forget()
@@ -132,5 +133,3 @@ def sorted_by_scope(rows: Sequence[Row]) -> list[Row]:
 
     return sorted(rows, key=order)
 
-
-__all__ = ["BAD", "GOES_ON", "GOOD", "PLAIN", "WAITS", "Board", "Line", "Row"]

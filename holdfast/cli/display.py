@@ -11,6 +11,8 @@ from holdfast.reducer import State
 if TYPE_CHECKING:
     from holdfast.plugins import Progress
 
+    from .telling import Load
+
 
 class Display(Protocol):
     """Takes in what happens, and shows it on standard error. `interval_s`: how often to refresh."""
@@ -44,14 +46,14 @@ class Silent:
         pass
 
 
-def choose(run: str, *, as_json: bool = False, verbose: bool = False) -> Display:
+def choose(run: str, load: "Load", *, as_json: bool = False, verbose: bool = False) -> Display:
     """Return the display that fits: where standard error goes decides."""
     if as_json and not verbose:
         return Silent()
     if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not verbose:
         from .live import Live
 
-        return Live(run)
+        return Live(run, load)
     from .plain import Plain
 
-    return Plain(run)
+    return Plain(run, load)

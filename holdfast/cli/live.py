@@ -11,8 +11,9 @@ from holdfast.eventlog import Event, UnknownEvent
 from holdfast.plugins import Progress
 from holdfast.reducer import ENDED, State
 
-from .board import BAD, GOES_ON, GOOD, PLAIN, WAITS, Board, Line
+from .board import Board, Line
 from .plain import ASCII_SIGNS, SIGNS, can_encode, said_line
+from .telling import BAD, GOES_ON, GOOD, PLAIN, WAITS, Load
 from .words import duration, money
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -26,8 +27,8 @@ class Live:
 
     interval_s = 0.1
 
-    def __init__(self, run: str, console: Console | None = None) -> None:
-        self._board = Board(run)
+    def __init__(self, run: str, load: Load, console: Console | None = None) -> None:
+        self._board = Board(run, load)
         self._console = console or Console(stderr=True)
         fancy = can_encode(SPINNER + "".join(SIGNS.values()))
         self._spinner = SPINNER if fancy else ASCII_SPINNER

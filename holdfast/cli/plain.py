@@ -9,7 +9,7 @@ from holdfast.eventlog import Event, UnknownEvent
 from holdfast.plugins import Progress
 from holdfast.reducer import State
 
-from .telling import BAD, GOES_ON, GOOD, PLAIN, WAITS, telling
+from .telling import BAD, GOES_ON, GOOD, PLAIN, WAITS, Load, telling
 from .words import clock, one_line
 
 SIGNS = {GOOD: "✓", BAD: "✗", GOES_ON: "▸", WAITS: "…", PLAIN: "·"}
@@ -24,14 +24,15 @@ class Plain:
 
     interval_s = float("inf")
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, load: Load) -> None:
         self._run = run
+        self._load = load
         self._said: dict[str, int] = {}
         self._signs = SIGNS if can_encode("".join(SIGNS.values())) else ASCII_SIGNS
 
     def events(self, state: State, events: Sequence[Event | UnknownEvent]) -> None:
         for event in events:
-            told = telling(event)
+            told = telling(event, state, self._load)
             if told is not None:
                 sign = click.style(self._signs[told.mood], fg=COLOURS.get(told.mood))
                 where = self._place(state.run, told.key)

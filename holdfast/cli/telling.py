@@ -1,6 +1,9 @@
 """What an event means to somebody who watches: a sign and a few words. Pure."""
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+import msgspec
 
 from holdfast.eventlog import (
     ApprovalDecided,
@@ -29,7 +32,9 @@ from holdfast.eventlog import (
     TimerSet,
     UnknownEvent,
     Usage,
+    Value,
 )
+from holdfast.reducer import State
 
 from .words import duration, moment, money, one_line
 
@@ -44,13 +49,26 @@ class Telling(NamedTuple):
     text: str
 
 
-def telling(event: Event | UnknownEvent) -> Telling | None:
-    """Return what to say of an event, or None for one that only programs care about."""
+class _Exit(msgspec.Struct):
+    code: int = 0
+
+
+Load = Callable[[Value], bytes]
+_exit = msgspec.msgpack.Decoder(_Exit)
+
+
+def telling(event: Event | UnknownEvent, state: State, load: Load) -> Telling | None:
+    """Return what to say of an event, or None for one that only programs care about.
+
+    `state` is the run's, with the event taken in; `load` reads recorded values.
+    """
     match event:
         case StepStarted(key=key, kind=kind, attempt=attempt):
             again = f", attempt {attempt}" if attempt > 1 else ""
             return Telling(GOES_ON, key, f"started ({kind}{again})")
         case StepSucceeded(key=key, seconds=seconds, usage=usage):
+            if code := _exit_code(event, state, load):
+                return Telling(BAD, key, _spent(f"exit status {code}", seconds, usage))
             return Telling(GOOD, key, _spent("done", seconds, usage))
         case AttemptFailed(key=key, seconds=seconds, usage=usage, error=error):
             text = _spent("failed, will be tried again", seconds, usage)
@@ -114,6 +132,13 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(PLAIN, "", "asked to cancel")
         case _:
             return None
+
+
+def _exit_code(event: StepSucceeded, state: State, load: Load) -> int:
+    step = state.steps.get(event.key)
+    if step is None or step.kind != "shell":
+        return 0
+    return _exit.decode(load(event.result)).code
 
 
 def _spent(word: str, seconds: float, usage: Usage | None) -> str:

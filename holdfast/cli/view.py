@@ -50,14 +50,34 @@ def _facts(
         usage = state.usage
         yield "used", f"{usage.input_tokens} + {usage.output_tokens} tokens {money(usage.cost_usd)}"
     if state.status == "succeeded":
-        yield "output", text_of(decoded(log, state.output))
+        output = text_of(decoded(log, state.output))
+        yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
     if state.error is not None:
         yield "error", f"[{state.error.code}] {state.error.message}"
 
 
 def text_of(value: Any) -> str:
-    """Return a value as people read it: text as it is, all else as JSON."""
-    return value if isinstance(value, str) else encoded(value).decode()
+    """Return a value as people read it: text as it is, objects and lists one thing a line."""
+    match value:
+        case str():
+            return value
+        case dict() if value:
+            return "\n".join(_named(str(name), item) for name, item in value.items())
+        case list() if value:
+            return "\n".join("- " + indented(text_of(item), "  ").lstrip() for item in value)
+        case _:
+            return encoded(value).decode()
+
+
+def _named(name: str, value: Any) -> str:
+    text = text_of(value).rstrip()
+    if "\n" in text or isinstance(value, list | dict):
+        return f"{name}:\n{indented(text, '  ')}"
+    return f"{name}: {text}"
+
+
+def indented(text: str, by: str) -> str:
+    return "\n".join(f"{by}{line}" for line in text.splitlines())
 
 
 def _cells(step: Step) -> list[str]:

@@ -93,7 +93,7 @@ def run_in_foreground(
 
     if not as_json:
         click.echo(f"run {name}", err=True)
-    display = choose(name, as_json=as_json, verbose=verbose)
+    display = choose(name, log.load, as_json=as_json, verbose=verbose)
     execute(log, kit, name, display, workflow=workflow, takeover=takeover)
     return finish(place, log, name, as_json=as_json)
 

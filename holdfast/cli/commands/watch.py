@@ -31,7 +31,7 @@ def watch(place: Place, run: str, as_json: bool) -> int:
 
     with place.log() as log:
         branch = log.branch_of(run)
-        display = choose(run, as_json=as_json)
+        display = choose(run, log.load, as_json=as_json)
         try:
             _follow(log, run, branch, display)
         finally:
