@@ -41,6 +41,8 @@ class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     updated: int = 0  # when its last event was written
     head: int = 0  # the next offset
     owner: str = ""
+    host: str = ""  # where the owner is, or last was, and its process id
+    pid: int = 0
     waiting: list[str] = []
     timers: dict[str, int] = {}  # key -> when it is due
     error_code: str = ""
@@ -88,8 +90,13 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
                 parent_run=event.parent,
                 parent_key=event.parent_key,
             )
-        case RunClaimed(owner=owner):
-            return _with_error(replace(row, status="running", owner=owner, waiting=[]), None)
+        case RunClaimed(owner=owner, host=host, pid=pid):
+            if row.status in ENDED:
+                return row
+            claimed = replace(
+                row, status="running", owner=owner, host=host, pid=pid, waiting=[]
+            )
+            return _with_error(claimed, None)
         case RunReleased(reason=reason, waiting=waiting, error=error):
             status = "waiting" if reason == "waiting" else "running"
             return _with_error(replace(row, status=status, owner="", waiting=waiting), error)

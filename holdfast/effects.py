@@ -26,8 +26,8 @@ from holdfast.plugins import (
     Plugins,
     Progress,
     WorkError,
-    run_process,
 )
+from holdfast.plugins.process import run_process
 from holdfast.reducer import (
     AgentCall,
     FunctionCall,
@@ -219,3 +219,6 @@ def failure(error: BaseException) -> Failure:
     return Failure("exception", f"{kind}: {error}", kind, trace[-2 * TAIL_CHARACTERS :])
 
 
+def retryable(error: Exception) -> bool:
+    """Whether another attempt can help: not when a program is missing or the value is no data."""
+    return error.retryable if isinstance(error, WorkError) else not isinstance(error, HoldfastError)

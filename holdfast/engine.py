@@ -93,6 +93,7 @@ class Engine:
     @asynccontextmanager
     async def _serve(self) -> AsyncIterator["Engine"]:
         """Own a claim's lock, and listen for other processes, as long as the engine is open."""
+        problem: Exception | None = None
         self.owner = Owner.acquire(self.log.path)
         self._token = trio.lowlevel.current_trio_token()
         try:
@@ -100,10 +101,15 @@ class Engine:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._listen, bell)
                     nursery.start_soon(self._look_again)
-                    yield self
+                    try:
+                        yield self
+                    except Exception as error:  # not to be wrapped into the nursery's group
+                        problem = error
                     nursery.cancel_scope.cancel()
         finally:
             self.owner.close()
+        if problem is not None:
+            raise problem
 
     # --- runs ----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ The rule of every line here: an event is durable before anybody acts on it. Even
 """
 
 import heapq
+import os
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -44,8 +45,10 @@ from holdfast.eventlog import (
     TimerSet,
     Value,
     pack,
+    reference,
 )
-from holdfast.plugins import Progress, RateLimited, WorkError, sweep
+from holdfast.plugins import Progress, RateLimited, WorkError, nested
+from holdfast.plugins.process import sweep
 from holdfast.reducer import (
     ENDED,
     ApprovalRequest,
@@ -78,7 +81,7 @@ from holdfast.reducer import (
     take,
 )
 
-from .effects import Done, Job, failure, perform
+from .effects import Done, Job, failure, perform, retryable
 from .errors import RunReplaced, RunTooNew
 
 if TYPE_CHECKING:
@@ -173,7 +176,7 @@ class Execution:
 
     async def _loop(self) -> None:
         self._rebuild()
-        self._end_orphans()
+        await self._end_orphans()
         self._consider_pending()
         while True:
             await self._commit()
@@ -217,14 +220,12 @@ class Execution:
         return pack(raw, self._blobs)
 
     def _load(self, value: Value) -> bytes:
-        pending = self._pending_blob(value)
-        return self.engine.log.load(value) if pending is None else pending
-
-    def _pending_blob(self, value: Value) -> bytes | None:
-        if not self._blobs:
-            return None
-        reference = blob_digest(value)
-        return None if reference is None else self._blobs.get(reference)
+        """Return a value's bytes; a blob that is not committed yet is still at hand."""
+        if self._blobs and (place := reference(value)) is not None:
+            pending = self._blobs.get(place.digest)
+            if pending is not None:
+                return pending
+        return self.engine.log.load(value)
 
     async def _commit(self) -> None:
         """Make all that was recorded durable, then do what waited for it."""
@@ -307,14 +308,15 @@ class Execution:
         self._consider_pending()
         self._absorb()
 
-    def _end_orphans(self) -> None:
+    async def _end_orphans(self) -> None:
         """End what a killed owner's attempts left running, before they are tried again."""
         for step in self.state.steps.values():
             if step.status == "running" and step.kind in ("agent", "shell"):
-                sweep(self._mark(step))
+                await sweep(self._mark(step))
 
     def _mark(self, step: Step) -> str:
-        return f"{self.engine.log_id}/{self.branch}/{step.key}/{step.attempt}"
+        own = f"{self.engine.log_id}/{self.branch}/{step.key}/{step.attempt}"
+        return nested(own, os.environ)
 
     # --- deciding ------------------------------------------------------------------------------
 
@@ -581,6 +583,7 @@ class Execution:
             seconds=seconds,
             usage=error.usage if isinstance(error, WorkError) else None,
             session=error.session if isinstance(error, WorkError) else "",
+            hopeless=not retryable(error),
         )
 
     def _transcript(self, attempt: Attempt) -> Value:

@@ -95,9 +95,9 @@ class MissingFolder(WorkError):
     code = "missing_folder"
     retryable = False
 
-    def __init__(self, folder: str, *, program: str) -> None:
+    def __init__(self, folder: str, *, program: str, reason: str) -> None:
         super().__init__(
-            f"cannot run {program!r} in {folder!r}: there is no such folder. "
+            f"cannot run {program!r} in {folder!r}: {reason}. "
             "Make it, or give the step another workspace."
         )
         self.folder, self.program = folder, program

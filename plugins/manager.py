@@ -154,11 +154,8 @@ class Plugins:
         for name, value in good.items():
             if name in found:
                 first = found[name].plugin
-                self._report(
-                    plugin,
-                    f"{hook} offers {name!r}, which {first.name!r} of "
-                    f"{first.distribution!r} offers too, and was first",
-                )
+                by = f"{first.name!r} of {first.distribution!r}"
+                self._report(plugin, f"{hook} offers {name!r}, which was offered first by {by}")
             else:
                 found[name] = _Offer(plugin, value)
 

@@ -19,7 +19,7 @@ def _worker(method: str) -> Callable[[object], str]:
 def _reference(value: object) -> str:
     if isinstance(value, str) and all(value.partition(":")):
         return ""
-    return f'{value!r} is not a text like "module:function"'
+    return f"{value!r} is not a text like 'module:function'"
 
 
 CHECKS: Mapping[str, Callable[[object], str]] = {

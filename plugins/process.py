@@ -8,23 +8,32 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from . import marks
-from .errors import CommandTooLong, MissingBinary, MissingFolder, StillRunning
+from .errors import (
+    BadOptions,
+    CommandTooLong,
+    Crashed,
+    MissingBinary,
+    MissingFolder,
+    StillRunning,
+    WorkError,
+)
 from .marks import MARK
 
 OnBytes = Callable[[bytes], None]
-Find = Callable[[], set[int]]
+Find = Callable[[], Awaitable[set[int]]]
 
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 KILL_S = 10.0  # how long SIGKILL may take before it is an error
 DRAIN_S = 0.5  # how long output may stay open after the program has ended
 LINE_BYTES = 32 * 1024 * 1024
+NOT_A_PROGRAM = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP}
 
 
 def ignore(_data: bytes) -> None:
@@ -127,15 +136,14 @@ async def sweep(mark: str, *, grace_s: float = GRACE_S) -> int:
         return 0
     seen: set[int] = set()
 
-    def find() -> set[int]:
-        found = marks.find(mark=mark)
+    async def find() -> set[int]:
+        found = await _marked(mark, 0)
         seen.update(found)
         return found
 
     with trio.CancelScope(shield=True):
-        left = await _end(find, grace_s=grace_s)
-    if left:
-        raise StillRunning(left)
+        if left := await _end(find, grace_s=grace_s):
+            raise StillRunning(left)
     return len(seen)
 
 
@@ -168,7 +176,7 @@ async def _start(
 ) -> trio.Process:
     argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
     if not folder.is_dir():
-        raise MissingFolder(str(folder), program=argv[0])
+        raise MissingFolder(str(folder), program=argv[0], reason="there is no such folder")
     try:
         return await trio.lowlevel.open_process(
             argv,
@@ -179,12 +187,26 @@ async def _start(
             env=dict(env),
             start_new_session=True,
         )
-    except OSError as error:
-        if error.errno == errno.E2BIG:
-            size = max(len(os.fsencode(argument)) for argument in argv)
-            raise CommandTooLong(argv[0], longest_bytes=size) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(error, argv, folder, install) from error
+
+
+def _cannot_start(
+    error: OSError | ValueError, argv: list[str], folder: Path, install: str
+) -> WorkError:
+    program = argv[0]
+    if not isinstance(error, OSError):
+        return BadOptions(f"cannot start {program!r}: its arguments or environment have an {error}")
+    reason = error.strerror or str(error)
+    if error.filename == str(folder):
+        return MissingFolder(str(folder), program=program, reason=reason)
+    if error.errno == errno.E2BIG:
+        size = max(len(os.fsencode(argument)) for argument in argv)
+        return CommandTooLong(program, longest_bytes=size)
+    if error.errno in NOT_A_PROGRAM:
         how = f"Install it with: {install}" if install else "Install it, or mend the PATH."
-        raise MissingBinary(f"cannot start {argv[0]!r}: {error.strerror}. {how}") from error
+        return MissingBinary(f"cannot start {program!r}: {reason}. {how}")
+    return Crashed(f"cannot start {program!r}: {reason}. The machine may lack memory or files.")
 
 
 async def _feed(process: trio.Process, data: bytes) -> None:
@@ -204,11 +226,16 @@ async def _wait_for_ends(outlets: Sequence[Outlet], seconds: float) -> None:
 
 def _finder(process: trio.Process, mark: str) -> Find:
     if marks.can_see_marks():
-        return partial(marks.find, mark=mark, session=process.pid)
+        return partial(_marked, mark, process.pid)
     return partial(_group, process)
 
 
-def _group(process: trio.Process) -> set[int]:
+async def _marked(mark: str, session: int) -> set[int]:
+    # In a thread: on a machine with thousands of processes it takes a while.
+    return await trio.to_thread.run_sync(partial(marks.find, mark=mark, session=session))
+
+
+async def _group(process: trio.Process) -> set[int]:
     """Return the process group, as the negative number that os.kill takes, while it has members."""
     process.poll()  # a zombie would count as a member
     try:
@@ -223,7 +250,7 @@ async def _end(find: Find, *, grace_s: float) -> set[int]:
     kill_at = trio.current_time() + grace_s
     told: set[int] = set()
     pause = 0.002
-    while left := await trio.to_thread.run_sync(find):
+    while left := await find():
         if trio.current_time() >= kill_at + KILL_S:
             return left
         killing = trio.current_time() >= kill_at

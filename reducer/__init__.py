@@ -1,5 +1,7 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
+from . import fingerprint
+from .code import NoSuchFunction, digest, digest_source
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .driver import Driver, Ended
@@ -44,6 +46,7 @@ from .tasks import Cancelled
 from .workflow import Workflow, workflow
 
 __all__ = [
+    "fingerprint",
     "ENDED",
     "AgentCall",
     "ApprovalDenied",
@@ -66,6 +69,7 @@ __all__ = [
     "InputInvalid",
     "LoopExhausted",
     "ModelAsk",
+    "NoSuchFunction",
     "NotAWorkflow",
     "NotDurable",
     "NotRecordable",
@@ -94,6 +98,8 @@ __all__ = [
     "after_failure",
     "decide",
     "decode",
+    "digest",
+    "digest_source",
     "diverged",
     "nanoseconds",
     "redrive",

@@ -6,18 +6,18 @@ object never is.
 """
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterator
 
 import msgspec
 
-from .body import Body, Reached, Remark
+from .body import Body, Reached
 from .lookup import AnyDef, Scope, is_holdfast, is_run, scope_of_function, scope_of_module
+from .remarks import Remark, remarks
 from .scopes import parameters
 
 ALLOW = re.compile(r"#\s*holdfast:\s*allow\b")
+LINE_END = re.compile("\r\n|\r|\n")  # as Python counts lines; str.splitlines knows more ends
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
@@ -55,7 +55,7 @@ def check(source: str, filename: str) -> list[Finding]:
     findings = {
         _finding(remark, filename)
         for body in _bodies(module)
-        for remark in body.remarks()
+        for remark in remarks(body)
         if allowed.isdisjoint({remark.node.lineno, remark.node.end_lineno})
     }
     return sorted(findings)
@@ -82,14 +82,8 @@ def _unreadable(error: Exception, filename: str) -> Finding:
 
 
 def _allowed_lines(source: str) -> set[int]:
-    if "holdfast:" not in source:
-        return set()
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {
-        token.start[0]
-        for token in tokens
-        if token.type == tokenize.COMMENT and ALLOW.search(token.string)
-    }
+    lines = LINE_END.split(source)
+    return {number for number, line in enumerate(lines, start=1) if ALLOW.search(line)}
 
 
 def _bodies(module: ast.Module) -> Iterator[Body]:

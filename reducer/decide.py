@@ -10,7 +10,6 @@ from .requests import Policy, StepRequest
 from .state import State, Step
 
 LONGEST_BACKOFF = 300 * 1_000_000_000
-WITHOUT_RETRY = frozenset({"missing_binary", "not_logged_in", "refused", "not_recordable"})
 
 
 class Reuse(msgspec.Struct, frozen=True):
@@ -85,12 +84,16 @@ def after_failure(
     seconds: float,
     usage: Usage | None = None,
     session: str = "",
+    hopeless: bool = False,
 ) -> AttemptFailed | StepFailed:
-    """Return the event for a failed attempt: another will follow, or it was the last."""
+    """Return the event for a failed attempt: another will follow, or it was the last.
+
+    `hopeless` says that trying again cannot help. Times in ns, `seconds` of this attempt.
+    """
     failures = step.failures + 1
     invalid = failure.code == "output_invalid"
     allowed = max(policy.retries, policy.reasks) if invalid else policy.retries
-    if failures > allowed or failure.code in WITHOUT_RETRY:
+    if failures > allowed or hopeless:
         return StepFailed(
             step.key, failure, step.attempt, seconds=seconds, usage=usage, session=session
         )

@@ -98,13 +98,12 @@ RULES: Mapping[str, Rule | None] = _rules()
 HARMLESS_ENDINGS = ("Error", "Exception", "Warning", "Expired", "Cancelled", "Exceeded")
 
 # Methods of pathlib.Path that touch the disk; all the others only compute.
-PATH_METHODS = (
-    {"read_text", "read_bytes", "write_text", "write_bytes", "open", "touch", "stat"}
-    | {"exists", "is_file", "is_dir", "is_symlink", "is_mount", "lstat", "samefile"}
-    | {"mkdir", "rmdir", "unlink", "rename", "replace", "chmod", "owner", "group"}
-    | {"iterdir", "glob", "rglob", "walk", "resolve", "absolute", "expanduser"}
-    | {"symlink_to", "hardlink_to", "readlink", "copy", "move"}
-)
+PATH_CONTENT = {"read_text", "read_bytes", "write_text", "write_bytes", "open", "touch"}
+PATH_FACTS = {"exists", "is_file", "is_dir", "is_symlink", "is_mount", "stat", "lstat", "samefile"}
+PATH_CHANGES = {"mkdir", "rmdir", "unlink", "rename", "replace", "chmod", "copy", "move"}
+PATH_LISTS = {"iterdir", "glob", "rglob", "walk", "owner", "group", "readlink"}
+PATH_PLACES = {"resolve", "absolute", "expanduser", "symlink_to", "hardlink_to"}
+PATH_METHODS = PATH_CONTENT | PATH_FACTS | PATH_CHANGES | PATH_LISTS | PATH_PLACES
 
 
 def rule_for(name: str) -> Rule | None:

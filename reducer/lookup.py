@@ -1,34 +1,16 @@
-"""What a name in a workflow file stands for: an import, a function of the file, a run, a kind of value.
+"""What a name in a workflow file stands for: an import, a function of the file, the run.
 
-Knows Python's names and what `Run` is; what is allowed is decided elsewhere.
+Knows nothing of what a workflow may do.
 """
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import msgspec
 
 from .scopes import Function, bound_by, bound_by_function, children_in_scope, parameters
 
 AnyDef = ast.FunctionDef | ast.AsyncFunctionDef
-Kind = Literal["path", "set"]
-
-PATHS = {"pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath"}
-PATH_MAKERS = PATHS | {"pathlib.Path.cwd", "pathlib.Path.home"}
-# What one gets from a path that is a path again, without touching the disk or with.
-PATH_TO_PATH = {"parent", "with_suffix", "with_name", "with_stem", "joinpath", "relative_to"} | {
-    "resolve",
-    "absolute",
-    "expanduser",
-}
-SETS = {"builtins.set", "builtins.frozenset", "typing.AbstractSet", "collections.abc.Set"}
-SET_TO_SET = {"union", "intersection", "difference", "symmetric_difference", "copy"}
-MUTABLE = {"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict"} | {
-    "collections.deque",
-    "collections.Counter",
-    "collections.OrderedDict",
-}
 
 
 class Scope(msgspec.Struct):
@@ -58,7 +40,7 @@ def scope_of_module(module: ast.Module) -> Scope:
 def scope_of_function(function: Function, outer: Scope) -> Scope:
     """Return the names inside a function, with those of the scope that it is defined in."""
     body = [function.body] if isinstance(function, ast.Lambda) else function.body
-    local = bound_by_function(function).local | _comprehension_variables(body)
+    local = bound_by_function(function).local.union(_inline_variables(body))
     scope = _scope(outer, body, local)
     for parameter in parameters(function):
         if parameter.annotation is not None:
@@ -114,7 +96,7 @@ def is_run(parameter: ast.arg, scope: Scope) -> bool:
         return parameter.arg == "run"
     return any(
         is_holdfast(node, scope, "Run")
-        for node in ast.walk(_unquoted(annotation))
+        for node in ast.walk(unquoted(annotation))
         if isinstance(node, ast.Name | ast.Attribute)
     )
 
@@ -127,69 +109,14 @@ def is_run_name(node: ast.expr, scope: Scope) -> bool:
     return owner is not None and node.id in owner.runs
 
 
-def kind_of(node: ast.expr | None, scope: Scope) -> Kind | None:
-    """Infer whether an expression is a set or a path; None where that is not certain."""
-    match node:
-        case ast.Set() | ast.SetComp():
-            return "set"
-        case ast.Name(id=name):
-            return _kind_of_name(name, scope)
-        case ast.BinOp(left=left, op=ast.Div()):
-            return "path" if kind_of(left, scope) == "path" else None
-        case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd() | ast.Sub() | ast.BitXor()):
-            return "set" if kind_of(left, scope) == "set" else None
-        case ast.Attribute(value=value, attr="parent"):
-            return "path" if kind_of(value, scope) == "path" else None
-        case ast.Call(func=function):
-            return _kind_of_call(function, scope)
-        case _:
-            return None
-
-
-def is_mutable_global(name: str, scope: Scope) -> bool:
-    """Tell whether a name is a list, dictionary, set or the like at the top of the file."""
-    owner = scope.owner(name)
-    if owner is None or owner.outer is not None:
-        return False
-    displays = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
-    return any(
-        isinstance(value, displays)
-        or (isinstance(value, ast.Call) and dotted(value.func, owner) in MUTABLE)
-        for value in owner.assigned.get(name, [])
-    )
-
-
-def _kind_of_call(function: ast.expr, scope: Scope) -> Kind | None:
-    name = dotted(function, scope)
-    if name in SETS:
-        return "set"
-    if name in PATH_MAKERS:
-        return "path"
-    if isinstance(function, ast.Attribute):
-        kind = kind_of(function.value, scope)
-        if function.attr in (PATH_TO_PATH if kind == "path" else SET_TO_SET):
-            return kind
-    return None
-
-
-def _kind_of_name(name: str, scope: Scope) -> Kind | None:
-    owner = scope.owner(name)
-    if owner is None:
-        return None
-    if annotation := owner.annotated.get(name):
-        plain = _unquoted(annotation)
-        full = dotted(plain.value if isinstance(plain, ast.Subscript) else plain, owner)
-        return _kind_of_type(full)
-    values = owner.assigned.pop(name, [])  # taken out meanwhile: `a = b` and `b = a` must end
-    kinds: set[Kind | None] = {kind_of(value, owner) for value in values}
-    owner.assigned[name] = values
-    return kinds.pop() if len(kinds) == 1 else None
-
-
-def _kind_of_type(name: str | None) -> Kind | None:
-    if name in SETS:
-        return "set"
-    return "path" if name in PATHS else None
+def unquoted(annotation: ast.expr) -> ast.expr:
+    """Return the expression inside of an annotation that was written as a string."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return ast.parse(annotation.value, mode="eval").body
+        except (SyntaxError, ValueError):
+            return annotation  # a type checker tells; here it is just no type that we know
+    return annotation
 
 
 def _scope(outer: Scope | None, body: list[ast.stmt] | list[ast.expr], local: set[str]) -> Scope:
@@ -216,8 +143,9 @@ def _note(scope: Scope, node: ast.AST) -> None:
             scope.functions[name] = node
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             scope.assigned.setdefault(name, []).append(value)
-        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
             scope.annotated[name] = annotation
+            scope.assigned.setdefault(name, []).append(value)
         case ast.Assign(targets=targets):
             _assigned_somehow(scope, targets)
         case ast.For(target=target) | ast.AsyncFor(target=target) | ast.NamedExpr(target=target):
@@ -240,19 +168,10 @@ def _targets(node: ast.AST) -> Iterator[str]:
             yield part.id
 
 
-def _comprehension_variables(body: Iterable[ast.AST]) -> set[str]:
-    return {
-        name
-        for node in walk_scope(body)
-        if isinstance(node, ast.comprehension)
-        for name in _targets(node.target)
-    }
-
-
-def _unquoted(annotation: ast.expr) -> ast.expr:
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        try:
-            return ast.parse(annotation.value, mode="eval").body
-        except SyntaxError:
-            return annotation  # a type checker tells; here it is just no type that we know
-    return annotation
+def _inline_variables(body: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield what comprehensions and lambdas bind; such a name counts as unknown everywhere."""
+    for node in (part for root in body for part in ast.walk(root)):
+        if isinstance(node, ast.comprehension):
+            yield from _targets(node.target)
+        elif isinstance(node, ast.Lambda):
+            yield from (parameter.arg for parameter in parameters(node))

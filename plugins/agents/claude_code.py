@@ -32,6 +32,8 @@ OUTER_SESSION: Final = {
     "CLAUDE_CODE_SSE_PORT",
 }
 
+YES: Final = {"1", "on", "true", "yes"}
+
 # For "read" it is the set of tools that keeps the promise: a permission mode alone is softened by
 # rules in the user's settings.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
@@ -83,6 +85,9 @@ def arguments(task: AgentTask, options: Options) -> list[str]:
 def environment(task: AgentTask) -> dict[str, str]:
     """Return the environment of the program."""
     env = QUIET | {name: value for name, value in task.env.items() if name not in OUTER_SESSION}
-    if task.permissions == "full" and os.geteuid() == 0:
-        env.setdefault("IS_SANDBOX", "1")  # else it refuses to work without asking as root
+    # As root it works without asking only in what it is told is a sandbox, and "1" is the one word
+    # for that which it knows. Whoever set the variable to "0" meant it, and gets its refusal.
+    as_root = task.permissions == "full" and os.geteuid() == 0
+    if as_root and env.get("IS_SANDBOX", "1").lower() in YES:
+        env["IS_SANDBOX"] = "1"
     return env

@@ -1,0 +1,145 @@
+"""Checking the whole log: every record against its hash, every node, every blob, every head."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+
+import msgspec
+
+from . import merkle
+from .codec import Sealed, unseal
+from .errors import BlobDamaged, RecordCorrupt
+from .log import Log
+from .store import Store, Txn
+from .tables import U64, Head, Tables
+from .values import references, unwrap
+
+PAGE_RECORDS = 512
+
+Progress = Callable[[int, int], None]
+"""Told how many records were checked, and of how many."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing that is wrong. `kind` is "record", "node", "order", "head", "blob" or "root"."""
+
+    seq: int
+    kind: str
+    detail: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a check found: the first fault, or None; the root is that of the records as they are."""
+
+    records: int
+    root: bytes
+    fault: Fault | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.fault is None
+
+
+class _Stop(Exception):
+    def __init__(self, seq: int, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = Fault(seq, kind, detail)
+
+
+def verify(
+    log: Log, *, root: tuple[int, bytes] | None = None, progress: Progress | None = None
+) -> Verdict:
+    """Recompute the tree over the log's records and compare everything that was stored of it.
+
+    With `root`, a size and the root that was noted down when the log had it, it is also checked
+    that the log still begins with those records. Memory is bounded by the number of branches.
+    """
+    check = _Check(log.store, root)
+    try:
+        check.records(progress)
+        check.ends()
+    except _Stop as stop:
+        return Verdict(check.size, merkle.root_of(check.peaks), stop.fault)
+    return Verdict(check.size, merkle.root_of(check.peaks))
+
+
+class _Check:
+    def __init__(self, store: Store, root: tuple[int, bytes] | None) -> None:
+        self._store, self._tables, self._root = store, Tables(store), root
+        self.size = 0
+        self.peaks: list[bytes] = []
+        self._ends: dict[int, int] = {}  # branch -> next offset
+
+    def records(self, progress: Progress | None) -> None:
+        total = self._store.view(self._tables.size)
+        self._compare_root()
+        while self.size < total:
+            page = self._store.view(self._page)
+            if not page:
+                raise _Stop(self.size, "record", f"record {self.size} is missing")
+            for key, record, row in page:
+                self._record(int.from_bytes(key, "big"), record, row)
+            if progress is not None:
+                progress(self.size, total)
+
+    def _page(self, txn: Txn) -> list[tuple[bytes, bytes, bytes]]:
+        """Return the next (key, record, tree row); the row is empty where the tree has none."""
+        cursor = txn.cursor(self._tables.db["events"])
+        if not cursor.set_range(U64.pack(self.size)):
+            return []
+        tree = self._tables.db["tree"]
+        return [(k, v, txn.get(k, b"", db=tree)) for k, v in islice(cursor, PAGE_RECORDS)]
+
+    def _record(self, seq: int, record: bytes, row: bytes) -> None:
+        if seq != self.size:
+            raise _Stop(self.size, "record", f"record {self.size} is missing")
+        leaf = merkle.leaf_hash(record)
+        if row[: merkle.HASH_BYTES] != leaf:
+            raise _Stop(seq, "record", f"record {seq} does not match its leaf hash")
+        if merkle.grow(seq, self.peaks, [leaf]) != [row]:
+            raise _Stop(seq, "node", f"a tree node completed by record {seq} is wrong")
+        self.size = seq + 1
+        self._compare_root()
+        try:
+            sealed = unseal(seq, record)
+            self._order(seq, sealed)
+            self._blobs(seq, sealed)
+        except RecordCorrupt as error:
+            raise _Stop(seq, "record", str(error)) from error
+
+    def _compare_root(self) -> None:
+        if (
+            self._root
+            and self._root[0] == self.size
+            and self._root[1] != merkle.root_of(self.peaks)
+        ):
+            raise _Stop(self.size, "root", f"the first {self.size} records have another root")
+
+    def _order(self, seq: int, record: Sealed) -> None:
+        expected = self._ends.get(record.branch)
+        if expected is None:
+            expected = self._store.view(partial(self._tables.branch, branch=record.branch)).offset
+        if record.offset != expected:
+            place = f"branch {record.branch} has offset {record.offset}"
+            raise _Stop(seq, "order", f"{place} at record {seq}, where {expected} belongs")
+        self._ends[record.branch] = expected + 1
+
+    def _blobs(self, seq: int, record: Sealed) -> None:
+        for place in references(record.event):
+            try:
+                unwrap(
+                    place.digest, self._store.view(partial(self._tables.blob, digest=place.digest))
+                )
+            except BlobDamaged as error:
+                raise _Stop(seq, "blob", f"record {seq} names a blob: {error}") from error
+
+    def ends(self) -> None:
+        """Check that the log's ends are where its records say, and that no root was left over."""
+        if self._root and self._root[0] > self.size:
+            raise _Stop(self.size, "root", f"the log once had {self._root[0]} records")
+        for branch, end in self._ends.items():
+            head: Head = self._store.view(partial(self._tables.head, branch=branch))
+            if head.offset < end:
+                raise _Stop(
+                    head.last_seq, "head", f"branch {branch} hides what is after {head.offset}"
+                )

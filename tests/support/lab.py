@@ -1,0 +1,118 @@
+"""An engine on a real log with a virtual clock, for tests of what runs do."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from holdfast.engine import Engine
+from holdfast.eventlog import AnyEvent, Batch, Log
+from holdfast.execution import Outcome
+from holdfast.plugins import Plugins
+from holdfast.reducer import State, Workflow
+from holdfast.runs import decide_gate, read_state
+
+EPOCH = 1_800_000_000_000_000_000
+
+
+def virtual_now() -> int:
+    return EPOCH + int(trio.current_time() * 1e9)
+
+
+class Crash(BaseException):
+    """The process ends here; nothing after this line happens."""
+
+
+class CrashingEngine(Engine):
+    """Dies at commit number `at`, before it or right after it, as kill -9 would."""
+
+    at = 0
+    after = False
+
+    async def commit(self, batch: Batch) -> int:
+        self.at -= 1
+        if self.at == 0 and not self.after:
+            raise Crash
+        head = await super().commit(batch)
+        if self.at == 0:
+            raise Crash
+        return head
+
+
+class Lab:
+    """A log in a folder, and the workflows that may be run on it."""
+
+    def __init__(self, folder: Path, *plugins: object) -> None:
+        self.folder = folder
+        self.log = Log.open(folder / "log")
+        self.plugins = Plugins.load(*plugins, installed=False)
+        self.workflows: dict[str, Workflow] = {}
+
+    def load(self, reference: str) -> Workflow:
+        return self.workflows[reference]
+
+    @asynccontextmanager
+    async def engine(self, **options: Any) -> AsyncIterator[Engine]:
+        kind: type[Engine] = options.pop("kind", Engine)
+        options.setdefault("now", virtual_now)
+        async with kind(self.log, self.plugins, self.load, **options) as engine:
+            yield engine
+
+    async def run(
+        self, workflow: Workflow, input: dict[str, Any] | None = None, run: str = "r", **options: Any
+    ) -> Outcome:
+        """Create a run and execute it."""
+        self.workflows[workflow.reference] = workflow
+        async with self.engine(**options) as engine:
+            engine.create(workflow, input or {}, run=run, folder=str(self.folder))
+            return await engine.execute(run)
+
+    async def resume(self, run: str = "r", workflow: Workflow | None = None, **options: Any) -> Outcome:
+        takeover = options.pop("takeover", False)
+        async with self.engine(**options) as engine:
+            return await engine.execute(run, workflow=workflow, takeover=takeover)
+
+    async def crash(
+        self, workflow: Workflow, input: dict[str, Any], *, at: int, after: bool, run: str = "r"
+    ) -> bool:
+        """Execute a new run and die at commit `at`; return False when it ended before that."""
+        self.workflows[workflow.reference] = workflow
+        crashed = False
+        try:
+            async with self.engine(kind=CrashingEngine) as engine:
+                engine.at, engine.after = at, after
+                engine.create(workflow, input, run=run, folder=str(self.folder))
+                await engine.execute(run)
+        except* Crash:
+            crashed = True
+        return crashed
+
+    def approve(self, gate: str | None = None, *, run: str = "r", **options: Any) -> None:
+        """Decide a gate as another process would."""
+        options.setdefault("approved", True)
+        options.setdefault("by", "anna")
+        decide_gate(self.log, run, gate, actor="cli:anna", **options)
+
+    def state(self, run: str = "r") -> State:
+        return read_state(self.log, self.log.branch_of(run))
+
+    def events(self, run: str = "r", kind: type[Any] | None = None) -> list[AnyEvent]:
+        records = self.log.records(self.log.branch_of(run))
+        return [r.event for r in records if kind is None or isinstance(r.event, kind)]
+
+
+class Counter:
+    """Step functions that count how often they really ran."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __call__(self, name: str, value: Any = None) -> Callable[[], Any]:
+        async def work() -> Any:
+            self.calls.append(name)
+            await trio.sleep(0.01)
+            return name if value is None else value
+
+        return work
