@@ -16,12 +16,14 @@ from .events import (
     RunReleased,
     RunStarted,
     RunSucceeded,
+    StepCancelled,
     TimerFired,
     TimerSet,
     UnknownEvent,
 )
 
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
+ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -72,6 +74,7 @@ CHANGING = frozenset(
         RunCancelled,
         TimerSet,
         TimerFired,
+        StepCancelled,
     }
 )
 """The only event types that `advance` answers with another row."""
@@ -97,7 +100,9 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
                 row, status="running", owner=owner, host=host, pid=pid, waiting=[]
             )
             return _with_error(claimed, None)
-        case RunReleased(reason=reason, waiting=waiting, error=error):
+        case RunReleased(owner=owner, reason=reason, waiting=waiting, error=error):
+            if row.status in ENDED or owner != row.owner:
+                return row
             status = "waiting" if reason == "waiting" else "running"
             return _with_error(replace(row, status=status, owner="", waiting=waiting), error)
         case RunSucceeded():
@@ -108,7 +113,7 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
             return _ended(row, "cancelled")
         case TimerSet(key=key, until=until):
             return replace(row, timers={**row.timers, key: until})
-        case TimerFired(key=key) if key in row.timers:
+        case (TimerFired(key=key) | StepCancelled(key=key)) if key in row.timers:
             return replace(row, timers={k: t for k, t in row.timers.items() if k != key})
         case _:
             return row

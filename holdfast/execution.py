@@ -244,11 +244,11 @@ class Execution:
                 self._start_over()
                 continue
             self._committed = head
-            self._observe(batch)
-            consequences, self._after_commit = self._after_commit, []
             self._events, self._blobs, self._absorbed = [], {}, []
-            for consequence in consequences:
-                consequence()
+            self._observe(batch)
+        consequences, self._after_commit = self._after_commit, []
+        for consequence in consequences:
+            consequence()
 
     def _observe(self, batch: Batch) -> None:
         if self.engine.watcher is not None:

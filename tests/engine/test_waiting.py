@@ -198,7 +198,7 @@ async def test_an_approval_that_comes_between_is_taken_in_in_the_logs_order(
 
     @workflow
     async def race(run: Run) -> str:
-        winner = await run.race(run.step("work", work), go=run.approve("go"))
+        winner = await run.race(run.step("work", work), run.approve("go"))
         await run.step("after", trio.sleep, 0)
         return "step" if winner == "step" else "approval"
 

@@ -25,7 +25,14 @@ class Crash(BaseException):
     """The process ends here; nothing after this line happens."""
 
 
-class CrashingEngine(Engine):
+class VirtualEngine(Engine):
+    """Commits in its own thread: virtual time would pass while another thread works."""
+
+    def _alone(self) -> bool:
+        return True
+
+
+class CrashingEngine(VirtualEngine):
     """Dies at commit number `at`, before it or right after it, as kill -9 would."""
 
     at = 0
@@ -55,7 +62,7 @@ class Lab:
 
     @asynccontextmanager
     async def engine(self, **options: Any) -> AsyncIterator[Engine]:
-        kind: type[Engine] = options.pop("kind", Engine)
+        kind: type[Engine] = options.pop("kind", VirtualEngine)
         options.setdefault("now", virtual_now)
         async with kind(self.log, self.plugins, self.load, **options) as engine:
             yield engine
