@@ -19,7 +19,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import State
 
-from .telling import BAD, GOES_ON, GOOD, WAITS, Load, Telling, telling
+from .telling import GOES_ON, WAITS, Load, Telling, telling
 
 KEPT = 200
 
@@ -50,14 +50,14 @@ class Board:
         self._load = load
         self.status = "running"
         self.cost_usd = 0.0
-        self.ended = 0
+        self.steps = 0
         self.since = 0
         self._rows: dict[str, Row] = {}
 
     def events(self, state: State, events: Sequence[Event | UnknownEvent]) -> None:
         if state.run == self.run:
             self.status, self.cost_usd = state.status, state.usage.cost_usd
-            self.since = self.since or state.now
+            self.since, self.steps = state.started, len(state.steps)
         for event in events:
             told = telling(event, state, self._load)
             if told is not None and not isinstance(event, _SHOWN_ELSEWHERE):
@@ -70,7 +70,6 @@ class Board:
         begins = old is None or isinstance(event, StepStarted)
         since = state.now if begins or old is None else old.since
         self._rows[place] = Row(place, told.mood, told.text if told.key else "", since)
-        self.ended += told.mood in (GOOD, BAD)
 
     def said(self, run: str, key: str, text: str) -> None:
         """Note the last line that a step's agent said."""

@@ -63,7 +63,7 @@ class Live:
         board = self._board
         sign = "" if board.status in ENDED or board.status == "waiting" else f"{self._spin()} "
         took = duration(max(0, time.time_ns() - board.since) / 1e9) if board.since else ""
-        facts = [board.status, took, money(board.cost_usd), f"{board.ended} done"]
+        facts = [board.status, took, money(board.cost_usd), f"{board.steps} steps"]
         return Text.assemble(sign, (board.run, "bold"), "  ", "  ".join(filter(None, facts)))
 
     def _line(self, line: Line) -> Text:
