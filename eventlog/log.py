@@ -176,10 +176,10 @@ class Log(ReadableLog):
         `done` runs in that thread, after the flush, with the branch's new head, or with the error
         for which nothing of this batch was written.
         """
+        self._store.check()
         if self._writer is None:
             with self._store.lock:
                 if self._writer is None:
-                    self._store.check()
                     self._writer = Writer(self._store.path, self._write_each)
         self._writer.submit(batch, done)
 

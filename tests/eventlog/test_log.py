@@ -410,7 +410,11 @@ def test_a_caller_that_fails_on_the_news_does_not_stop_the_writer(
 ) -> None:
     branch = begin(log)
     told: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
+
+    def hear(args: threading.ExceptHookArgs) -> None:
+        told.append(args.exc_type)
+
+    monkeypatch.setattr(threading, "excepthook", hear)
     results: list[int | Exception] = []
 
     log.submit(Batch(branch, notes("a"), 0, "engine", 1), lambda _: 1 / 0)  # type: ignore[arg-type]
