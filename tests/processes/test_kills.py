@@ -109,15 +109,14 @@ class Torment:
 
     def _killed(self, process: Process) -> bool:
         """Kill the process at a random moment; return False when it ended by itself before."""
-        moment = self.dice.choice(MOMENTS)
-        if moment == "start":
-            self._pause(process, self.dice.uniform(0, 0.5))
+        moment, done = self.dice.choice(MOMENTS), len(set(self.site.lines()))
+        if moment == "start" or done == STEPS:
+            self._pause(process, self.dice.uniform(0, 0.7))
         else:
-            there = len(self.site.lines())
-            wanted = STEPS if moment == "end" else self.dice.randint(there, STEPS)
+            wanted = STEPS if moment == "end" else self.dice.randint(done, STEPS)
             until(
-                lambda: len(self.site.lines()) >= wanted or not process.at_work,
-                f"{wanted} lines in the side file",
+                lambda: len(set(self.site.lines())) >= wanted or not process.at_work,
+                f"{wanted} steps to have run",
             )
             self._pause(process, self.dice.uniform(0, 0.1 if moment == "end" else 0.03))
         if not process.at_work:

@@ -72,6 +72,11 @@ class Process:
         self.popen.kill()
         self.ended()
 
+    def kill_when(self, ready: Callable[[], object]) -> None:
+        """Kill it as soon as `ready` has waited for its moment."""
+        ready()
+        self.kill()
+
     def ended(self, patience_s: float = PATIENCE_S) -> Ended:
         """Wait for its own end."""
         if self._ended is None:
