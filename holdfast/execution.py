@@ -155,18 +155,21 @@ class Execution:
     async def go(self) -> Outcome:
         """Execute until the run ends or all that is left is waiting."""
         problem: Exception | None = None
+        interrupted = False
         try:
             async with trio.open_nursery() as self._nursery:
                 try:
                     await self._loop()
+                except trio.Cancelled:  # seen here, because the nursery wraps it in a group
+                    interrupted = True
+                    raise
                 except Exception as error:
                     problem = error
                 self._nursery.cancel_scope.cancel()
-        except trio.Cancelled:
-            with trio.CancelScope(shield=True):
-                await self._release("interrupted", None)
-            raise
         finally:
+            if interrupted:
+                with trio.CancelScope(shield=True):
+                    await self._release("interrupted", None)
             self._free_slots()
             self.driver.close()
         if isinstance(problem, WorkflowError):
