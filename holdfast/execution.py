@@ -150,6 +150,11 @@ class Execution:
         """Whether no attempt is at work: then a commit keeps nobody waiting."""
         return self._working == 0
 
+    @property
+    def mark_prefix(self) -> str:
+        """What the marks of all processes of this run's steps begin with."""
+        return f"{self.engine.log_id}/{self.branch}/"
+
     # --- the loop ------------------------------------------------------------------------------
 
     async def go(self) -> Outcome:
@@ -328,8 +333,7 @@ class Execution:
                 await sweep(self._mark(step))
 
     def _mark(self, step: Step) -> str:
-        own = f"{self.engine.log_id}/{self.branch}/{step.key}/{step.attempt}"
-        return nested(own, os.environ)
+        return nested(f"{self.mark_prefix}{step.key}/{step.attempt}", os.environ)
 
     # --- deciding ------------------------------------------------------------------------------
 
