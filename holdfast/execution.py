@@ -327,10 +327,12 @@ class Execution:
         self._absorb()
 
     async def _end_orphans(self) -> None:
-        """End what a killed owner's attempts left running, before they are tried again."""
-        for step in self.state.steps.values():
-            if step.status == "running" and step.kind in ("agent", "shell"):
-                await sweep(self._mark(step))
+        """End what a killed owner left running, before any of it is tried again.
+
+        That is more than the steps in flight: a step that lost a race may outlive its cancellation.
+        """
+        if any(step.kind in ("agent", "shell") for step in self.state.steps.values()):
+            await sweep(self.mark_prefix)
 
     def _mark(self, step: Step) -> str:
         return nested(f"{self.mark_prefix}{step.key}/{step.attempt}", os.environ)
