@@ -222,6 +222,6 @@ def _abandon(task: Task) -> None:
     task.finished = True
     try:
         task.coroutine.close()
-    except RuntimeError:
-        # A `finally` block asked for a step. It is not lost: a resume asks for it again.
+    except Exception:  # noqa: BLE001 - nobody is left to tell
+        # A `finally` block asked for a step, say. It is not lost: a resume asks for it again.
         return
