@@ -131,4 +131,3 @@ def sorted_by_scope(rows: Sequence[Row]) -> list[Row]:
         return [first["/".join(parts[:length])] for length in range(1, len(parts) + 1)]
 
     return sorted(rows, key=order)
-

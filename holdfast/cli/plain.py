@@ -49,7 +49,9 @@ class Plain:
             click.echo(f"           {where} | ...", err=True)
 
     def _place(self, run: str, key: str) -> str:
-        return f"{run}/{key}".removeprefix(f"{self._run}/").removesuffix("/").removeprefix(self._run)
+        return (
+            f"{run}/{key}".removeprefix(f"{self._run}/").removesuffix("/").removeprefix(self._run)
+        )
 
     def _print(self, now: int, text: str) -> None:
         click.echo(f"{click.style(clock(now), dim=True)} {text}", err=True)

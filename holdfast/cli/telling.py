@@ -111,7 +111,9 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
         case DoubtRaised(key=key):
-            return Telling(WAITS, key, "started before a crash, outcome unknown: waits for approval")
+            return Telling(
+                WAITS, key, "started before a crash, outcome unknown: waits for approval"
+            )
         case SignalAwaited(key=key, signal=signal):
             return Telling(WAITS, key, f"waits for signal {signal!r}")
         case SignalReceived(signal=signal):
