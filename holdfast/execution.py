@@ -141,6 +141,7 @@ class Execution:
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
         self._alarms: list[tuple[int, str]] = []
         self._wake = trio.Event()
+        self._news = False
         self._now = 0
         self._working = 0
 
@@ -189,22 +190,27 @@ class Execution:
 
     def wake(self) -> None:
         """Look again: something may have been appended by another process."""
+        self._news = True
         self._wake.set()
 
     async def _sleep(self) -> bool:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
-        now = self.engine.now()
         next_alarm = self._alarms[0][0] if self._alarms else None
+        now = self.engine.now()
         if not self._at_work and not any(self._queued.values()):
-            far = next_alarm is None or next_alarm - now > self.engine.linger_ns
-            if far and self.engine.log.head(self.branch) == self._committed:
+            if self.engine.log.head(self.branch) != self._committed:
+                self._news = True
+                return True
+            if next_alarm is None or next_alarm - now > self.engine.linger_ns:
                 waiting = list(self.driver.pending)
                 self._record(RunReleased(self.engine.owner.token, "waiting", waiting))
                 await self._commit()
                 return self.state.owner != ""
-        timeout_s = float("inf") if next_alarm is None else max(0.0, (next_alarm - now) / 1e9)
-        with trio.move_on_after(timeout_s):
+        if next_alarm is None:
             await self._wake.wait()
+        else:
+            with trio.move_on_after(max(0.0, (next_alarm - now) / 1e9)):
+                await self._wake.wait()
         self._wake = trio.Event()
         return True
 
@@ -257,7 +263,10 @@ class Execution:
     def _intake(self) -> None:
         """Take in what other processes appended: approvals, signals, a cancel, a newer claim."""
         self._now = self.engine.now()
-        if self._events or self.engine.log.head(self.branch) == self._committed:
+        if not self._news:
+            return
+        self._news = False
+        if self.engine.log.head(self.branch) == self._committed:
             return
         for record in self.engine.log.records(self.branch, self._committed):
             self._check_claim(record.event)
@@ -280,6 +289,7 @@ class Execution:
             self.driver, self.engine.log.records(self.branch), code=self._code
         )
         self._committed = self.state.offset
+        self._folder = Path(self.state.folder)
         self._now = max(self.engine.now(), self.state.now)
         if self.state.unknown:
             raise RunTooNew(self.state.run, self.state.unknown)
@@ -442,7 +452,7 @@ class Execution:
         request = attempt.request
         assert isinstance(request, StepRequest), "children have their own door"
         step = self.state.steps[request.key]
-        job = Job(request, step, Path(self.state.folder), self._mark(step))
+        job = Job(request, step, self._folder, self._mark(step))
         self._working += 1
         began = trio.current_time()
         done: Done | None = None
