@@ -63,9 +63,7 @@ def test_a_hostile_run_id_is_refused(cli: Cli, name: str) -> None:
     assert not (cli.folder / ".holdfast/log").exists()
 
 
-@pytest.mark.parametrize(
-    "command", ["show", "log", "approve", "deny", "resume", "cancel", "watch"]
-)
+@pytest.mark.parametrize("command", ["show", "log", "approve", "deny", "resume", "cancel", "watch"])
 def test_an_unknown_run_is_named(cli: Cli, command: str) -> None:
     cli("run", "w.py:fail", status=1)
 
@@ -166,9 +164,7 @@ def test_a_defect_is_told_in_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     assert "Traceback" not in told.err
 
 
-def test_a_defect_shows_its_traceback_when_asked(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_defect_shows_its_traceback_when_asked(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise TypeError("no way")
 
@@ -178,9 +174,7 @@ def test_a_defect_shows_its_traceback_when_asked(
     assert "Traceback" in cli("ps", status=1).err
 
 
-def test_ctrl_c_before_anything_runs_is_quiet(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_before_anything_runs_is_quiet(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 

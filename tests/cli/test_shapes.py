@@ -211,9 +211,7 @@ def test_audit_verify_prints_the_root(cli: Cli) -> None:
     assert cli("audit", "verify").out == f"ok: 6 records, root {verdict['root']}\n"
 
 
-def test_doctor_names_keys_and_never_shows_them(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_names_keys_and_never_shows_them(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
     found = {row["what"]: row for row in cli.json("doctor")}
