@@ -59,6 +59,16 @@ async def slow(run: Run) -> None:
 
 
 @workflow
+async def stubborn(run: Run) -> None:
+    await run.shell("nap", "trap '' TERM INT HUP; echo begun >> begun; sleep 60; sleep 60")
+
+
+@workflow
+async def family(run: Run) -> str:
+    return await run.child("w.py:greet", {"name": "Al"}, name="kid")
+
+
+@workflow
 async def impure(run: Run) -> None:
     await trio.sleep(0)
 

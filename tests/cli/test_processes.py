@@ -130,6 +130,56 @@ def test_a_killed_process_s_run_is_shown_as_interrupted_and_resumed(holdfast: Cl
     assert not sleepers(holdfast.folder)
 
 
+def test_a_second_interrupt_kills_what_does_not_want_to_end(holdfast: Cli) -> None:
+    with popen(holdfast.folder, "run", "w.py:stubborn", "--id", "r") as process:
+        eventually((holdfast.folder / "begun").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while "Once more kills" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=3)
+
+    assert process.returncode == 130
+    eventually(lambda: not sleepers(holdfast.folder))
+
+
+def test_a_run_is_executed_by_one_process_unless_it_is_taken_over(holdfast: Cli) -> None:
+    with popen(holdfast.folder, "run", "w.py:slow", "--id", "r") as first:
+        eventually((holdfast.folder / "begun").exists)
+
+        busy = holdfast.json("resume", "r", status=1)
+        with popen(holdfast.folder, "resume", "r", "--takeover") as second:
+            _, err = first.communicate(timeout=20)
+            second.send_signal(signal.SIGTERM)
+            second.communicate(timeout=20)
+
+    assert busy["error"]["code"] == "run_busy"
+    assert "error[run_replaced]" in err
+    assert (first.returncode, second.returncode) == (1, 130)
+
+
+def test_a_detached_run_that_cannot_begin_says_why(holdfast: Cli) -> None:
+    holdfast("run", "w.py:wait", "--id", "r", status=3)
+    source = holdfast.folder / "w.py"
+    source.write_text("raise ValueError('not today')")
+
+    failed = holdfast("resume", "r", "--detach", status=1)
+
+    assert "error[not_started]" in failed.err
+    assert "not today" in failed.err
+
+
+def test_a_child_run_s_gate_is_shown_with_its_parent(holdfast: Cli) -> None:
+    waiting = holdfast("run", "w.py:family", "--id", "r", status=3)
+    assert "holdfast approve r/kid 'send it'" in waiting.out
+
+    approved = holdfast("approve", "r/kid")
+
+    assert "go on with: holdfast resume r\n" in approved.out
+    assert holdfast.json("resume", "r")["output"] == "hello Al"
+
+
 def sleepers(folder: Path) -> list[str]:
     """Return the processes that a step left behind in a folder."""
     listed = subprocess.run(["pgrep", "-x", "sleep"], capture_output=True, text=True, check=False)
