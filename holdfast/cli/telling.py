@@ -49,6 +49,10 @@ class Telling(NamedTuple):
     text: str
 
 
+RUN_ENDS = (RunSucceeded, RunFailed, RunCancelled, RunReleased)
+"""What the command itself tells about its run, in more words."""
+
+
 class _Exit(msgspec.Struct):
     code: int = 0
 
