@@ -163,8 +163,10 @@ class Driver:
 
     def _settle(self, group: Group) -> None:
         parent, group.future.task = group.parent, None
-        if parent.cancelling and group.error is None:
-            self._ready.append((parent, None, Cancelled()))
+        if group.cancelled:
+            cancelled = Cancelled()
+            cancelled.__context__ = group.error
+            self._ready.append((parent, None, cancelled))
         elif group.error is not None:
             self._ready.append((parent, None, group.error))
         elif group.kind == "race":
@@ -187,6 +189,7 @@ class Driver:
         if future is None:
             self._cancel_ready(task)
         elif future.group is not None:
+            future.group.cancelled = True
             self._cancel_group(future.group, reason)
             if future.group.ended:
                 self._settle(future.group)
