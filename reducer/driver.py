@@ -70,7 +70,7 @@ class Driver:
             value, error = outcome(state, future.request, self.load)
             if error is None and future.scope.results is not None:
                 future.scope.results[key.removeprefix(future.scope.prefix)] = value
-            self._ready.append((future.task, value, error))
+            self._resume(future.task, value, error)
         return self._advance()
 
     def cancel(self, reason: str) -> list[Request]:
@@ -114,8 +114,12 @@ class Driver:
         requests, self._requests = self._requests, []
         return requests
 
+    def _resume(self, task: Task, value: Any, error: BaseException | None) -> None:
+        task.waiting = None
+        self._ready.append((task, value, error))
+
     def _step(self, task: Task, value: Any, error: BaseException | None) -> None:
-        self.current, task.waiting = task, None
+        self.current = task
         try:
             if error is None:
                 waiting = task.coroutine.send(value)
@@ -166,14 +170,14 @@ class Driver:
         if group.cancelled:
             cancelled = Cancelled()
             cancelled.__context__ = group.error
-            self._ready.append((parent, None, cancelled))
+            self._resume(parent, None, cancelled)
         elif group.error is not None:
-            self._ready.append((parent, None, group.error))
+            self._resume(parent, None, group.error)
         elif group.kind == "race":
             assert group.winner is not None, "a race that ended has a winner"
-            self._ready.append((parent, group.results[group.winner], None))
+            self._resume(parent, group.results[group.winner], None)
         else:
-            self._ready.append((parent, group.results, None))
+            self._resume(parent, group.results, None)
 
     def _cancel_group(self, group: Group, reason: str) -> None:
         group.closing = True
@@ -196,7 +200,7 @@ class Driver:
         elif future.request is not None and self.pending.pop(future.request.key, None):
             self.abandoned.add(future.request.key)
             self._requests.append(CancelRequest(future.request.key, reason))
-            self._ready.append((task, None, Cancelled()))
+            self._resume(task, None, Cancelled())
 
     def _cancel_ready(self, task: Task) -> None:
         """A task that was about to go on, or to begin, is thrown Cancelled instead."""
