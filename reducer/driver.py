@@ -32,7 +32,8 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Driver:
-    """Drives one workflow. `pending` are the requests without an answer, by key, oldest first.
+    """Drives one workflow. `pending` are the requests without an answer, by key, oldest first;
+    `abandoned` those that were cancelled and whose end is not recorded yet, with the reason.
 
     `load` turns a recorded value into its MessagePack bytes. Raises WorkflowError where the workflow
     cannot be driven; the driver is of no further use then.
@@ -42,7 +43,7 @@ class Driver:
         self.workflow = workflow
         self.load = load
         self.pending: dict[str, Future] = {}
-        self.abandoned: set[str] = set()
+        self.abandoned: dict[str, str] = {}
         self.ended: Ended | None = None
         self.now = 0
         self.seed = b""
@@ -198,9 +199,16 @@ class Driver:
             if future.group.ended:
                 self._settle(future.group)
         elif future.request is not None and self.pending.pop(future.request.key, None):
-            self.abandoned.add(future.request.key)
-            self._requests.append(CancelRequest(future.request.key, reason))
+            self._abandon(future.request, reason)
             self._resume(task, None, Cancelled())
+
+    def _abandon(self, request: Request, reason: str) -> None:
+        for index, unsent in enumerate(self._requests):
+            if unsent is request:  # nobody has heard of it, so there is nothing to take back
+                del self._requests[index]
+                return
+        self.abandoned[request.key] = reason
+        self._requests.append(CancelRequest(request.key, reason))
 
     def _cancel_ready(self, task: Task) -> None:
         """A task that was about to go on, or to begin, is thrown Cancelled instead."""
