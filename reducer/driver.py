@@ -74,10 +74,11 @@ class Driver:
             self._resume(future.task, value, error)
         return self._advance()
 
-    def cancel(self, reason: str) -> list[Request]:
+    def cancel(self, state: State) -> list[Request]:
         """Throw Cancelled into the workflow: its `finally` blocks may still ask for steps."""
         assert self._main is not None, "started first"
-        self._cancel(self._main, reason)
+        self.now = state.now
+        self._cancel(self._main, state.cancelling or "")
         return self._advance()
 
     def close(self) -> None:

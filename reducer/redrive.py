@@ -74,7 +74,7 @@ def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
     if type(event) is RunStarted:
         return driver.start(state)
     if type(event) is CancelRequested and driver.ended is None:
-        return driver.cancel(event.reason)
+        return driver.cancel(state)
     return []
 
 
