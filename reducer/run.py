@@ -260,7 +260,7 @@ class Run:
 
         def spawn(item: Any) -> Spawn:
             scope = Scope(names.key(quote(key(item))) + "/")
-            return lambda: (_coroutine(function(item)), scope)
+            return lambda: (_applied(function, item), scope)
 
         spawns = [spawn(item) for item in items]
         return list(await self._driver.gather("all", spawns, limit))
@@ -357,6 +357,11 @@ def _coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
         return await awaitable
 
     return single()
+
+
+async def _applied(function: Callable[[Any], Awaitable[Any]], item: Any) -> Any:
+    """Call the function within the item's own task, so that what it raises is raised by `map`."""
+    return await function(item)
 
 
 @functools.lru_cache(maxsize=1024)
