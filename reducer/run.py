@@ -232,6 +232,7 @@ class Run:
         Keyword arguments name their branch; a coroutine of your own without a name takes its
         function's. The first failure cancels the others and is raised.
         """
+        _check_limit(limit)
         return list(await self._driver.gather("all", self._spawns(coroutines, named), limit))
 
     async def race(self, *coroutines: Awaitable[Any], **named: Awaitable[Any]) -> Any:
@@ -262,6 +263,7 @@ class Run:
             scope = Scope(names.key(quote(key(item))) + "/")
             return lambda: (_applied(function, item), scope)
 
+        _check_limit(limit)
         spawns = [spawn(item) for item in items]
         return list(await self._driver.gather("all", spawns, limit))
 
@@ -337,6 +339,11 @@ def _policy(
         effect=effect,
         on_doubt=on_doubt,
     )
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise WorkflowError(f"limit={limit} lets nothing run. Write at least 1, or None for no limit.")
 
 
 def _spawn(awaitable: Awaitable[Any], name: str, parent: Scope) -> Spawn:
