@@ -6,6 +6,7 @@ asks for next. Fed with the same states in the same order it asks for the same, 
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -83,11 +84,8 @@ class Driver:
 
     def close(self) -> None:
         """Let go of the coroutines without running them on."""
-        for future in list(self.pending.values()):
-            if future.task is not None:
-                _abandon(future.task)
         if self._main is not None:
-            _abandon(self._main)
+            _close(self._main)
 
     # --- what Run calls ------------------------------------------------------------------------
 
@@ -232,12 +230,14 @@ def _not_durable(task: Task, awaited: object) -> NotDurable:
     return NotDurable(f"something of {kind.__module__.partition('.')[0]} ({kind.__name__})", where)
 
 
-def _abandon(task: Task) -> None:
+def _close(task: Task) -> None:
+    if task.waiting is not None and (group := task.waiting.group) is not None:
+        group.drop_unstarted()
+        for member in group.running.values():
+            _close(member)
     if task.finished:
         return
     task.finished = True
-    try:
+    # `finally` blocks that await steps raise here. They are not lost: a resume asks for them again.
+    with suppress(Exception, Cancelled):
         task.coroutine.close()
-    except RuntimeError:
-        # A `finally` block asked for a step. It is not lost: a resume asks for it again.
-        return
