@@ -26,7 +26,6 @@ VERSION = 1
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -97,10 +96,8 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
                 parent_key=event.parent_key,
             )
         case RunClaimed():
-            return row if row.status in ENDED else _with_error(_claimed(row, event), None)
-        case RunReleased(owner=owner, reason=reason, waiting=waiting, error=error):
-            if row.status in ENDED or owner != row.owner:
-                return row
+            return _with_error(_claimed(row, event), None)
+        case RunReleased(reason=reason, waiting=waiting, error=error):
             status = "waiting" if reason == "waiting" else "running"
             return _with_error(replace(_unowned(row), status=status, waiting=waiting), error)
         case RunSucceeded():

@@ -59,6 +59,14 @@ class Commands(click.Group):
             ctx.fail(_no_such_command(args[0]))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # click would make a failure of it
+            return _reader_left()
+        return status
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section, commands in SECTIONS.items():
             with formatter.section(section):
@@ -109,11 +117,8 @@ def invoke(args: list[str]) -> int:
     """Run the command line and return the exit status; whatever goes wrong is told in one line."""
     try:
         status = cli.main(args, prog_name="holdfast", standalone_mode=False)
-        sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except BrokenPipeError:
-        return _reader_left()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, whatever it is
         from .failures import tell
 
         return tell(error, as_json="--json" in args)

@@ -8,18 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from holdfast.eventlog import (
-    Event,
-    RunFailed,
-    RunReleased,
-    RunStarted,
-    RunSucceeded,
-    StepStarted,
-    UnknownEvent,
-)
+from holdfast.eventlog import Event, RunStarted, StepStarted, UnknownEvent
 from holdfast.reducer import State
 
-from .telling import GOES_ON, WAITS, Load, Telling, telling
+from .telling import GOES_ON, RUN_ENDS, WAITS, Load, Telling, telling
 
 KEPT = 200
 
@@ -60,7 +52,7 @@ class Board:
             self.since, self.steps = state.started, len(state.steps)
         for event in events:
             told = telling(event, state, self._load)
-            if told is not None and not isinstance(event, _SHOWN_ELSEWHERE):
+            if told is not None and not isinstance(event, (RunStarted, *RUN_ENDS)):
                 self._take(state, event, told)
         self._forget()
 
@@ -97,9 +89,6 @@ class Board:
         return []
 
 
-_SHOWN_ELSEWHERE = (RunStarted, RunSucceeded, RunFailed, RunReleased)
-
-
 def _is_open(row: Row) -> bool:
     return row.mood in (GOES_ON, WAITS)
 
@@ -131,4 +120,3 @@ def sorted_by_scope(rows: Sequence[Row]) -> list[Row]:
         return [first["/".join(parts[:length])] for length in range(1, len(parts) + 1)]
 
     return sorted(rows, key=order)
-

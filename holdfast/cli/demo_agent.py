@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 FILE = Path("slugs.py")
-HALF = '''def slugify(title):
+HALF = """def slugify(title):
     return title.lower().replace(" ", "-")
-'''
-FULL = '''import re
+"""
+FULL = """import re
 
 
 def slugify(title):
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-'''
+"""
 DOCUMENTED = '''import re
 
 

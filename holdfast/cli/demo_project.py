@@ -10,10 +10,10 @@ from . import demo_agent
 from .errors import BadInput
 
 GOAL = "Make slugify turn any title into a part of a URL"
-SLUGS = '''def slugify(title):
+SLUGS = """def slugify(title):
     return title
-'''
-TESTS = '''import unittest
+"""
+TESTS = """import unittest
 
 from slugs import slugify
 
@@ -28,7 +28,7 @@ class SlugifyTest(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
-'''
+"""
 
 
 def make(folder: str | None) -> Path:

@@ -15,13 +15,14 @@ PATIENCE_S = 15.0
 PAUSE_S = 0.02
 
 
-def detach(place: Place, log: Log, run: str) -> Path:
+def detach(place: Place, log: Log, run: str, *, takeover: bool = False) -> Path:
     """Start the process, wait until it has claimed the run, and return where its output goes."""
     project = place.project()
-    path = project.home / "logs" / f"{run}.log"
+    path = project.home / "logs" / f"{run.replace('/', '%2F')}.log"  # a child's id has slashes
     path.parent.mkdir(exist_ok=True)
     head = log.head(log.branch_of(run))
     argv = [sys.executable, "-m", "holdfast", "--home", str(project.home), "resume", run]
+    argv += ["--takeover"] if takeover else []
     with path.open("ab") as output:
         process = subprocess.Popen(
             argv,

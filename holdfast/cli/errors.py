@@ -1,10 +1,10 @@
 """Errors of the command line's own.
 
-    HoldfastError
-      BadRunId      a run id that could not be typed, or named a file
-      BadInput      an input that is no JSON object
-      NoSuchFrame   the run has no such offset
-      NotStarted    a detached process ended before it had the run
+HoldfastError
+  BadRunId      a run id that could not be typed, or named a file
+  BadInput      an input that is no JSON object
+  NoSuchFrame   the run has no such offset
+  NotStarted    a detached process ended before it had the run
 """
 
 from holdfast.eventlog import HoldfastError

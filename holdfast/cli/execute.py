@@ -53,7 +53,7 @@ async def _execute(
             with scope:
                 try:
                     outcome = await engine.execute(run, workflow=workflow, takeover=takeover)
-                except Exception as error:  # a nursery would wrap it in a group
+                except Exception as error:  # noqa: BLE001 - raised below, outside the group
                     problem = error
             nursery.cancel_scope.cancel()
     finally:

@@ -64,7 +64,7 @@ def _print_failure(place: Place, state: State) -> None:
     else:
         sign = click.style(f"error[{state.error.code}]", fg="red")
         click.echo(f"{sign}: {state.run} {state.status}: {state.error.message}", err=True)
-        if state.error.detail:
+        if "\n" in state.error.detail.strip():
             click.echo(state.error.detail.strip(), err=True)
     click.echo(f"look at it with: {place.command('show', state.run)}", err=True)
 

@@ -52,7 +52,7 @@ def parse(text: str, option: str) -> Any:
         return msgspec.json.decode(source)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise BadInput(
-            f"{option} is no JSON: {error}. Write for example: {option} '{{\"goal\": \"...\"}}'"
+            f'{option} is no JSON: {error}. Write for example: {option} \'{{"goal": "..."}}\''
         ) from error
 
 

@@ -46,13 +46,14 @@ class Live:
             self._board.said(run, key, said_line(progress, 200))
 
     def refresh(self) -> None:
-        self._live.update(self._picture(), refresh=True)
+        self._live.update(self.picture(), refresh=True)
 
     def close(self) -> None:
         self.refresh()
         self._live.stop()
 
-    def _picture(self) -> Text:
+    def picture(self) -> Text:
+        """Return what is drawn: lines that fit the window, and no more of them than it has."""
         height = max(3, min(MAX_LINES, self._console.height - 3))
         lines = [self._head(), *map(self._line, self._board.lines(height))]
         for line in lines:

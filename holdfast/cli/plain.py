@@ -9,7 +9,7 @@ from holdfast.eventlog import Event, UnknownEvent
 from holdfast.plugins import Progress
 from holdfast.reducer import State
 
-from .telling import BAD, GOES_ON, GOOD, PLAIN, WAITS, Load, telling
+from .telling import BAD, GOES_ON, GOOD, PLAIN, RUN_ENDS, WAITS, Load, telling
 from .words import clock, one_line
 
 SIGNS = {GOOD: "✓", BAD: "✗", GOES_ON: "▸", WAITS: "…", PLAIN: "·"}
@@ -32,6 +32,8 @@ class Plain:
 
     def events(self, state: State, events: Sequence[Event | UnknownEvent]) -> None:
         for event in events:
+            if isinstance(event, RUN_ENDS) and state.run == self._run:
+                continue
             told = telling(event, state, self._load)
             if told is not None:
                 sign = click.style(self._signs[told.mood], fg=COLOURS.get(told.mood))
@@ -49,7 +51,9 @@ class Plain:
             click.echo(f"           {where} | ...", err=True)
 
     def _place(self, run: str, key: str) -> str:
-        return f"{run}/{key}".removeprefix(f"{self._run}/").removesuffix("/").removeprefix(self._run)
+        return (
+            f"{run}/{key}".removeprefix(f"{self._run}/").removesuffix("/").removeprefix(self._run)
+        )
 
     def _print(self, now: int, text: str) -> None:
         click.echo(f"{click.style(clock(now), dim=True)} {text}", err=True)

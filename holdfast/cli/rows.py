@@ -45,7 +45,12 @@ def is_alive(log: Log, row: RunRow) -> bool:
 def error_object(error: Failure | None) -> dict[str, Any] | None:
     if error is None:
         return None
-    return {"code": error.code, "message": error.message, "type": error.type, "detail": error.detail}
+    return {
+        "code": error.code,
+        "message": error.message,
+        "type": error.type,
+        "detail": error.detail,
+    }
 
 
 def usage_object(usage: Usage | None) -> dict[str, Any]:

@@ -49,6 +49,10 @@ class Telling(NamedTuple):
     text: str
 
 
+RUN_ENDS = (RunSucceeded, RunFailed, RunCancelled, RunReleased)
+"""What the command itself tells about its run, in more words."""
+
+
 class _Exit(msgspec.Struct):
     code: int = 0
 
@@ -111,7 +115,9 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
         case DoubtRaised(key=key):
-            return Telling(WAITS, key, "started before a crash, outcome unknown: waits for approval")
+            return Telling(
+                WAITS, key, "started before a crash, outcome unknown: waits for approval"
+            )
         case SignalAwaited(key=key, signal=signal):
             return Telling(WAITS, key, f"waits for signal {signal!r}")
         case SignalReceived(signal=signal):

@@ -27,7 +27,7 @@ def encoded(value: object) -> bytes:
 
 def _foreign(value: object) -> object:
     if isinstance(value, msgspec.msgpack.Ext):
-        return {"ext": value.code, "data": value.data.hex()}
+        return {"ext": value.code, "data": bytes(value.data).hex()}
     return repr(value)
 
 

@@ -52,7 +52,9 @@ class Report(Struct):
 async def implement(
     run: Run,
     goal: Annotated[str, Meta(description="What is to be done, in your words.")],
-    test: Annotated[str, Meta(description="The command that runs the tests; else it is found.")] = "",
+    test: Annotated[
+        str, Meta(description="The command that runs the tests; else it is found.")
+    ] = "",
     agent: Annotated[str, Meta(description="The coding agent.")] = "claude-code",
     model: Annotated[str | None, Meta(description="The agent's model.")] = None,
     options: Annotated[dict[str, Any], Meta(description="Options for the agents.")] = {},  # noqa: B006
@@ -65,8 +67,8 @@ async def implement(
 ) -> Report:
     """Implement a goal until its tests are green and a reviewer approves, then ask a person."""
     test = test or (await run.shell("find tests", FIND_TESTS)).stdout.strip()
-    feedback, rounds, review = "", 0, Review(approved=False)
-    async for rounds in run.loop("round", max=max_rounds):
+    feedback, summary, rounds, review = "", "", 0, Review(approved=False)
+    async for rounds in run.loop("round", max=max_rounds):  # noqa: B007 - told in the report
         prompt = coding_prompt(goal, test, feedback)
         summary = await run.agent("code", prompt, agent=agent, model=model, options=options)
 

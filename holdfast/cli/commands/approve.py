@@ -57,9 +57,7 @@ def _decide(
 
     who = by or user()
     with place.log() as log:
-        found = decide_gate(
-            log, run, gate, approved=approved, by=who, actor=place.actor, note=note
-        )
+        found = decide_gate(log, run, gate, approved=approved, by=who, actor=place.actor, note=note)
         row = log.run(run)
         alive = is_alive(log, row)
     if as_json:

@@ -51,7 +51,7 @@ def run(
     with place.log(create=True) as log:
         _create(place, log, kit, project, found, workflow, given, name)
         if detach:
-            return _detach(place, log, name, as_json=as_json)
+            return run_in_background(place, log, name, as_json=as_json)
         return run_in_foreground(
             place, log, kit, name, workflow=found, as_json=as_json, verbose=verbose
         )
@@ -98,11 +98,14 @@ def run_in_foreground(
     return finish(place, log, name, as_json=as_json)
 
 
-def _detach(place: Place, log: "Log", name: str, *, as_json: bool) -> int:
+def run_in_background(
+    place: Place, log: "Log", name: str, *, takeover: bool = False, as_json: bool = False
+) -> int:
+    """Start a process that executes a run, and tell how to follow it."""
     from ..detach import detach
     from ..values import print_json
 
-    path = detach(place, log, name)
+    path = detach(place, log, name, takeover=takeover)
     if as_json:
         print_json({"run": name, "status": "running", "log_file": str(path)})
         return 0
