@@ -150,23 +150,31 @@ class Execution:
         """Whether no attempt is at work: then a commit keeps nobody waiting."""
         return self._working == 0
 
+    @property
+    def mark_prefix(self) -> str:
+        """What the marks of all processes of this run's steps begin with."""
+        return f"{self.engine.log_id}/{self.branch}/"
+
     # --- the loop ------------------------------------------------------------------------------
 
     async def go(self) -> Outcome:
         """Execute until the run ends or all that is left is waiting."""
         problem: Exception | None = None
+        interrupted = False
         try:
             async with trio.open_nursery() as self._nursery:
                 try:
                     await self._loop()
+                except trio.Cancelled:  # seen here, because the nursery wraps it in a group
+                    interrupted = True
+                    raise
                 except Exception as error:
                     problem = error
                 self._nursery.cancel_scope.cancel()
-        except trio.Cancelled:
-            with trio.CancelScope(shield=True):
-                await self._release("interrupted", None)
-            raise
         finally:
+            if interrupted:
+                with trio.CancelScope(shield=True):
+                    await self._release("interrupted", None)
             self._free_slots()
             self.driver.close()
         if isinstance(problem, WorkflowError):
@@ -325,8 +333,7 @@ class Execution:
                 await sweep(self._mark(step))
 
     def _mark(self, step: Step) -> str:
-        own = f"{self.engine.log_id}/{self.branch}/{step.key}/{step.attempt}"
-        return nested(own, os.environ)
+        return nested(f"{self.mark_prefix}{step.key}/{step.attempt}", os.environ)
 
     # --- deciding ------------------------------------------------------------------------------
 

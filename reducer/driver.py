@@ -6,6 +6,7 @@ asks for next. Fed with the same states in the same order it asks for the same, 
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -32,7 +33,8 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Driver:
-    """Drives one workflow. `pending` are the requests without an answer, by key, oldest first.
+    """Drives one workflow. `pending` are the requests without an answer, by key, oldest first;
+    `abandoned` those that were cancelled and whose end is not recorded yet, with the reason.
 
     `load` turns a recorded value into its MessagePack bytes. Raises WorkflowError where the workflow
     cannot be driven; the driver is of no further use then.
@@ -42,7 +44,7 @@ class Driver:
         self.workflow = workflow
         self.load = load
         self.pending: dict[str, Future] = {}
-        self.abandoned: set[str] = set()
+        self.abandoned: dict[str, str] = {}
         self.ended: Ended | None = None
         self.now = 0
         self.seed = b""
@@ -70,22 +72,20 @@ class Driver:
             value, error = outcome(state, future.request, self.load)
             if error is None and future.scope.results is not None:
                 future.scope.results[key.removeprefix(future.scope.prefix)] = value
-            self._ready.append((future.task, value, error))
+            self._resume(future.task, value, error)
         return self._advance()
 
-    def cancel(self, reason: str) -> list[Request]:
+    def cancel(self, state: State) -> list[Request]:
         """Throw Cancelled into the workflow: its `finally` blocks may still ask for steps."""
         assert self._main is not None, "started first"
-        self._cancel(self._main, reason)
+        self.now = state.now
+        self._cancel(self._main, state.cancelling or "")
         return self._advance()
 
     def close(self) -> None:
         """Let go of the coroutines without running them on."""
-        for future in list(self.pending.values()):
-            if future.task is not None:
-                _abandon(future.task)
         if self._main is not None:
-            _abandon(self._main)
+            _close(self._main)
 
     # --- what Run calls ------------------------------------------------------------------------
 
@@ -114,8 +114,12 @@ class Driver:
         requests, self._requests = self._requests, []
         return requests
 
+    def _resume(self, task: Task, value: Any, error: BaseException | None) -> None:
+        task.waiting = None
+        self._ready.append((task, value, error))
+
     def _step(self, task: Task, value: Any, error: BaseException | None) -> None:
-        self.current, task.waiting = task, None
+        self.current = task
         try:
             if error is None:
                 waiting = task.coroutine.send(value)
@@ -163,15 +167,17 @@ class Driver:
 
     def _settle(self, group: Group) -> None:
         parent, group.future.task = group.parent, None
-        if parent.cancelling and group.error is None:
-            self._ready.append((parent, None, Cancelled()))
+        if group.cancelled:
+            cancelled = Cancelled()
+            cancelled.__context__ = group.error
+            self._resume(parent, None, cancelled)
         elif group.error is not None:
-            self._ready.append((parent, None, group.error))
+            self._resume(parent, None, group.error)
         elif group.kind == "race":
             assert group.winner is not None, "a race that ended has a winner"
-            self._ready.append((parent, group.results[group.winner], None))
+            self._resume(parent, group.results[group.winner], None)
         else:
-            self._ready.append((parent, group.results, None))
+            self._resume(parent, group.results, None)
 
     def _cancel_group(self, group: Group, reason: str) -> None:
         group.closing = True
@@ -187,13 +193,21 @@ class Driver:
         if future is None:
             self._cancel_ready(task)
         elif future.group is not None:
+            future.group.cancelled = True
             self._cancel_group(future.group, reason)
             if future.group.ended:
                 self._settle(future.group)
         elif future.request is not None and self.pending.pop(future.request.key, None):
-            self.abandoned.add(future.request.key)
-            self._requests.append(CancelRequest(future.request.key, reason))
-            self._ready.append((task, None, Cancelled()))
+            self._abandon(future.request, reason)
+            self._resume(task, None, Cancelled())
+
+    def _abandon(self, request: Request, reason: str) -> None:
+        for index, unsent in enumerate(self._requests):
+            if unsent is request:  # nobody has heard of it, so there is nothing to take back
+                del self._requests[index]
+                return
+        self.abandoned[request.key] = reason
+        self._requests.append(CancelRequest(request.key, reason))
 
     def _cancel_ready(self, task: Task) -> None:
         """A task that was about to go on, or to begin, is thrown Cancelled instead."""
@@ -216,12 +230,14 @@ def _not_durable(task: Task, awaited: object) -> NotDurable:
     return NotDurable(f"something of {kind.__module__.partition('.')[0]} ({kind.__name__})", where)
 
 
-def _abandon(task: Task) -> None:
+def _close(task: Task) -> None:
+    if task.waiting is not None and (group := task.waiting.group) is not None:
+        group.drop_unstarted()
+        for member in group.running.values():
+            _close(member)
     if task.finished:
         return
     task.finished = True
-    try:
+    # `finally` blocks that await steps raise here. They are not lost: a resume asks for them again.
+    with suppress(Exception, Cancelled):
         task.coroutine.close()
-    except Exception:  # noqa: BLE001 - nobody is left to tell
-        # A `finally` block asked for a step, say. It is not lost: a resume asks for it again.
-        return

@@ -16,6 +16,7 @@ from holdfast.eventlog import (
     Record,
     RunStarted,
     SignalAwaited,
+    StepCancelled,
     StepStarted,
     TimerSet,
 )
@@ -66,12 +67,14 @@ def redrive(driver: Driver, records: Iterable[Record], *, code: bytes) -> State:
 
 def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
     """Tell the driver of an event that `state` has taken in; return what the workflow asks for."""
+    if type(event) is StepCancelled:
+        driver.abandoned.pop(event.key, None)
     if state.resolved:
         return driver.feed(state)
     if type(event) is RunStarted:
         return driver.start(state)
     if type(event) is CancelRequested and driver.ended is None:
-        return driver.cancel(event.reason)
+        return driver.cancel(state)
     return []
 
 

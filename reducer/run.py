@@ -232,6 +232,7 @@ class Run:
         Keyword arguments name their branch; a coroutine of your own without a name takes its
         function's. The first failure cancels the others and is raised.
         """
+        _check_limit(limit)
         return list(await self._driver.gather("all", self._spawns(coroutines, named), limit))
 
     async def race(self, *coroutines: Awaitable[Any], **named: Awaitable[Any]) -> Any:
@@ -260,8 +261,9 @@ class Run:
 
         def spawn(item: Any) -> Spawn:
             scope = Scope(names.key(quote(key(item))) + "/")
-            return lambda: (_coroutine(function(item)), scope)
+            return lambda: (_applied(function, item), scope)
 
+        _check_limit(limit)
         spawns = [spawn(item) for item in items]
         return list(await self._driver.gather("all", spawns, limit))
 
@@ -339,6 +341,11 @@ def _policy(
     )
 
 
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise WorkflowError(f"limit={limit} lets nothing run. Write at least 1, or None for no limit.")
+
+
 def _spawn(awaitable: Awaitable[Any], name: str, parent: Scope) -> Spawn:
     """Give a branch its scope: none of its own for a single durable call without a name."""
     if not name and isinstance(awaitable, Durable):
@@ -357,6 +364,11 @@ def _coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
         return await awaitable
 
     return single()
+
+
+async def _applied(function: Callable[[Any], Awaitable[Any]], item: Any) -> Any:
+    """Call the function within the item's own task, so that what it raises is raised by `map`."""
+    return await function(item)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -115,6 +115,7 @@ class Group:
         self.winner: int | None = None
         self.error: BaseException | None = None
         self.closing = False
+        self.cancelled = False
 
     @property
     def ended(self) -> bool:

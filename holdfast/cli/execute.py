@@ -81,17 +81,17 @@ async def _stop_on_signal(
         async for _ in signals:
             if scope.cancel_called:
                 display.close()
-                _kill(engine.log_id)
+                _kill(engine)
                 os._exit(INTERRUPTED)
             scope.cancel()
             click.echo("stopping: what runs is being ended. Once more kills it at once", err=True)
 
 
-def _kill(log_id: str) -> None:
-    """Kill what the steps of this process started, wherever it has gone."""
+def _kill(engine: Engine) -> None:
+    """Kill what the steps of this process started, wherever it has gone, and nobody else's."""
     if not can_see_marks():
         return
     for process in living():
-        if process.pid != os.getpid() and f"{log_id}/" in process.mark:
+        if process.pid != os.getpid() and engine.started(process.mark):
             with suppress(ProcessLookupError):  # it ended by itself
                 os.kill(process.pid, signal.SIGKILL)
