@@ -91,4 +91,4 @@ def find(*, mark: str = "", session: int = 0) -> set[int]:
 
 
 def _bears(mark: str, wanted: str) -> bool:
-    return bool(wanted) and (mark == wanted or mark.startswith(wanted + NESTING))
+    return bool(wanted) and f"{NESTING}{wanted}{NESTING}" in f"{NESTING}{mark}{NESTING}"

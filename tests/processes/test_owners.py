@@ -1,14 +1,12 @@
 """Who executes a run when several processes want to: one, and after its death the next at once."""
 
-import os
 import signal
 import socket
-import time
 
 import pytest
 
-from holdfast.eventlog import ApprovalDecided, RunClaimed, RunSucceeded, StepStarted, StepSucceeded
-from tests.support.site import Process, Site, alive, until
+from holdfast.eventlog import RunClaimed, RunSucceeded, StepStarted, StepSucceeded
+from tests.support.site import Site, alive, until
 
 # The shell step tells its pid and works until somebody makes the file `go`; should another one of it
 # be at work, it says so.
