@@ -220,10 +220,12 @@ class Execution:
         self._absorb()
 
     async def _end_orphans(self) -> None:
-        """End what a killed owner's attempts left running, before they are tried again."""
-        for step in self._history.state.steps.values():
-            if step.status == "running" and step.kind in ("agent", "shell"):
-                await sweep(self._attempts.mark_of(step))
+        """End what a killed owner left running, before any of it is tried again.
+
+        That is more than the steps in flight: a step that lost a race may outlive its cancellation.
+        """
+        if any(step.kind in ("agent", "shell") for step in self._history.state.steps.values()):
+            await sweep(self.mark)
 
     # --- deciding ------------------------------------------------------------------------------
 
