@@ -79,7 +79,8 @@ class Tables:
 
     def node(self, txn: Txn, tail: Tail, seq: int) -> bytes:
         """Return a row of the tree; it is empty where there is none."""
-        return tail.node(seq) or txn.get(U64.pack(seq), b"", db=self.db["tree"])
+        found = tail.node(seq)
+        return txn.get(U64.pack(seq), b"", db=self.db["tree"]) if found is None else found
 
     def peaks(self, txn: Txn, size: int) -> list[bytes]:
         """Return the complete subtrees of the first `size` records."""
