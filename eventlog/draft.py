@@ -52,9 +52,12 @@ def prepare(codec: Codec, batch: Batch, is_stored: Callable[[bytes], bool]) -> P
         for offset, event in enumerate(batch.events, batch.expected)
     ]
     blobs = [(digest, wrap(raw)) for digest, raw in batch.blobs.items() if not is_stored(digest)]
-    size = sum(map(len, records)) + sum(len(blob) for _, blob in blobs) + 160 * len(records)
+    leaves = merkle.leaf_hashes(records)
     changes_run = not CHANGING.isdisjoint(map(type, batch.events))
-    return Prepared(batch, records, [*map(merkle.leaf_hash, records)], blobs, changes_run, size)
+    size_bytes = sum(map(len, records)) + _ROW_BYTES * len(records)
+    if blobs:
+        size_bytes += sum(len(blob) for _, blob in blobs)
+    return Prepared(batch, records, leaves, blobs, changes_run, size_bytes)
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -68,6 +71,7 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 _KNOWN_AT_MOST = 10_000
+_ROW_BYTES = 160  # what a record takes besides its own bytes: keys, hashes, page headers
 
 
 class Draft:

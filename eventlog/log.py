@@ -16,7 +16,7 @@ from .events import Event, Record, UnknownEvent
 from .group import Done, Writer
 from .projection import RunRow, first_row
 from .readable import ReadableLog
-from .rebuild import rebuild
+from .rebuild import is_outdated, rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn
 from .tables import FORMAT, NAMES, PLACE
 
@@ -62,7 +62,19 @@ class Log(ReadableLog):
             map_size=map_size,
             max_readers=max_readers,
         )
-        return cls(store, codec or Codec())
+        log = cls(store, codec or Codec())
+        try:
+            log._refresh()
+        except BaseException:
+            log.close()
+            raise
+        return log
+
+    def _refresh(self) -> None:
+        """Make the projections anew where a version that understood events otherwise made them."""
+        outdated = self._store.view(lambda txn: is_outdated(self._tables, txn))
+        if outdated and not self._store.readonly:
+            self.rebuild()
 
     def close(self) -> None:
         """Write what is queued and close the file; a second call does nothing."""
@@ -176,10 +188,10 @@ class Log(ReadableLog):
         `done` runs in that thread, after the flush, with the branch's new head, or with the error
         for which nothing of this batch was written.
         """
+        self._store.check()
         if self._writer is None:
             with self._store.lock:
                 if self._writer is None:
-                    self._store.check()
                     self._writer = Writer(self._store.path, self._write_each)
         self._writer.submit(batch, done)
 

@@ -17,6 +17,11 @@ def leaf_hash(record: bytes) -> bytes:
     return sha256(b"\x00" + record).digest()
 
 
+def leaf_hashes(records: Sequence[bytes]) -> list[bytes]:
+    """Return the hashes of several records."""
+    return [sha256(b"\x00" + record).digest() for record in records]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of two nodes' parent."""
     return sha256(b"\x01" + left + right).digest()

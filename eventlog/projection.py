@@ -22,8 +22,10 @@ from .events import (
     UnknownEvent,
 )
 
+VERSION = 1
+"""Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
+
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -43,7 +45,7 @@ class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     updated: int = 0  # when its last event was written
     head: int = 0  # the next offset
     owner: str = ""
-    host: str = ""  # where the owner is, or last was, and its process id
+    host: str = ""  # of the owner's process, for people
     pid: int = 0
     waiting: list[str] = []
     timers: dict[str, int] = {}  # key -> when it is due
@@ -93,18 +95,11 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
                 parent_run=event.parent,
                 parent_key=event.parent_key,
             )
-        case RunClaimed(owner=owner, host=host, pid=pid):
-            if row.status in ENDED:
-                return row
-            claimed = replace(
-                row, status="running", owner=owner, host=host, pid=pid, waiting=[]
-            )
-            return _with_error(claimed, None)
-        case RunReleased(owner=owner, reason=reason, waiting=waiting, error=error):
-            if row.status in ENDED or owner != row.owner:
-                return row
+        case RunClaimed():
+            return _with_error(_claimed(row, event), None)
+        case RunReleased(reason=reason, waiting=waiting, error=error):
             status = "waiting" if reason == "waiting" else "running"
-            return _with_error(replace(row, status=status, owner="", waiting=waiting), error)
+            return _with_error(replace(_unowned(row), status=status, waiting=waiting), error)
         case RunSucceeded():
             return _ended(row, "succeeded")
         case RunFailed(error=error):
@@ -124,8 +119,17 @@ def _with_error(row: RunRow, error: Failure | None) -> RunRow:
     return replace(row, error_code=code, error_message=message)
 
 
+def _claimed(row: RunRow, claim: RunClaimed) -> RunRow:
+    owner, host, pid = claim.owner, claim.host, claim.pid
+    return replace(row, status="running", owner=owner, host=host, pid=pid, waiting=[])
+
+
+def _unowned(row: RunRow) -> RunRow:
+    return replace(row, owner="", host="", pid=0)
+
+
 def _ended(row: RunRow, status: str) -> RunRow:
-    return replace(row, status=status, owner="", waiting=[], timers={})
+    return replace(_unowned(row), status=status, waiting=[], timers={})
 
 
 def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:
@@ -133,4 +137,4 @@ def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:
     row = RunRow(run=branch.run, branch=branch.branch, parent=branch.parent, offset=branch.offset)
     for record in inherited:
         row = advance(row, record.event, record.time)
-    return replace(row, started=branch.time, owner="")
+    return replace(_unowned(row), started=branch.time)

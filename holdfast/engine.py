@@ -213,6 +213,10 @@ class Engine:
         if run in self._executions:
             self._executions[run].wake()
 
+    def started(self, mark: str) -> bool:
+        """Tell whether a process with this mark belongs to a run that is being executed here."""
+        return any(execution.mark_prefix in mark for execution in self._executions.values())
+
     def outcome(self, run: str) -> Outcome:
         """Return how an ended run ended."""
         row = self.log.run(run)

@@ -141,6 +141,7 @@ class Execution:
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
         self._alarms: list[tuple[int, str]] = []
         self._wake = trio.Event()
+        self._news = False
         self._now = 0
         self._working = 0
 
@@ -149,23 +150,31 @@ class Execution:
         """Whether no attempt is at work: then a commit keeps nobody waiting."""
         return self._working == 0
 
+    @property
+    def mark_prefix(self) -> str:
+        """What the marks of all processes of this run's steps begin with."""
+        return f"{self.engine.log_id}/{self.branch}/"
+
     # --- the loop ------------------------------------------------------------------------------
 
     async def go(self) -> Outcome:
         """Execute until the run ends or all that is left is waiting."""
         problem: Exception | None = None
+        interrupted = False
         try:
             async with trio.open_nursery() as self._nursery:
                 try:
                     await self._loop()
+                except trio.Cancelled:  # seen here, because the nursery wraps it in a group
+                    interrupted = True
+                    raise
                 except Exception as error:
                     problem = error
                 self._nursery.cancel_scope.cancel()
-        except trio.Cancelled:
-            with trio.CancelScope(shield=True):
-                await self._release("interrupted", None)
-            raise
         finally:
+            if interrupted:
+                with trio.CancelScope(shield=True):
+                    await self._release("interrupted", None)
             self._free_slots()
             self.driver.close()
         if isinstance(problem, WorkflowError):
@@ -189,22 +198,27 @@ class Execution:
 
     def wake(self) -> None:
         """Look again: something may have been appended by another process."""
+        self._news = True
         self._wake.set()
 
     async def _sleep(self) -> bool:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
-        now = self.engine.now()
         next_alarm = self._alarms[0][0] if self._alarms else None
+        now = self.engine.now()
         if not self._at_work and not any(self._queued.values()):
-            far = next_alarm is None or next_alarm - now > self.engine.linger_ns
-            if far and self.engine.log.head(self.branch) == self._committed:
+            if self.engine.log.head(self.branch) != self._committed:
+                self._news = True
+                return True
+            if next_alarm is None or next_alarm - now > self.engine.linger_ns:
                 waiting = list(self.driver.pending)
                 self._record(RunReleased(self.engine.owner.token, "waiting", waiting))
                 await self._commit()
                 return self.state.owner != ""
-        timeout_s = float("inf") if next_alarm is None else max(0.0, (next_alarm - now) / 1e9)
-        with trio.move_on_after(timeout_s):
+        if next_alarm is None:
             await self._wake.wait()
+        else:
+            with trio.move_on_after(max(0.0, (next_alarm - now) / 1e9)):
+                await self._wake.wait()
         self._wake = trio.Event()
         return True
 
@@ -257,7 +271,10 @@ class Execution:
     def _intake(self) -> None:
         """Take in what other processes appended: approvals, signals, a cancel, a newer claim."""
         self._now = self.engine.now()
-        if self._events or self.engine.log.head(self.branch) == self._committed:
+        if not self._news:
+            return
+        self._news = False
+        if self.engine.log.head(self.branch) == self._committed:
             return
         for record in self.engine.log.records(self.branch, self._committed):
             self._check_claim(record.event)
@@ -280,6 +297,7 @@ class Execution:
             self.driver, self.engine.log.records(self.branch), code=self._code
         )
         self._committed = self.state.offset
+        self._folder = Path(self.state.folder)
         self._now = max(self.engine.now(), self.state.now)
         if self.state.unknown:
             raise RunTooNew(self.state.run, self.state.unknown)
@@ -315,8 +333,7 @@ class Execution:
                 await sweep(self._mark(step))
 
     def _mark(self, step: Step) -> str:
-        own = f"{self.engine.log_id}/{self.branch}/{step.key}/{step.attempt}"
-        return nested(own, os.environ)
+        return nested(f"{self.mark_prefix}{step.key}/{step.attempt}", os.environ)
 
     # --- deciding ------------------------------------------------------------------------------
 
@@ -442,7 +459,7 @@ class Execution:
         request = attempt.request
         assert isinstance(request, StepRequest), "children have their own door"
         step = self.state.steps[request.key]
-        job = Job(request, step, Path(self.state.folder), self._mark(step))
+        job = Job(request, step, self._folder, self._mark(step))
         self._working += 1
         began = trio.current_time()
         done: Done | None = None

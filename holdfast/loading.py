@@ -109,14 +109,18 @@ def _load(path: Path) -> ModuleType:
         sys.path.append(folder)  # a workflow may import its neighbours
     try:
         exec(compile(source, str(full), "exec"), vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of strangers fails in any way
         del sys.modules[name]
         raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error
     return module
 
 
-def _last_line(error: Exception) -> str:
-    lines = traceback.format_exception_only(error)
+def _last_line(error: BaseException) -> str:
+    return traceback.format_exception_only(error)[-1].strip() + _where(error)
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f" ({error.filename}:{error.lineno})"  # the frames only show who compiled it
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return lines[-1].strip() + where
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

@@ -43,6 +43,8 @@ def digest(function: Callable[..., Any]) -> bytes:
     source (functions in C, classes, several lambdas in one line) the qualified name stands in. The
     source is read when first asked for, so ask before the file can change on disk.
     """
+    if type(function) is FunctionType and (known := _known.get(function)):
+        return known
     plain = _unwrapped(function)
     if not isinstance(plain, FunctionType):
         return _digest_of_name(plain)

@@ -42,7 +42,7 @@ from holdfast.eventlog import (
 )
 
 from .pmap import PMap
-from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+from .state import Child, Gate, State, Step, Timer, Vote, Wait
 
 replace = msgspec.structs.replace
 
@@ -108,14 +108,10 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
         case RunStarted():
             return _after(state, time, started=time, **msgspec.structs.asdict(event))
         case RunClaimed():
-            if state.status in ENDED:
-                return _after(state, time)
             return _after(
                 state, time, owner=event.owner, status="running", waiting=(), error=None
             )
         case RunReleased():
-            if state.status in ENDED or event.owner != state.owner:
-                return _after(state, time)
             status = "waiting" if event.reason == "waiting" else "running"
             waiting = tuple(event.waiting)
             return _after(state, time, owner="", status=status, waiting=waiting, error=event.error)

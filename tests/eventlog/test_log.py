@@ -302,6 +302,19 @@ def test_projections_made_anew_are_those_that_were_kept_up_to_date(log: Log) -> 
     assert log.run("fork").status == "succeeded"
 
 
+def test_projections_of_another_version_are_made_anew_on_opening(log: Log) -> None:
+    begin(log, "fix", START, RunClaimed("me"), TimerSet("a", 5))
+    before, path = listings(log), log.path
+    log.store.transact(lambda txn: txn.put(b"projection", b"0", db=log.store.db["meta"]), 0)
+    log.store.transact(lambda txn: txn.drop(log.store.db["runs"], delete=False), 0)
+    log.close()
+
+    with Log.open(path) as again:
+        assert listings(again) == before
+        commits = again.commits
+        assert (again.run("fix").owner, commits) == ("me", 0)
+
+
 def test_large_values_are_stored_once_and_read_back(log: Log) -> None:
     raw = msgspec.msgpack.encode("long " * 1000)
     blobs: dict[bytes, bytes] = {}
@@ -410,7 +423,11 @@ def test_a_caller_that_fails_on_the_news_does_not_stop_the_writer(
 ) -> None:
     branch = begin(log)
     told: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
+
+    def hear(args: threading.ExceptHookArgs) -> None:
+        told.append(args.exc_type)
+
+    monkeypatch.setattr(threading, "excepthook", hear)
     results: list[int | Exception] = []
 
     log.submit(Batch(branch, notes("a"), 0, "engine", 1), lambda _: 1 / 0)  # type: ignore[arg-type]

@@ -57,7 +57,8 @@ class LogAndModel(RuleBasedStateMachine):
     @precondition(lambda self: self.model)
     @rule(data=st.data(), plan=st.lists(st.tuples(sizes, st.sampled_from([0, 0, 0, -1, 1]))))
     def write(self, data: st.DataObject, plan: list[tuple[list[int], int]]) -> None:
-        batches, expected = [], []
+        batches: list[Batch] = []
+        expected: list[int] = []
         for sizes, error in plan:
             branch = data.draw(st.sampled_from(sorted(self.model)))
             events, blobs, texts = self.events(sizes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.eventlog import BranchMoved, Log, LogForked, Noted, verify
+from holdfast.eventlog import Batch, BranchMoved, Log, LogForked, Noted, verify
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -147,17 +147,35 @@ def test_a_reader_killed_in_its_transaction_frees_its_place_when_room_is_short(
         assert log.size() == 1
 
 
+def test_processes_that_make_a_log_at_once_make_one(tmp_path: Path, start: Start) -> None:
+    code = """
+        import sys
+        from holdfast.eventlog import Log, Noted
+        with Log.open(sys.argv[1]) as log:
+            log.create_run(sys.argv[2], [Noted("n", "a")], actor="o", time=1)
+    """
+    processes = [start(code, tmp_path / "log", f"run-{number}") for number in range(4)]
+
+    assert [process.wait() for process in processes] == [0] * 4
+
+    with Log.open(tmp_path / "log") as log:
+        assert {row.run for row in log.runs()} == {f"run-{number}" for number in range(4)}
+        assert verify(log).ok
+
+
 def test_a_forked_child_is_refused_and_the_parent_goes_on(tmp_path: Path) -> None:
     with Log.open(tmp_path) as log:
         branch = log.create_run("fix", [Noted("n", "a")], actor="e", time=1)
+        batch = Batch(branch, [Noted("n", "x")], 1, "e", 1)
         reader, writer = os.pipe()
 
         child = os.fork()
         if child == 0:  # nothing of pytest may run in here
-            try:
-                log.head(branch)
-            except LogForked as error:
-                os.write(writer, str(error).encode())
+            for use in (lambda: log.head(branch), lambda: log.submit(batch, print)):
+                try:
+                    use()
+                except LogForked as error:
+                    os.write(writer, f"{error}\n".encode())
             log.close()
             os._exit(0)
         os.close(writer)
@@ -165,7 +183,7 @@ def test_a_forked_child_is_refused_and_the_parent_goes_on(tmp_path: Path) -> Non
         message = os.read(reader, 1000).decode()
         os.close(reader)
 
-        assert f"was opened by process {os.getpid()}" in message
+        assert message.count(f"was opened by process {os.getpid()}") == 2
         assert log.append(branch, [Noted("n", "b")], expected=1, actor="e", time=1) == 2
 
 

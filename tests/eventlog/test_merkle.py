@@ -50,7 +50,7 @@ def test_every_node_lies_where_its_level_and_index_say(records: list[bytes]) -> 
     assert merkle.read_peaks(len(rows), rows.__getitem__) == peaks
     for level in range(6):
         for index in range(len(records) >> level):
-            row = rows[(index + 1) * 2**level - 1]
+            row = rows[(index + 1 << level) - 1]
             node = row[level * 32 : (level + 1) * 32]
             assert node == tree_hash(records[index << level : index + 1 << level])
 

@@ -45,8 +45,9 @@ def test_a_claim_makes_it_run_again_whatever_it_was() -> None:
     failed = after(RunFailed(Failure("c", "m")))
     waiting = after(RunReleased("me", "waiting", ["gate"], Failure("c", "m")))
 
+    claim = RunClaimed("you", "host", 7)
     for row in (failed, waiting, NEW):
-        assert after(RunClaimed("you"), row=row) == RunRow("fix", 1, owner="you")
+        assert after(claim, row=row) == RunRow("fix", 1, owner="you", host="host", pid=7)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -33,8 +34,7 @@ linux = pytest.mark.skipif(not marks.can_see_marks(), reason="needs /proc")
 IGNORES_SIGTERM = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork() == 0:
-    os.fork()
+if os.fork() == 0 and os.fork() == 0:
     print("ready", flush=True)
 time.sleep(600)
 """
@@ -74,6 +74,15 @@ def env() -> Iterator[dict[str, str]]:
 
 def python(script: str) -> list[str]:
     return [sys.executable, "-c", script]
+
+
+@contextmanager
+def started(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def cancelled_when_ready(script: str, env: dict[str, str], folder: Path) -> bytes:
@@ -264,15 +273,15 @@ async def test_a_command_with_a_null_byte_is_refused(env: dict[str, str], tmp_pa
 
 @linux
 def test_sweeping_ends_what_a_dead_engine_left(env: dict[str, str]) -> None:
-    with subprocess.Popen(python(IGNORES_SIGTERM), env=env, stdout=subprocess.PIPE) as orphan:
+    with started(python(IGNORES_SIGTERM), env) as orphan:
         assert orphan.stdout is not None
         assert orphan.stdout.readline() == b"ready\n"
 
         swept = trio.run(partial(sweep, env[MARK], grace_s=0.1))
 
-    assert swept >= 2
-    assert orphan.returncode == -signal.SIGKILL
-    assert trio.run(sweep, env[MARK]) == 0
+        assert swept == 3
+        assert orphan.wait() == -signal.SIGKILL
+        assert trio.run(sweep, env[MARK]) == 0
 
 
 @linux
@@ -281,13 +290,12 @@ def test_sweeping_a_step_ends_the_steps_inside_it_and_no_others(env: dict[str, s
     other = env | {MARK: env[MARK] + "0"}
 
     with (
-        subprocess.Popen(["sleep", "600"], env=inner) as inside,
-        subprocess.Popen(["sleep", "600"], env=other) as beside,
+        started(["sleep", "600"], inner) as inside,
+        started(["sleep", "600"], other) as beside,
     ):
         assert trio.run(sweep, env[MARK]) == 1
         assert inside.wait() == -signal.SIGTERM
         assert beside.poll() is None
-        beside.kill()
 
 
 async def test_what_survives_sigkill_is_named(

@@ -1,0 +1,1 @@
+"""Measurements of Holdfast beside raw LMDB: `python -m benchmarks`."""

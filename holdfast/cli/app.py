@@ -1,0 +1,130 @@
+"""The `holdfast` command: which commands there are, and how each end of one is told to the shell."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from .place import Place
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Run": {
+        "run": "Run a workflow: a file, FILE:NAME, or the name of an installed one.",
+        "resume": "Go on with a run that waits or was interrupted.",
+        "cancel": "Cancel a run; its clean-up still happens.",
+        "demo": "See a whole run in a few seconds, without keys or network.",
+    },
+    "Decide": {
+        "approve": "Approve what a run waits for.",
+        "deny": "Deny what a run waits for.",
+        "signal": "Send a signal to a run.",
+    },
+    "Look": {
+        "ps": "List the runs, newest first.",
+        "show": "Show a run: its state, steps and what it waits for.",
+        "log": "Show what happened in a run, event by event.",
+        "watch": "Watch a run that another process executes.",
+        "audit": "Check that the record can be trusted.",
+    },
+    "Set up": {
+        "workflows": "List the workflows that can be run by name.",
+        "check": "Find what a workflow file does that a replay could not repeat.",
+        "plugins": "List the plugins and what each one offers.",
+        "doctor": "Find out whether everything needed is here.",
+    },
+}
+SUMMARIES = {name: text for section in SECTIONS.values() for name, text in section.items()}
+MODULES = {"deny": "approve"}  # where a command stands in another's module
+
+
+class Commands(click.Group):
+    """A group whose help is known without importing a single command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUMMARIES:
+            return None
+        module = importlib.import_module(f"holdfast.cli.commands.{MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in SUMMARIES and not args[0].startswith("-"):
+            ctx.fail(_no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # click would make a failure of it
+            return _reader_left()
+        return status
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(list(commands.items()))
+
+
+def _no_such_command(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, SUMMARIES, n=1)
+    if near:
+        return f"there is no command {name!r}. Did you mean: holdfast {near[0]}"
+    return f"there is no command {name!r}. List them with: holdfast --help"
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from .words import version
+
+        click.echo(f"holdfast {version()}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    metavar="FOLDER",
+    help="The project's .holdfast folder; else HOLDFAST_HOME, else found upward from here.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Show the version.",
+)  # fmt: skip
+@click.pass_context
+def cli(ctx: click.Context, home: str | None) -> None:
+    """Durable workflows for coding agents."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    ctx.obj = Place(home)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(invoke(sys.argv[1:] if args is None else list(args)))
+
+
+def invoke(args: list[str]) -> int:
+    """Run the command line and return the exit status; whatever goes wrong is told in one line."""
+    try:
+        status = cli.main(args, prog_name="holdfast", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, whatever it is
+        from .failures import tell
+
+        return tell(error, as_json="--json" in args)
+
+
+def _reader_left() -> int:
+    """Whoever read our output had enough, which is no failure; what is buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,77 @@
+"""`holdfast approve` and `holdfast deny`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..options import json_option
+from ..place import Place, user
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for add in (
+        click.argument("run"),
+        click.argument("gate", required=False),
+        click.option("--by", metavar="WHO", help="Who decides; by default you."),
+        click.option("--note", metavar="TEXT", default="", help="Why."),
+        json_option,
+        click.pass_obj,
+    )[::-1]:
+        command = add(command)
+    return command
+
+
+@click.command()
+@_options
+def approve(
+    place: Place, run: str, gate: str | None, by: str | None, note: str, as_json: bool
+) -> None:
+    """Approve what RUN waits for; GATE may be left out where only one is open."""
+    _decide(place, run, gate, approved=True, by=by, note=note, as_json=as_json)
+
+
+@click.command()
+@_options
+def deny(
+    place: Place, run: str, gate: str | None, by: str | None, note: str, as_json: bool
+) -> None:
+    """Deny what RUN waits for; GATE may be left out where only one is open."""
+    _decide(place, run, gate, approved=False, by=by, note=note, as_json=as_json)
+
+
+def _decide(
+    place: Place,
+    run: str,
+    gate: str | None,
+    *,
+    approved: bool,
+    by: str | None,
+    note: str,
+    as_json: bool,
+) -> None:
+    from holdfast.runs import decide_gate
+
+    from ..rows import is_alive
+    from ..values import print_json
+
+    who = by or user()
+    with place.log() as log:
+        found = decide_gate(log, run, gate, approved=approved, by=who, actor=place.actor, note=note)
+        row = log.run(run)
+        alive = is_alive(log, row)
+    if as_json:
+        print_json(
+            {
+                "run": run,
+                "gate": found.key,
+                "approved": approved,
+                "by": who,
+                "offset": row.head,
+                "owner_alive": alive,
+            }
+        )
+        return
+    click.echo(f"{who} {'approved' if approved else 'denied'} {found.key!r} of {run}")
+    if not alive:
+        click.echo(f"go on with: {place.command('resume', row.parent_run or run)}")

@@ -1,0 +1,105 @@
+"""`holdfast doctor`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ..options import json_option
+from ..place import Place
+
+if TYPE_CHECKING:
+    from ..tools import Tools
+
+KEYS = (
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "MISTRAL_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GROQ_API_KEY",
+    "XAI_API_KEY",
+)
+OK, MISSING, BROKEN = "ok", "missing", "broken"
+Finding = tuple[str, str, str]  # what, how it is, in words
+COLOURS = {OK: "green", MISSING: "yellow", BROKEN: "red"}
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(place: Place, as_json: bool) -> int:
+    """Find out whether everything needed is here. Exits with 1 when something is broken.
+
+    What is only missing may not be needed: one agent or one key is enough.
+    """
+    from ..tools import tools
+    from ..values import print_json
+    from ..words import table
+
+    kit = tools(place.project())
+    found = [*_system(), *_log(place), *_plugins(kit), *_keys()]
+    if as_json:
+        print_json([{"what": what, "status": how, "detail": detail} for what, how, detail in found])
+    else:
+        cells = [[what, how, detail] for what, how, detail in found]
+        click.echo(table(["WHAT", "STATUS", ""], cells))
+    return 1 if any(how == BROKEN for _, how, _ in found) else 0
+
+
+def _system() -> Iterator[Finding]:
+    import lmdb
+
+    from ..words import version
+
+    yield "holdfast", OK, version()
+    yield "python", OK, f"{sys.version.split()[0]} {sys.executable}"
+    yield "lmdb", OK, f"{lmdb.__version__} (library {'.'.join(map(str, lmdb.version()))})"
+    git = shutil.which("git")
+    if git is None:
+        yield "git", MISSING, "install git: workflows that show differences need it"
+    else:
+        told = subprocess.run([git, "--version"], capture_output=True, text=True, check=False)
+        yield "git", OK if told.returncode == 0 else BROKEN, (told.stdout or told.stderr).strip()
+
+
+def _log(place: Place) -> Iterator[Finding]:
+    from holdfast.eventlog import HoldfastError
+
+    project = place.project()
+    yield "project", OK, str(project.home)
+    if not project.exists():
+        yield "log", MISSING, "made by the first run"
+        return
+    try:
+        with place.log() as log:
+            used = log.used_bytes() / 1e6
+            yield "log", OK, f"{log.size()} records, {used:.1f} MB in use"
+    except HoldfastError as error:
+        yield "log", BROKEN, f"[{error.code}] {error}"
+        return
+    writable = os.access(project.log_folder, os.W_OK)
+    yield "log is writable", OK if writable else BROKEN, str(project.log_folder)
+
+
+def _plugins(kit: "Tools") -> Iterator[Finding]:
+    for name, agent in kit.plugins.agents().items():
+        ready = agent.readiness()
+        yield f"agent {name}", OK if ready.ready else MISSING, ready.detail
+    for prefix, model in kit.plugins.models().items():
+        ready = model.readiness()
+        name = f"models {prefix}*" if prefix else "models"
+        yield name, OK if ready.ready else MISSING, ready.detail
+    for broken in kit.plugins.broken:
+        yield f"plugin {broken.name}", BROKEN, str(broken)
+
+
+def _keys() -> Iterator[Finding]:
+    for name in KEYS:
+        there = bool(os.environ.get(name))
+        yield name, OK if there else MISSING, "is set" if there else ""

@@ -1,0 +1,115 @@
+"""`holdfast run`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..options import progress_options
+from ..place import Place
+
+if TYPE_CHECKING:
+    from holdfast.eventlog import Log
+    from holdfast.project import Project
+    from holdfast.reducer import Workflow
+
+    from ..tools import Tools
+
+
+@click.command()
+@click.argument("workflow", metavar="FILE[:NAME]|NAME")
+@click.option("--input", "text", metavar="JSON|@FILE", help="The input: an object; @- reads it.")
+@click.option(
+    "-i", "pairs", metavar="KEY=VALUE", multiple=True, help="One field of it; may be repeated."
+)
+@click.option("--id", "given_id", metavar="ID", help="The run's id; by default one is made.")
+@click.option("--detach", is_flag=True, help="Execute it in the background.")
+@progress_options
+@click.pass_obj
+def run(
+    place: Place,
+    workflow: str,
+    text: str | None,
+    pairs: tuple[str, ...],
+    given_id: str | None,
+    detach: bool,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Run a workflow: a file, FILE:NAME, or the name of an installed one.
+
+    Exits with 0 when it is done, 1 when it failed, 3 when it waits for somebody, 4 when a loop
+    reached its ceiling, 130 when it was interrupted.
+    """
+    from ..inputs import run_id, workflow_input
+    from ..tools import tools
+
+    project = place.project()
+    kit = tools(project)
+    found = kit.load(workflow)
+    given = workflow_input(found, text, pairs)
+    name = run_id(given_id, found.name)
+    with place.log(create=True) as log:
+        _create(place, log, kit, project, found, workflow, given, name)
+        if detach:
+            return run_in_background(place, log, name, as_json=as_json)
+        return run_in_foreground(
+            place, log, kit, name, workflow=found, as_json=as_json, verbose=verbose
+        )
+
+
+def _create(
+    place: Place,
+    log: "Log",
+    kit: "Tools",
+    project: "Project",
+    found: "Workflow",
+    reference: str,
+    given: dict[str, object],
+    name: str,
+) -> None:
+    from holdfast.engine import Engine
+
+    by_name = not reference.partition(":")[0].endswith(".py")
+    Engine(log, kit.plugins, kit.load, actor=place.actor).create(
+        found, given, run=name, folder=str(project.root), source=reference if by_name else ""
+    )
+
+
+def run_in_foreground(
+    place: Place,
+    log: "Log",
+    kit: "Tools",
+    name: str,
+    *,
+    workflow: "Workflow | None" = None,
+    takeover: bool = False,
+    as_json: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Execute a run with its progress shown, print how it ended and return the exit status."""
+    from ..display import choose
+    from ..execute import execute
+    from ..finish import finish
+
+    if not as_json:
+        click.echo(f"run {name}", err=True)
+    display = choose(name, log.load, as_json=as_json, verbose=verbose)
+    execute(log, kit, name, display, workflow=workflow, takeover=takeover)
+    return finish(place, log, name, as_json=as_json)
+
+
+def run_in_background(
+    place: Place, log: "Log", name: str, *, takeover: bool = False, as_json: bool = False
+) -> int:
+    """Start a process that executes a run, and tell how to follow it."""
+    from ..detach import detach
+    from ..values import print_json
+
+    path = detach(place, log, name, takeover=takeover)
+    if as_json:
+        print_json({"run": name, "status": "running", "log_file": str(path)})
+        return 0
+    click.echo(name)
+    click.echo(f"watch it with: {place.command('watch', name)}", err=True)
+    click.echo(f"its output goes to {path}", err=True)
+    return 0

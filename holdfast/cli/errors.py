@@ -1,0 +1,50 @@
+"""Errors of the command line's own.
+
+HoldfastError
+  BadRunId      a run id that could not be typed, or named a file
+  BadInput      an input that is no JSON object
+  NoSuchFrame   the run has no such offset
+  NotStarted    a detached process ended before it had the run
+"""
+
+from holdfast.eventlog import HoldfastError
+
+
+class BadRunId(HoldfastError):
+    code = "bad_run_id"
+    exit_status = 2
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"{run[:120]!r} cannot be a run's id: it is 1 to 100 letters, digits, '.', '_' and '-', "
+            "and begins with a letter or digit. Leave --id out to have one made"
+        )
+        self.run = run
+
+
+class BadInput(HoldfastError):
+    code = "bad_input"
+    exit_status = 2
+
+
+class NoSuchFrame(HoldfastError):
+    code = "no_such_frame"
+    exit_status = 2
+
+    def __init__(self, run: str, at: int, offset: int) -> None:
+        super().__init__(
+            f"run {run!r} has {offset} events, so there is no frame {at}. "
+            f"Choose --at from 0 to {offset}"
+        )
+        self.run, self.at, self.offset = run, at, offset
+
+
+class NotStarted(HoldfastError):
+    code = "not_started"
+
+    def __init__(self, run: str, log_file: str, last_line: str) -> None:
+        super().__init__(
+            f"the detached process for run {run!r} ended before it began: {last_line or 'silently'}. "
+            f"Its output is in {log_file}; try in the foreground: holdfast resume {run}"
+        )
+        self.run, self.log_file = run, log_file

@@ -1,0 +1,60 @@
+"""How errors reach people and programs: one line, or one JSON object, and an exit status."""
+
+import os
+import traceback
+
+import click
+
+from holdfast.eventlog import HoldfastError
+
+USAGE, INTERRUPTED = 2, 130
+
+
+def tell(error: BaseException, *, as_json: bool) -> int:
+    """Print the error and return the exit status."""
+    error = _single(error)
+    if os.environ.get("HOLDFAST_DEBUG"):
+        traceback.print_exception(error)
+    code, message, status = _described(error)
+    if as_json:
+        from .values import print_json
+
+        print_json({"error": {"code": code, "message": message}})
+    else:
+        click.echo(f"{click.style(f'error[{code}]', fg='red')}: {message}", err=True)
+    return status
+
+
+def _single(error: BaseException) -> BaseException:
+    """Take an error out of the groups that nurseries wrap it in."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _described(error: BaseException) -> tuple[str, str, int]:
+    match error:
+        case HoldfastError():
+            return error.code, str(error), error.exit_status
+        case click.Abort() | KeyboardInterrupt():
+            return "interrupted", "interrupted", INTERRUPTED
+        case click.UsageError():
+            return "usage", _usage(error), USAGE
+        case click.ClickException():
+            return "usage", error.format_message(), USAGE
+        case _:
+            kind = type(error).__name__
+            return "internal", f"{kind}: {error}. {_PLEASE}", 1
+
+
+_PLEASE = (
+    "This is a defect of Holdfast: please report it to its maintainers, with what "
+    "HOLDFAST_DEBUG=1 and holdfast doctor show"
+)
+
+
+def _usage(error: click.UsageError) -> str:
+    message = error.format_message().rstrip(".")
+    if error.ctx is None or "holdfast " in message:
+        return message
+    return f"{message}. See: {error.ctx.command_path} --help"

@@ -1,0 +1,75 @@
+"""How an execution ends for the shell: what is printed, and the exit status."""
+
+import click
+
+from holdfast.eventlog import Log
+from holdfast.reducer import State
+from holdfast.runs import read_state
+
+from .failures import INTERRUPTED
+from .place import Place
+from .shapes import run_object
+from .values import decoded, print_json
+from .view import print_waiting, text_of
+from .words import duration, money
+
+WAITING, EXHAUSTED = 3, 4
+EXHAUSTED_CODES = {"loop_exhausted", "budget_exhausted"}
+
+
+def finish(place: Place, log: Log, run: str, *, as_json: bool) -> int:
+    """Print how a run stands, which was executed until now, and return the exit status."""
+    state = read_state(log, log.branch_of(run))
+    if as_json:
+        print_json(run_object(log, state))
+    else:
+        _print(place, log, state)
+    return exit_status(state)
+
+
+def exit_status(state: State) -> int:
+    """Return the exit status that a run's state stands for."""
+    match state.status:
+        case "succeeded":
+            return 0
+        case "waiting":
+            return WAITING
+        case "running":
+            return INTERRUPTED
+        case _:
+            code = state.error.code if state.error else ""
+            return EXHAUSTED if code in EXHAUSTED_CODES else 1
+
+
+def _print(place: Place, log: Log, state: State) -> None:
+    match state.status:
+        case "succeeded":
+            output = decoded(log, state.output)
+            if output is not None:
+                click.echo(text_of(output))
+            click.echo(f"{state.run} succeeded {_spent(state)}", err=True)
+        case "waiting":
+            print_waiting(place, log, state)
+            click.echo(f"\n{place.command('show', state.run)}", err=True)
+        case "running":
+            command = place.command("resume", state.run)
+            click.echo(f"{state.run} was interrupted. Go on with: {command}", err=True)
+        case _:
+            _print_failure(place, state)
+
+
+def _print_failure(place: Place, state: State) -> None:
+    if state.error is None:
+        click.echo(f"{state.run} was {state.status} {_spent(state)}", err=True)
+    else:
+        sign = click.style(f"error[{state.error.code}]", fg="red")
+        click.echo(f"{sign}: {state.run} {state.status}: {state.error.message}", err=True)
+        if "\n" in state.error.detail.strip():
+            click.echo(state.error.detail.strip(), err=True)
+    click.echo(f"look at it with: {place.command('show', state.run)}", err=True)
+
+
+def _spent(state: State) -> str:
+    took = duration((state.now - state.started) / 1e9)
+    cost = money(state.usage.cost_usd)
+    return f"in {took}{', ' if cost else ''}{cost}"

@@ -1,0 +1,49 @@
+"""Where a command works and in whose name. Nothing is imported before it is needed."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.eventlog import Log
+    from holdfast.project import Project
+
+
+class Place:
+    """What the global options say."""
+
+    def __init__(self, home: str | None = None) -> None:
+        self.home = home
+
+    def project(self) -> "Project":
+        from holdfast.project import Project
+
+        return Project.find(self.home)
+
+    def log(self, *, create: bool = False) -> "Log":
+        """Open the project's log; to be closed again by `with`."""
+        return self.project().open_log(create=create)
+
+    @property
+    def actor(self) -> str:
+        """Who appends: what the log has as an event's actor."""
+        return f"cli:{user()}"
+
+    def command(self, *words: str) -> str:
+        """Return a command line that works on this place, ready to be copied."""
+        import shlex
+
+        home = ["--home", self.home] if self.home else []
+        return shlex.join(["holdfast", *home, *words])
+
+
+def user() -> str:
+    """Return the name of the person at the keyboard."""
+    name = os.environ.get("USER") or os.environ.get("LOGNAME")
+    if name:
+        return name
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

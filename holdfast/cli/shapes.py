@@ -1,0 +1,89 @@
+"""A run as data: the objects that `--json` prints, documented in the README."""
+
+from typing import Any
+
+from holdfast.eventlog import Log, RunRow
+from holdfast.reducer import Gate, State, Step
+
+from .rows import error_object, is_alive, usage_object
+from .values import decoded, fields, shown
+from .words import rfc3339
+
+
+def run_object(log: Log, state: State) -> dict[str, Any]:
+    """Return what `run` and `resume` print: how a run stands."""
+    return {
+        "run": state.run,
+        "workflow": state.workflow,
+        "status": state.status,
+        "output": decoded(log, state.output),
+        "error": error_object(state.error),
+        "offset": state.offset,
+        "waiting": list(state.waiting),
+        "usage": usage_object(state.usage),
+    }
+
+
+def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
+    """Return what `show` prints: all that is known of a run."""
+    return {
+        **run_object(log, state),
+        "input": decoded(log, state.input),
+        "source": state.source,
+        "folder": state.folder,
+        "started": rfc3339(state.started),
+        "updated": rfc3339(state.now),
+        "owner_alive": is_alive(log, row),
+        "cancelling": state.cancelling,
+        "parent": state.parent or None,
+        "steps": [step_object(log, step) for step in state.steps.values()],
+        "gates": [gate_object(log, gate) for gate in state.gates.values()],
+        "timers": [
+            {"key": timer.key, "until": rfc3339(timer.until)} for timer in state.timers.values()
+        ],
+        "signals": [
+            {"key": wait.key, "signal": wait.signal, "since": rfc3339(wait.since)}
+            for wait in state.waits.values()
+        ],
+        "children": [
+            {"key": child.key, "run": child.run, "status": child.status}
+            for child in state.children.values()
+        ],
+    }
+
+
+def step_object(log: Log, step: Step) -> dict[str, Any]:
+    return {
+        "key": step.key,
+        "kind": step.kind,
+        "status": step.status,
+        "attempts": step.attempt,
+        "seconds": step.seconds,
+        "result": shown(log, step.result),
+        "error": error_object(step.error),
+        "usage": usage_object(step.usage),
+        "session": step.session or None,
+        "snapshot": step.snapshot.hex() or None,
+        "offset": step.offset,
+        "started": rfc3339(step.started),
+        "finished": rfc3339(step.finished),
+    }
+
+
+def gate_object(log: Log, gate: Gate) -> dict[str, Any]:
+    return {
+        "key": gate.key,
+        "kind": gate.kind,
+        "open": gate.decision is None,
+        "subject": decoded(log, gate.subject),
+        "by": list(gate.by),
+        "count": gate.count,
+        "opened": rfc3339(gate.opened),
+        "expires": rfc3339(gate.expires_at),
+        "decision": vote_object(log, gate.decision),
+        "votes": [vote_object(log, vote) for vote in gate.votes],
+    }
+
+
+def vote_object(log: Log, vote: Any) -> dict[str, Any] | None:
+    return None if vote is None else {**fields(log, vote), "time": rfc3339(vote.time)}

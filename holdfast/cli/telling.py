@@ -1,0 +1,152 @@
+"""What an event means to somebody who watches: a sign and a few words. Pure."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from holdfast.eventlog import (
+    ApprovalDecided,
+    ApprovalRequested,
+    AttemptFailed,
+    CancelRequested,
+    ChildFinished,
+    ChildStarted,
+    DoubtRaised,
+    Event,
+    LoopExhausted,
+    Noted,
+    RunCancelled,
+    RunFailed,
+    RunReleased,
+    RunStarted,
+    RunSucceeded,
+    SignalAwaited,
+    SignalReceived,
+    StepCancelled,
+    StepDeferred,
+    StepFailed,
+    StepStarted,
+    StepSucceeded,
+    TimerFired,
+    TimerSet,
+    UnknownEvent,
+    Usage,
+    Value,
+)
+from holdfast.reducer import State
+
+from .words import duration, moment, money, one_line
+
+GOOD, BAD, GOES_ON, WAITS, PLAIN = "good", "bad", "goes_on", "waits", "plain"
+
+
+class Telling(NamedTuple):
+    """`mood` is one of the constants above; `key` is empty for the run as a whole."""
+
+    mood: str
+    key: str
+    text: str
+
+
+RUN_ENDS = (RunSucceeded, RunFailed, RunCancelled, RunReleased)
+"""What the command itself tells about its run, in more words."""
+
+
+class _Exit(msgspec.Struct):
+    code: int = 0
+
+
+Load = Callable[[Value], bytes]
+_exit = msgspec.msgpack.Decoder(_Exit)
+
+
+def telling(event: Event | UnknownEvent, state: State, load: Load) -> Telling | None:
+    """Return what to say of an event, or None for one that only programs care about.
+
+    `state` is the run's, with the event taken in; `load` reads recorded values.
+    """
+    match event:
+        case StepStarted(key=key, kind=kind, attempt=attempt):
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            return Telling(GOES_ON, key, f"started ({kind}{again})")
+        case StepSucceeded(key=key, seconds=seconds, usage=usage):
+            if code := _exit_code(event, state, load):
+                return Telling(BAD, key, _spent(f"exit status {code}", seconds, usage))
+            return Telling(GOOD, key, _spent("done", seconds, usage))
+        case AttemptFailed(key=key, seconds=seconds, usage=usage, error=error):
+            text = _spent("failed, will be tried again", seconds, usage)
+            return Telling(BAD, key, f"{text}: {one_line(error.message, 200)}")
+        case StepFailed(key=key, seconds=seconds, usage=usage, error=error):
+            text = _spent("failed", seconds, usage)
+            return Telling(BAD, key, f"{text}: {one_line(error.message, 200)}")
+        case StepCancelled(key=key, reason=reason):
+            return Telling(PLAIN, key, f"cancelled: {one_line(reason)}" if reason else "cancelled")
+        case StepDeferred(key=key, until=until, reason=reason):
+            return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
+        case RunStarted() | RunSucceeded() | RunFailed() | RunCancelled() | RunReleased():
+            return _of_run(event)
+        case _:
+            return _of_wait(event)
+
+
+def _of_run(event: Event) -> Telling | None:
+    match event:
+        case RunStarted(run=run, parent=parent):
+            return Telling(PLAIN, "", f"child run {run}") if parent else None
+        case RunSucceeded():
+            return Telling(GOOD, "", "succeeded")
+        case RunFailed(error=error):
+            return Telling(BAD, "", f"failed: {one_line(error.message, 200)}")
+        case RunCancelled():
+            return Telling(BAD, "", "cancelled")
+        case RunReleased(reason=reason):
+            return Telling(WAITS, "", reason)
+        case _:
+            return None
+
+
+def _of_wait(event: Event | UnknownEvent) -> Telling | None:
+    match event:
+        case ApprovalRequested(key=key):
+            return Telling(WAITS, key, "waits for approval")
+        case ApprovalDecided(key=key, approved=approved, by=by):
+            return Telling(
+                GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
+            )
+        case DoubtRaised(key=key):
+            return Telling(
+                WAITS, key, "started before a crash, outcome unknown: waits for approval"
+            )
+        case SignalAwaited(key=key, signal=signal):
+            return Telling(WAITS, key, f"waits for signal {signal!r}")
+        case SignalReceived(signal=signal):
+            return Telling(PLAIN, "", f"got signal {signal!r}")
+        case TimerSet(key=key, until=until):
+            return Telling(WAITS, key, f"waits until {moment(until)}")
+        case TimerFired(key=key):
+            return Telling(GOOD, key, "time is up")
+        case ChildStarted(key=key, run=run):
+            return Telling(GOES_ON, key, f"child run {run}")
+        case ChildFinished(key=key, status=status):
+            return Telling(GOOD if status == "succeeded" else BAD, key, status)
+        case LoopExhausted(key=key, max=ceiling):
+            return Telling(BAD, key, f"reached its ceiling of {ceiling}")
+        case Noted(text=text):
+            return Telling(PLAIN, "", one_line(text))
+        case CancelRequested():
+            return Telling(PLAIN, "", "asked to cancel")
+        case _:
+            return None
+
+
+def _exit_code(event: StepSucceeded, state: State, load: Load) -> int:
+    step = state.steps.get(event.key)
+    if step is None or step.kind != "shell":
+        return 0
+    return _exit.decode(load(event.result)).code
+
+
+def _spent(word: str, seconds: float, usage: Usage | None) -> str:
+    cost = money(usage.cost_usd) if usage else ""
+    return f"{word} {duration(seconds)}{' ' if cost else ''}{cost}"

@@ -1,0 +1,149 @@
+"""A run as text: what `show` prints, and what `run` prints of a run that waits."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from holdfast.eventlog import Log, RunRow
+from holdfast.reducer import ENDED, Gate, State, Step
+
+from .place import Place
+from .rows import is_alive
+from .values import decoded, encoded, shown
+from .words import duration, moment, money, one_line, table
+
+COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "red", "interrupted": "yellow"}
+SUBJECT_LINES = 40
+
+
+def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | None) -> None:
+    """Print everything that a person wants to know of a run first."""
+    status = state.status
+    gone = at is None and status == "running" and not is_alive(log, row)
+    word = "interrupted" if gone else status
+    for name, value in _facts(log, state, word, row, at):
+        click.echo(f"{click.style(f'{name:<9}', dim=True)} {value}")
+    if state.steps:
+        heading = ["STEP", "KIND", "STATUS", "TRIES", "TIME", "COST"]
+        click.echo("\n" + table(heading, [_cells(step) for step in state.steps.values()]))
+    _print_failures(state)
+    if at is None:
+        print_waiting(place, log, state)
+    if gone:
+        click.echo(f"\ngo on with: {place.command('resume', state.run)}")
+
+
+def _facts(
+    log: Log, state: State, word: str, row: RunRow, at: int | None
+) -> Iterator[tuple[str, str]]:
+    yield "run", click.style(state.run, bold=True)
+    yield "workflow", f"{state.workflow}  {click.style(state.source, dim=True)}"
+    frame = f" after {state.offset} of {row.head} events" if at is not None else ""
+    yield "status", click.style(word, fg=COLOURS.get(word, "cyan")) + frame
+    if state.started:
+        took = duration((state.now - state.started) / 1e9)
+        yield "started", f"{moment(state.started)}, last event {took} later"
+    yield "input", one_line(encoded(shown(log, state.input)).decode(), 200)
+    if state.usage.cost_usd or state.usage.input_tokens:
+        usage = state.usage
+        yield "used", f"{usage.input_tokens} + {usage.output_tokens} tokens {money(usage.cost_usd)}"
+    if state.status == "succeeded":
+        output = text_of(decoded(log, state.output))
+        yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
+    if state.error is not None:
+        yield "error", f"[{state.error.code}] {state.error.message}"
+
+
+def text_of(value: Any) -> str:
+    """Return a value as people read it: text as it is, objects and lists one thing a line."""
+    match value:
+        case str():
+            return value
+        case dict() if value:
+            return "\n".join(_named(str(name), item) for name, item in value.items())
+        case list() if value:
+            return "\n".join("- " + indented(text_of(item), "  ").lstrip() for item in value)
+        case _:
+            return encoded(value).decode()
+
+
+def _named(name: str, value: Any) -> str:
+    text = text_of(value).rstrip()
+    if "\n" in text or isinstance(value, list | dict):
+        return f"{name}:\n{indented(text, '  ')}"
+    return f"{name}: {text}"
+
+
+def indented(text: str, by: str) -> str:
+    return "\n".join(f"{by}{line}" for line in text.splitlines())
+
+
+def _cells(step: Step) -> list[str]:
+    seconds = step.seconds if step.finished else (time.time_ns() - step.started) / 1e9
+    took = duration(seconds) if step.finished or step.status == "running" else ""
+    cost = money(step.usage.cost_usd) if step.usage else ""
+    return [step.key, step.kind, step.status, str(step.attempt), took, cost]
+
+
+def _print_failures(state: State) -> None:
+    for step in state.steps.values():
+        if step.error is not None and step.status != "succeeded":
+            click.echo(f"\n{step.key}: [{step.error.code}] {one_line(step.error.message, 400)}")
+
+
+def print_waiting(place: Place, log: Log, state: State) -> None:
+    """Print what a run waits for, and the command that goes on with each."""
+    if state.status in ENDED:
+        return
+    for gate in state.open_gates:
+        click.echo("\n" + _gate(place, log, state, gate))
+    for wait in state.waits.values():
+        command = place.command("signal", state.run, wait.signal)
+        click.echo(f"\nwaits for signal {wait.signal!r}. Send it with: {command}")
+    for timer in state.timers.values():
+        command = place.command("resume", state.run)
+        click.echo(f"\nwaits until {moment(timer.until)} ({timer.key}). Then: {command}")
+    for child in state.children.values():
+        if child.status not in ENDED:
+            _print_child(place, log, child.run)
+
+
+def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
+    head = f"waits for {'approval' if gate.kind == 'approval' else 'a decision'} {gate.key!r}"
+    if gate.kind == "doubt":
+        head += ": this effect was started and its outcome is unknown. Approve to do it again"
+    if gate.by:
+        head += f", by {' or '.join(gate.by)}"
+    if gate.count > 1:
+        approvals = sum(vote.approved for vote in gate.votes)
+        head += f" ({approvals} of {gate.count} so far)"
+    approve = place.command("approve", state.run, gate.key)
+    deny = place.command("deny", state.run, gate.key)
+    return "\n".join([head, *_subject(decoded(log, gate.subject)), f"  {approve}", f"  {deny}"])
+
+
+def _subject(value: Any) -> list[str]:
+    if value is None:
+        return []
+    lines = click.unstyle(text_of(value)).splitlines()
+    cut = [f"... {len(lines) - SUBJECT_LINES} more lines"] if len(lines) > SUBJECT_LINES else []
+    return [f"  | {one_line_kept(line)}" for line in [*lines[:SUBJECT_LINES], *cut]]
+
+
+def one_line_kept(line: str) -> str:
+    """Return a line with its spaces, without what would steer the terminal."""
+    return "".join(c if c.isprintable() else " " for c in line)
+
+
+def _print_child(place: Place, log: Log, run: str) -> None:
+    from holdfast.eventlog import NoSuchRun
+    from holdfast.runs import read_state
+
+    try:
+        state = read_state(log, log.branch_of(run))
+    except NoSuchRun:
+        return  # it was asked for and is not there yet
+    click.echo(f"\nchild run {run} {state.status}")
+    print_waiting(place, log, state)

@@ -1,0 +1,76 @@
+"""Small pieces of text: times, amounts, single lines, plain tables. Pure but for the version."""
+
+import time
+from collections.abc import Sequence
+
+import click
+
+SECOND = 1_000_000_000
+
+
+def rfc3339(ns: int) -> str | None:
+    """Return a moment as RFC 3339 in UTC with nanoseconds; 0 is no moment."""
+    if not ns:
+        return None
+    seconds, rest = divmod(ns, SECOND)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
+
+
+def clock(ns: int) -> str:
+    """Return the local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(ns // SECOND))
+
+
+def moment(ns: int) -> str:
+    """Return a moment in local time, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns // SECOND))
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in at most two units: `0.3 s`, `4 min 10 s`, `2 d 3 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def money(cost_usd: float) -> str:
+    """Return dollars; nothing where there was no cost."""
+    if not cost_usd:
+        return ""
+    return f"${cost_usd:.4f}" if cost_usd < 0.01 else f"${cost_usd:.2f}"
+
+
+def one_line(text: str, width: int = 120) -> str:
+    """Return text as one printable line of at most `width` characters."""
+    words = " ".join(click.unstyle(text).split())
+    shown = "".join(c if c.isprintable() else "?" for c in words[: width + 1])
+    return shown if len(shown) <= width else shown[: width - 3] + "..."
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table with aligned columns; the last column may be as long as it is."""
+    widths = [max(len(row[i]) for row in [heading, *rows]) for i in range(len(heading))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([click.style(line(heading), dim=True), *map(line, rows)])
+
+
+def version() -> str:
+    """Return the installed version."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("holdfast")
+    except metadata.PackageNotFoundError:
+        return "(not installed: running from a checkout)"
