@@ -136,6 +136,8 @@ class Execution:
         self._after_commit: list[Callable[[], None]] = []
         self._absorbed: list[Ended | SessionOpened] = []  # what `_events` was made of
         self._inbox: deque[Ended | SessionOpened] = deque()
+        self._asked: deque[Request] = deque()
+        self._answering = False
         self._at_work: dict[str, Attempt] = {}
         self._queued: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
@@ -342,9 +344,23 @@ class Execution:
         self._finish_if_ended()
 
     def _consider(self, requests: Sequence[Request]) -> None:
-        for request in requests:
-            if request.key not in self._at_work or isinstance(request, CancelRequest):
+        """Answer requests in order; what follows from an answer waits for its turn."""
+        self._asked.extend(requests)
+        if self._answering:
+            return
+        self._answering = True
+        while self._asked:
+            request = self._asked.popleft()
+            if self._is_wanted(request):
                 self._answer(request)
+        self._answering = False
+
+    def _is_wanted(self, request: Request) -> bool:
+        """An answer may have made what was asked for together with it superfluous."""
+        if isinstance(request, CancelRequest):
+            return True
+        future = self.driver.pending.get(request.key)
+        return future is not None and future.request is request and request.key not in self._at_work
 
     def _consider_again(self, key: str) -> None:
         """Decide anew about a step that failed, was put off or was in doubt."""
