@@ -340,7 +340,9 @@ class Execution:
     # --- deciding ------------------------------------------------------------------------------
 
     def _consider_pending(self) -> None:
-        self._consider([f.request for f in self.driver.pending.values() if f.request is not None])
+        unwanted = [CancelRequest(key, why) for key, why in self.driver.abandoned.items()]
+        pending = [f.request for f in self.driver.pending.values() if f.request is not None]
+        self._consider([*unwanted, *pending])
         self._finish_if_ended()
 
     def _consider(self, requests: Sequence[Request]) -> None:
@@ -532,14 +534,12 @@ class Execution:
 
     def _drop(self, key: str) -> None:
         """Stop what is at work for a key; a child run is asked to cancel itself."""
-        attempt = self._at_work.pop(key, None)
-        if attempt is None:
-            return
-        if isinstance(attempt.request, StepRequest):
+        attempt, child = self._at_work.pop(key, None), self.state.children.get(key)
+        if attempt is not None and isinstance(attempt.request, StepRequest):
             self.engine.limits.release(attempt.request)
             attempt.scope.cancel()
-        else:
-            self.engine.cancel_child(self.state.children[key].run)
+        elif child is not None and child.status not in ENDED:
+            self.engine.cancel_child(child.run)
 
     def _free_slots(self) -> None:
         for attempt in self._at_work.values():
