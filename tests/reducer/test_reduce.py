@@ -90,14 +90,14 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         RunClaimed("p"),
         dict(owner="p", status="running", waiting=()),
     ),
-    ([RunSucceeded()], RunClaimed("o"), {}),
+    ([RunFailed(WHY)], RunClaimed("o"), dict(owner="o", status="running", error=None)),
     (
         [RunClaimed("o")],
         RunReleased("o", "waiting", ["k"]),
         dict(owner="", status="waiting", waiting=("k",)),
     ),
     ([RunClaimed("o")], RunReleased("o", "stopped", [], WHY), dict(owner="", error=WHY)),
-    ([RunClaimed("o")], RunReleased("other", "waiting"), {}),
+    ([RunClaimed("o")], RunReleased("other", "waiting"), dict(owner="", status="waiting")),
     (
         [RunClaimed("o")],
         RunSucceeded(raw(7)),
