@@ -184,14 +184,12 @@ class Attempts:
 
     def drop(self, key: str) -> None:
         """Stop what is at work for a key; a child run is asked to cancel itself."""
-        attempt = self._by_key.pop(key, None)
-        if attempt is None:
-            return
-        self._free(attempt.request)
-        if isinstance(attempt.request, StepRequest):
+        attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
+        if attempt is not None and isinstance(attempt.request, StepRequest):
+            self._free(attempt.request)
             attempt.scope.cancel()
-        else:
-            self._engine.cancel_child(self._history.state.children[key].run)
+        elif child is not None and child.status not in ENDED:
+            self._engine.cancel_child(child.run)
 
     def roused(self) -> list[Request]:
         """Return the requests for children that waited and to whom something happened since."""

@@ -11,7 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -207,7 +207,9 @@ class Engine:
 
     def cancel_child(self, run: str) -> None:
         """Ask a child run to cancel itself; one that waits is cancelled when it is next executed."""
-        request_cancel(self.log, run, self.actor, "its parent no longer wants it", now=self.now())
+        with suppress(NoSuchRun, RunEnded):  # it had not begun, or has just ended
+            why = "its parent no longer wants it"
+            request_cancel(self.log, run, self.actor, why, now=self.now())
         if run in self._executions:
             self._executions[run].wake()
 

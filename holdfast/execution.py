@@ -4,6 +4,7 @@ The rule of every line here: an event is durable before anybody acts on it. What
 recorded events are on disk waits in `_after_commit`.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,8 @@ class Execution:
         self._alarms = Alarms()
         self._after_commit: list[Attempt] = []  # to be launched
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
+        self._asked: deque[Request] = deque()
+        self._answering = False
         self._news = False
 
     @property
@@ -234,14 +237,31 @@ class Execution:
         self._consider(self._history.record(event))
 
     def _consider_pending(self) -> None:
-        pending = self._history.driver.pending.values()
-        self._consider([future.request for future in pending if future.request is not None])
+        driver = self._history.driver
+        unwanted = [CancelRequest(key, why) for key, why in driver.abandoned.items()]
+        pending = [f.request for f in driver.pending.values() if f.request is not None]
+        self._consider([*unwanted, *pending])
         self._finish_if_ended()
 
     def _consider(self, requests: Sequence[Request]) -> None:
-        for request in requests:
-            if request.key not in self._attempts or isinstance(request, CancelRequest):
+        """Answer requests in order; what follows from an answer waits for its turn."""
+        self._asked.extend(requests)
+        if self._answering:
+            return
+        self._answering = True
+        while self._asked:
+            request = self._asked.popleft()
+            if self._is_wanted(request):
                 self._answer(request)
+        self._answering = False
+
+    def _is_wanted(self, request: Request) -> bool:
+        """Tell whether an answer has made superfluous what was asked for together with it."""
+        if isinstance(request, CancelRequest):
+            return True
+        future = self._history.driver.pending.get(request.key)
+        wanted = future is not None and future.request is request
+        return wanted and request.key not in self._attempts
 
     def _consider_again(self, key: str) -> None:
         """Decide anew about a step that failed, was put off or was in doubt."""

@@ -112,7 +112,7 @@ def _same(event: object, request: Request | None) -> bool:
 def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
     """Say in words and lines how two steps' reads differ."""
     if kind != new_kind:
-        return f"it was a {kind} step and is a {new_kind} step now"
+        return f"its kind was {kind!r} and is {new_kind!r} now"
     before, after = msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(asked)
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if not changed:

@@ -246,7 +246,7 @@ def _decided(state: State, event: ApprovalDecided, time: int) -> State:
     gate = state.gates.get(event.key)
     if gate is None or gate.decision is not None:
         return _after(state, time)
-    if any(vote.by == event.by for vote in gate.votes) or (gate.by and event.by not in gate.by):
+    if any(vote.by == event.by for vote in gate.votes) or not _may_decide(gate, event):
         return _after(state, time)
     vote = Vote(event.by, event.approved, event.note, event.edits, time)
     votes = (*gate.votes, vote)
@@ -254,6 +254,11 @@ def _decided(state: State, event: ApprovalDecided, time: int) -> State:
     gate = replace(gate, votes=votes, decision=vote if decided else None)
     resolved = (event.key,) if decided and gate.kind == "approval" else ()
     return _after(state, time, gates=state.gates.set(event.key, gate), resolved=resolved)
+
+
+def _may_decide(gate: Gate, event: ApprovalDecided) -> bool:
+    expired = event.by == "engine" and not event.approved
+    return not gate.by or event.by in gate.by or expired
 
 
 def _signal_awaited(state: State, event: SignalAwaited, time: int) -> State:
