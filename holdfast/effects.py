@@ -83,7 +83,9 @@ async def perform(job: Job, plugins: Plugins, emit: Emit) -> Done:
             return await _dispatch(job, plugins, emit_and_live_on)
     limit_s = policy.timeout / 1e9 if whole.cancelled_caught else idle_s
     kind = "timeout" if whole.cancelled_caught else "idle_timeout"
-    raise TimedOut(f"no end within {kind} of {limit_s:g} s. Raise {kind}=, or ask for less at once.")
+    raise TimedOut(
+        f"no end within {kind} of {limit_s:g} s. Raise {kind}=, or ask for less at once."
+    )
 
 
 async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:

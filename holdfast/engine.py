@@ -11,7 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -87,7 +87,7 @@ class Engine:
         self._service = self._serve()
         return await self._service.__aenter__()
 
-    async def __aexit__(self, *exc_info: Any) -> bool | None:
+    async def __aexit__(self, *exc_info: object) -> bool | None:
         return await self._service.__aexit__(*exc_info)
 
     @asynccontextmanager
@@ -175,9 +175,7 @@ class Engine:
                 raise RunEnded(run, row.status, "resumed")
             claim = RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
             try:
-                self.log.append(
-                    branch, [claim], expected=head, actor=self.actor, time=self.now()
-                )
+                self.log.append(branch, [claim], expected=head, actor=self.actor, time=self.now())
             except BranchMoved:
                 continue
             if held:
@@ -209,13 +207,15 @@ class Engine:
 
     def cancel_child(self, run: str) -> None:
         """Ask a child run to cancel itself; one that waits is cancelled when it is next executed."""
-        request_cancel(self.log, run, self.actor, "its parent no longer wants it", now=self.now())
+        with suppress(NoSuchRun, RunEnded):  # it had not begun, or has just ended
+            why = "its parent no longer wants it"
+            request_cancel(self.log, run, self.actor, why, now=self.now())
         if run in self._executions:
             self._executions[run].wake()
 
     def started(self, mark: str) -> bool:
         """Tell whether a process with this mark belongs to a run that is being executed here."""
-        return any(execution.mark_prefix in mark for execution in self._executions.values())
+        return any(execution.mark in mark for execution in self._executions.values())
 
     def outcome(self, run: str) -> Outcome:
         """Return how an ended run ended."""
@@ -257,7 +257,7 @@ class Engine:
     def _alone(self) -> bool:
         if len(self._executions) > 1:
             return False
-        return all(execution.idle for execution in self._executions.values())
+        return all(execution.is_idle for execution in self._executions.values())
 
     def _deliver(self) -> None:
         while self._delivered:

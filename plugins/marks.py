@@ -94,4 +94,4 @@ def find(*, mark: str = "", session: int = 0) -> set[int]:
 def _bears(mark: str, wanted: str) -> bool:
     if wanted.endswith("/"):
         return any(part.startswith(wanted) for part in mark.split(NESTING))
-    return bool(wanted) and (mark == wanted or mark.startswith(wanted + NESTING))
+    return bool(wanted) and f"{NESTING}{wanted}{NESTING}" in f"{NESTING}{mark}{NESTING}"

@@ -46,7 +46,6 @@ from .tasks import Cancelled
 from .workflow import Workflow, workflow
 
 __all__ = [
-    "fingerprint",
     "ENDED",
     "AgentCall",
     "ApprovalDenied",
@@ -101,6 +100,7 @@ __all__ = [
     "digest",
     "digest_source",
     "diverged",
+    "fingerprint",
     "nanoseconds",
     "redrive",
     "reduce",

@@ -13,7 +13,8 @@ import msgspec
 
 from holdfast.eventlog import Value
 
-from .errors import NotDurable, WorkflowError
+from .errors import WorkflowError
+from .foreign import not_durable, without_loop
 from .outcome import outcome
 from .requests import CancelRequest, Request
 from .run import Run
@@ -126,11 +127,15 @@ class Driver:
             else:
                 waiting = task.coroutine.throw(error)
             while type(waiting) is not Future:
-                waiting = task.coroutine.throw(_not_durable(task, waiting))
+                waiting = task.coroutine.throw(not_durable(task.coroutine, waiting))
         except StopIteration as stop:
             self._finish(task, stop.value, None)
         except WorkflowError:
             raise
+        except RuntimeError as raised:
+            if (refused := without_loop(raised)) is not None:
+                raise refused from raised
+            self._finish(task, None, raised)
         except (Exception, Cancelled) as raised:
             self._finish(task, None, raised)
         else:
@@ -220,14 +225,6 @@ def _ended(value: Any, error: BaseException | None) -> Ended:
     if error is None:
         return Ended("succeeded", value)
     return Ended("cancelled" if isinstance(error, Cancelled) else "failed", error=error)
-
-
-def _not_durable(task: Task, awaited: object) -> NotDurable:
-    frame = task.coroutine.cr_frame  # type: ignore[attr-defined]
-    code = frame.f_code
-    kind = type(awaited)
-    where = f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
-    return NotDurable(f"something of {kind.__module__.partition('.')[0]} ({kind.__name__})", where)
 
 
 def _close(task: Task) -> None:

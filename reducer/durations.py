@@ -7,15 +7,16 @@ from .errors import WorkflowError
 
 Duration = float | str | datetime.timedelta
 _UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST_S = 7_000_000_000  # 220 years: a moment stays within 64 bits
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
 
 
 def nanoseconds(duration: Duration) -> int:
     """Return a duration in ns: seconds as a number, "1h30m" or a timedelta; raise WorkflowError."""
-    if isinstance(duration, int) and duration >= 0:
+    if isinstance(duration, int) and 0 <= duration < _LONGEST_S:
         return duration * 1_000_000_000
     seconds = _seconds(duration)
-    if not 0 <= seconds < 1e10:
+    if not 0 <= seconds < _LONGEST_S:
         raise WorkflowError(f"{duration!r} is no length of time. {_HELP}")
     return round(seconds * 1_000_000_000)
 

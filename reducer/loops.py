@@ -40,6 +40,7 @@ class Iterations:
         self._outer = task.scope
         self._base = task.scope.key(name)
         self._index = 0
+        self._left = False
 
     def __aiter__(self) -> "Iterations":
         return self
@@ -48,6 +49,7 @@ class Iterations:
         last = self._task.scope.results or {}
         self._task.scope = self._outer
         if self._index == self._max:
+            self._left = True  # what is raised now keeps this object alive, maybe for long
             await self._exhausted(last)
         self._index += 1
         scope = Scope(f"{self._base}[{self._index}]/")
@@ -64,4 +66,5 @@ class Iterations:
             raise StopAsyncIteration from None
 
     def __del__(self) -> None:
-        self._task.scope = self._outer
+        if not self._left:
+            self._task.scope = self._outer

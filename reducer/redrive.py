@@ -78,9 +78,7 @@ def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
     return []
 
 
-def _check(
-    driver: Driver, state: State, event: object, wanted: type[Request], code: bytes
-) -> None:
+def _check(driver: Driver, state: State, event: object, wanted: type[Request], code: bytes) -> None:
     key: str = event.key  # type: ignore[attr-defined]
     future = driver.pending.get(key)
     request = None if future is None else future.request
@@ -114,20 +112,16 @@ def _same(event: object, request: Request | None) -> bool:
 def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
     """Say in words and lines how two steps' reads differ."""
     if kind != new_kind:
-        return f"it was a {kind} step and is a {new_kind} step now"
+        return f"its kind was {kind!r} and is {new_kind!r} now"
     before, after = msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(asked)
-    changed = [
-        name for name in {**before, **after} if before.get(name) != after.get(name)
-    ]
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if not changed:
         return "the type of its output changed"
     return "; ".join(_changed(name, before.get(name), after.get(name)) for name in changed)
 
 
 def _changed(name: str, before: object, after: object) -> str:
-    lines = difflib.unified_diff(
-        _lines(before), _lines(after), "recorded", "now", n=1, lineterm=""
-    )
+    lines = difflib.unified_diff(_lines(before), _lines(after), "recorded", "now", n=1, lineterm="")
     shown = list(lines)[2:14]
     return f"{name} changed:\n" + "\n".join(f"    {line}" for line in shown)
 
@@ -136,7 +130,9 @@ def _lines(value: object) -> list[str]:
     return value.splitlines() if isinstance(value, str) else [repr(value)]
 
 
-def diverged(driver: Driver, state: State, request: StepRequest, recorded: Step, code: bytes) -> WorkflowDiverged:
+def diverged(
+    driver: Driver, state: State, request: StepRequest, recorded: Step, code: bytes
+) -> WorkflowDiverged:
     """Return the error for a live request whose record was made of something else."""
     read = fingerprint.reads(request)
     difference = differences(recorded.kind, driver.load(recorded.reads), request.kind, read)

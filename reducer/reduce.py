@@ -108,15 +108,15 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
         case RunStarted():
             return _after(state, time, started=time, **msgspec.structs.asdict(event))
         case RunClaimed():
-            return _after(
-                state, time, owner=event.owner, status="running", waiting=(), error=None
-            )
+            return _after(state, time, owner=event.owner, status="running", waiting=(), error=None)
         case RunReleased():
             status = "waiting" if event.reason == "waiting" else "running"
             waiting = tuple(event.waiting)
             return _after(state, time, owner="", status=status, waiting=waiting, error=event.error)
         case RunSucceeded():
-            return _after(state, time, status="succeeded", output=event.output, owner="", error=None)
+            return _after(
+                state, time, status="succeeded", output=event.output, owner="", error=None
+            )
         case RunFailed():
             return _after(state, time, status="failed", error=event.error, owner="")
         case RunCancelled():
@@ -131,7 +131,7 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
 
 def _after(state: State, time: int, **changes: Any) -> State:
     changes.setdefault("resolved", ())
-    now = time if time > state.now else state.now
+    now = max(state.now, time)
     return replace(state, offset=state.offset + 1, now=now, **changes)
 
 
@@ -246,7 +246,7 @@ def _decided(state: State, event: ApprovalDecided, time: int) -> State:
     gate = state.gates.get(event.key)
     if gate is None or gate.decision is not None:
         return _after(state, time)
-    if any(vote.by == event.by for vote in gate.votes) or (gate.by and event.by not in gate.by):
+    if any(vote.by == event.by for vote in gate.votes) or not _may_decide(gate, event):
         return _after(state, time)
     vote = Vote(event.by, event.approved, event.note, event.edits, time)
     votes = (*gate.votes, vote)
@@ -254,6 +254,11 @@ def _decided(state: State, event: ApprovalDecided, time: int) -> State:
     gate = replace(gate, votes=votes, decision=vote if decided else None)
     resolved = (event.key,) if decided and gate.kind == "approval" else ()
     return _after(state, time, gates=state.gates.set(event.key, gate), resolved=resolved)
+
+
+def _may_decide(gate: Gate, event: ApprovalDecided) -> bool:
+    expired = event.by == "engine" and not event.approved
+    return not gate.by or event.by in gate.by or expired
 
 
 def _signal_awaited(state: State, event: SignalAwaited, time: int) -> State:

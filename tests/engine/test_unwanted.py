@@ -1,0 +1,129 @@
+"""What is no longer wanted: cancelled once, never started for nobody, also over a crash."""
+
+import trio
+
+from holdfast import Run, workflow
+from holdfast.eventlog import StepCancelled, StepStarted
+from holdfast.runs import request_cancel
+from tests.support.lab import Counter, Lab
+
+
+async def stumble() -> None:
+    raise ValueError("at once")
+
+
+async def test_a_step_whose_sibling_fails_at_once_is_never_started(
+    lab: Lab, autojump_clock: object
+) -> None:
+    counter = Counter()
+
+    @workflow
+    async def hasty(run: Run) -> str:
+        await run.step("before", counter("before"))
+        try:
+            await run.parallel(run.step("a", counter("a")), stumble())
+        except ValueError:
+            await run.wait("go on")
+        return "done"
+
+    outcome = await lab.run(hasty)
+    again = await lab.resume()
+
+    assert (outcome.status, again.status) == ("waiting", "waiting")
+    assert counter.calls == ["before"]
+
+
+async def test_a_step_that_lost_its_race_before_it_began_is_never_started(
+    lab: Lab, autojump_clock: object
+) -> None:
+    counter = Counter()
+
+    @workflow
+    async def raced(run: Run) -> str:
+        await run.step("before", counter("before"))
+        await run.race(run.note("wins"), run.step("late", counter("late")))
+        await run.wait("go on")
+        return "done"
+
+    await lab.run(raced)
+    again = await lab.resume()
+
+    assert again.status == "waiting"
+    assert counter.calls == ["before"]
+    assert [event.key for event in lab.events(kind=StepStarted)] == ["before"]
+
+
+async def test_thousands_of_notes_in_a_row_are_no_matter(lab: Lab, autojump_clock: object) -> None:
+    @workflow
+    async def talkative(run: Run) -> str:
+        for number in range(2000):
+            await run.note(f"note {number}")
+        return "done"
+
+    outcome = await lab.run(talkative)
+
+    assert outcome.output == "done"
+    assert outcome.offset == 2003
+
+
+async def test_the_loser_of_a_race_that_was_decided_while_nobody_ran_is_cancelled(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def contest(run: Run) -> str:
+        await run.race(run.approve("one"), run.approve("other"))
+        await run.wait("go on")
+        return "done"
+
+    await lab.run(contest)
+    lab.approve("one")
+
+    await lab.resume()
+    await lab.resume()
+
+    assert [event.key for event in lab.events(kind=StepCancelled)] == ["other"]
+    assert lab.state().open_gates == []
+
+
+async def test_children_are_cancelled_with_a_run_that_nobody_ran(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def kid(run: Run) -> None:
+        await run.wait("never")
+
+    @workflow
+    async def parent(run: Run) -> None:
+        await run.child(kid)
+
+    lab.workflows[kid.reference] = kid
+    await lab.run(parent)
+    request_cancel(lab.log, "r", "cli:anna", "enough", now=0)
+
+    outcome = await lab.resume()
+
+    assert outcome.status == "cancelled"
+    assert lab.state("r/kid").cancelling is not None
+
+
+async def test_a_waiting_run_with_a_clean_up_is_left_in_good_order(
+    lab: Lab, autojump_clock: object
+) -> None:
+    counter = Counter()
+
+    @workflow
+    async def careful(run: Run) -> str:
+        try:
+            await run.wait("go on")
+        finally:
+            await run.step("sweep", counter("sweep"))
+        return "done"
+
+    outcome = await lab.run(careful)
+    assert outcome.status == "waiting"
+    assert counter.calls == []
+
+    with trio.fail_after(10):
+        request_cancel(lab.log, "r", "cli:anna", "enough")
+        assert (await lab.resume()).status == "cancelled"
+    assert counter.calls == ["sweep"]

@@ -1,0 +1,322 @@
+"""What each event changes, and the laws of folding: total, pure, in one go or in two."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.eventlog import (
+    KNOWN,
+    AnyEvent,
+    ApprovalDecided,
+    ApprovalRequested,
+    AttemptFailed,
+    CancelRequested,
+    ChildFinished,
+    ChildStarted,
+    DoubtRaised,
+    Event,
+    Failure,
+    LoopExhausted,
+    Noted,
+    Record,
+    RunCancelled,
+    RunClaimed,
+    RunFailed,
+    RunReleased,
+    RunStarted,
+    RunSucceeded,
+    SessionOpened,
+    SignalAwaited,
+    SignalReceived,
+    StepCancelled,
+    StepDeferred,
+    StepFailed,
+    StepStarted,
+    StepSucceeded,
+    TimerFired,
+    TimerSet,
+    UnknownEvent,
+    Usage,
+    Value,
+)
+from holdfast.reducer import Child, Gate, State, Timer, Vote, Wait, reduce, replay
+from holdfast.reducer.pmap import PMap
+from tests.support.player import raw
+
+WHY = Failure("test", "no luck")
+USED = Usage(1, 2, 3, 0.5)
+STARTED = StepStarted("k", "step", b"mark", raw({"a": 1}), b"code")
+
+
+def after(*events: AnyEvent, time: int = 100) -> State:
+    """Fold events that happened at 100, 101, ..."""
+    return replay(Record(i + 1, 1, i, time + i, "t", 1, event) for i, event in enumerate(events))
+
+
+def fields(state: State) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in State.__struct_fields__}
+
+
+def step(state: State) -> dict[str, Any]:
+    """What a step has become, but what its start told."""
+    begun = after(STARTED).steps["k"]
+    now = state.steps["k"]
+    names = msgspec.structs.fields(type(now))
+    pairs = {f.name: (getattr(now, f.name), getattr(begun, f.name)) for f in names}
+    return {name: new for name, (new, old) in pairs.items() if new != old}
+
+
+def gate(**changes: Any) -> PMap[Gate]:
+    return PMap({"k": msgspec.structs.replace(Gate("k", "approval", 100, 0), **changes)})
+
+
+ANNA = Vote("anna", True, "", raw(None), 101)
+ASKED = ApprovalRequested("k")
+
+# events before, the event, what is different after it besides offset and now
+TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
+    (
+        [],
+        RunStarted("r", "w", "s", b"c", raw(1), b"x", "f", "p", "pk"),
+        dict(run="r", workflow="w", source="s", code=b"c", input=raw(1), seed=b"x", folder="f")
+        | dict(parent="p", parent_key="pk", started=100),
+    ),
+    ([], RunClaimed("o"), dict(owner="o")),
+    (
+        [RunClaimed("o"), RunReleased("o", "waiting", ["k"])],
+        RunClaimed("p"),
+        dict(owner="p", status="running", waiting=()),
+    ),
+    ([RunFailed(WHY)], RunClaimed("o"), dict(owner="o", status="running", error=None)),
+    (
+        [RunClaimed("o")],
+        RunReleased("o", "waiting", ["k"]),
+        dict(owner="", status="waiting", waiting=("k",)),
+    ),
+    ([RunClaimed("o")], RunReleased("o", "stopped", [], WHY), dict(owner="", error=WHY)),
+    ([RunClaimed("o")], RunReleased("other", "waiting"), dict(owner="", status="waiting")),
+    (
+        [RunClaimed("o")],
+        RunSucceeded(raw(7)),
+        dict(status="succeeded", output=raw(7), owner=""),
+    ),
+    ([RunClaimed("o")], RunFailed(WHY), dict(status="failed", error=WHY, owner="")),
+    ([], CancelRequested("enough"), dict(cancelling="enough")),
+    ([RunClaimed("o")], RunCancelled(), dict(status="cancelled", owner="")),
+    ([], UnknownEvent("new.thing", raw({})), dict(unknown=1)),
+    ([], TimerSet("k", 9), dict(timers=PMap({"k": Timer("k", 9)}))),
+    ([TimerSet("k", 9)], TimerFired("k"), dict(timers=PMap(), resolved=("k",))),
+    ([], SignalAwaited("k", "s"), dict(waits=PMap({"k": Wait("k", "s", 100)}))),
+    ([], SignalReceived("s", raw(1)), dict(signals=PMap({"s": (raw(1),)}))),
+    (
+        [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
+        SignalReceived("s", raw(1)),
+        dict(
+            waits=PMap({"l": Wait("l", "s", 101)}), received=PMap({"k": raw(1)}), resolved=("k",)
+        ),
+    ),
+    (
+        [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
+        SignalAwaited("k", "s"),
+        dict(signals=PMap({"s": (raw(2),)}), received=PMap({"k": raw(1)}), resolved=("k",)),
+    ),
+    (
+        [],
+        ApprovalRequested("k", raw("it"), b"d", ["anna"], 2, 50, "return"),
+        dict(
+            gates=gate(
+                subject=raw("it"), digest=b"d", by=("anna",), count=2, expires_at=50, on_deny="return"
+            )
+        ),
+    ),
+    (
+        [ASKED],
+        ApprovalDecided("k", True, "anna"),
+        dict(gates=gate(votes=(ANNA,), decision=ANNA), resolved=("k",)),
+    ),
+    (
+        [ApprovalRequested("k", count=2)],
+        ApprovalDecided("k", True, "anna"),
+        dict(gates=gate(count=2, votes=(ANNA,))),
+    ),
+    ([ASKED, ApprovalDecided("k", True, "anna")], ApprovalDecided("k", False, "bert"), {}),
+    (
+        [ApprovalRequested("k", count=2), ApprovalDecided("k", True, "anna")],
+        ApprovalDecided("k", True, "anna"),
+        {},
+    ),
+    ([ApprovalRequested("k", by=["anna"])], ApprovalDecided("k", True, "bert"), {}),
+    ([], ApprovalDecided("k", True, "anna"), {}),
+    (
+        [],
+        ChildStarted("k", "r/k", b"m"),
+        dict(children=PMap({"k": Child("k", "r/k", b"m")})),
+    ),
+    (
+        [ChildStarted("k", "r/k")],
+        ChildFinished("k", "r/k", "succeeded", raw(1)),
+        dict(children=PMap({"k": Child("k", "r/k", b"", "succeeded", raw(1))}), resolved=("k",)),
+    ),
+    ([STARTED], LoopExhausted("l", 3), dict(passed=PMap({"l": 1}), resolved=("l",))),
+    ([STARTED], Noted("n", "seen"), dict(passed=PMap({"n": 1}), resolved=("n",))),
+    ([], StepSucceeded("k", raw(1), usage=USED), {}),
+    ([], AttemptFailed("k", WHY, usage=USED), {}),
+    ([], StepFailed("k", WHY, usage=USED), {}),
+    ([], StepDeferred("k", 9), {}),
+    ([], SessionOpened("k", "s"), {}),
+    ([], StepCancelled("k"), {}),
+    ([TimerSet("k", 9)], StepCancelled("k"), dict(timers=PMap())),
+    ([SignalAwaited("k", "s")], StepCancelled("k"), dict(waits=PMap())),
+    ([ASKED], StepCancelled("k"), dict(gates=PMap())),
+    (
+        [ChildStarted("k", "r/k", b"m")],
+        StepCancelled("k"),
+        dict(children=PMap({"k": Child("k", "r/k", b"m", "cancelled")})),
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "event", "changes"), TABLE)
+def test_an_event_changes_this_and_nothing_else(
+    before: list[AnyEvent], event: AnyEvent, changes: dict[str, Any]
+) -> None:
+    old = after(*before)
+    time = 100 + len(before)
+    expected = fields(old) | dict(offset=len(before) + 1, now=time, resolved=()) | changes
+
+    assert fields(reduce(old, event, time)) == expected
+
+
+FAILED_ONCE = AttemptFailed("k", WHY, 1, 500, 1.5, USED, "s1", raw("t1"))
+
+STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
+    (
+        [StepSucceeded("k", raw(7), 1, 1.5, USED, "s", raw("t"), b"tree")],
+        dict(status="succeeded", result=raw(7), finished=101, seconds=1.5, usage=USED, session="s")
+        | dict(transcript=raw("t"), snapshot=b"tree"),
+    ),
+    (
+        [FAILED_ONCE],
+        dict(status="retrying", failures=1, error=WHY, not_before=500, seconds=1.5, usage=USED)
+        | dict(session="s1", transcript=raw("t1")),
+    ),
+    (
+        [FAILED_ONCE, msgspec.structs.replace(STARTED, attempt=2), StepSucceeded("k", usage=USED)],
+        dict(status="succeeded", attempt=2, failures=1, finished=103, session="s1")
+        | dict(usage=Usage(2, 4, 6, 1.0)),
+    ),
+    (
+        [StepFailed("k", WHY, 1, 2.5)],
+        dict(status="failed", failures=1, error=WHY, finished=101, seconds=2.5),
+    ),
+    ([StepDeferred("k", 900)], dict(status="deferred", not_before=900)),
+    (
+        [StepDeferred("k", 900), msgspec.structs.replace(STARTED, attempt=2)],
+        dict(attempt=2),
+    ),
+    ([SessionOpened("k", "s")], dict(session="s")),
+    ([StepCancelled("k")], dict(status="cancelled", finished=101)),
+    ([DoubtRaised("k")], dict(status="doubt")),
+]
+
+
+@pytest.mark.parametrize(("events", "changes"), STEPS, ids=range(len(STEPS)))
+def test_a_steps_events_change_this_of_the_step(
+    events: list[AnyEvent], changes: dict[str, Any]
+) -> None:
+    assert step(after(STARTED, *events)) == changes
+
+
+def test_what_attempts_used_is_summed_over_steps_and_tries() -> None:
+    other = msgspec.structs.replace(STARTED, key="l")
+    state = after(STARTED, FAILED_ONCE, StepSucceeded("k", usage=USED), other, StepFailed("l", WHY))
+
+    assert state.usage == Usage(2, 4, 6, 1.0)
+
+
+def test_a_doubt_opens_a_gate_that_resolves_nothing_by_itself() -> None:
+    asked = after(STARTED, DoubtRaised("k"))
+    decided = reduce(asked, ApprovalDecided("k", True, "anna"), 102)
+
+    assert [gate.kind for gate in asked.open_gates] == ["doubt"]
+    assert not decided.open_gates
+    assert decided.resolved == ()
+
+
+def test_a_gate_for_certain_people_expires_all_the_same() -> None:
+    asked = after(ApprovalRequested("k", by=["anna"], expires_at=200))
+
+    state = reduce(asked, ApprovalDecided("k", False, "engine", "nobody decided in time"), 200)
+
+    assert state.resolved == ("k",)
+    assert not reduce(asked, ApprovalDecided("k", True, "engine"), 200).resolved
+
+
+def test_every_event_has_a_row() -> None:
+    rows = {type(event) for _, event, _ in TABLE} | {type(e) for events, _ in STEPS for e in events}
+
+    assert rows | {StepStarted} == {*KNOWN, UnknownEvent}
+
+
+# --- laws ----------------------------------------------------------------------------------------
+
+# Few keys, names and owners, so that events meet.
+WORDS = st.sampled_from(["k", "l", "anna", "s", "o", ""])
+BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
+    str: WORDS,
+    int: st.integers(-5, 5),
+    float: st.floats(0, 10),
+    bool: st.booleans(),
+    bytes: st.sampled_from([b"", b"x"]),
+    Value: st.sampled_from([raw(None), raw(1)]),
+    list[str]: st.lists(WORDS, max_size=2),
+    Failure: st.just(WHY),
+    Failure | None: st.sampled_from([None, WHY]),
+    Usage | None: st.sampled_from([None, USED]),
+}
+
+
+def any_of(kind: type[Event]) -> st.SearchStrategy[Event]:
+    known = {f.name: BY_TYPE[f.type] for f in msgspec.structs.fields(kind)}
+    return st.builds(kind, **known)
+
+
+EVENTS = st.one_of(*map(any_of, KNOWN), st.just(UnknownEvent("new.thing", raw({}))))
+HISTORIES = st.lists(st.tuples(EVENTS, st.integers(0, 50)), max_size=25).map(
+    lambda pairs: [Record(i + 1, 1, i, time, "t", 1, e) for i, (e, time) in enumerate(pairs)]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(HISTORIES)
+def test_any_event_fits_any_state(history: list[Record]) -> None:
+    state = State()
+    for record in history:
+        before, now = state, state.now
+        state = reduce(before, record.event, record.time)
+        assert state.offset == before.offset + 1
+        assert state.now == max(now, record.time)
+        assert len(state.resolved) <= 1
+        assert state.open_gates is not None
+
+
+@settings(max_examples=100, deadline=None)
+@given(HISTORIES, st.data())
+def test_replay_in_two_halves_is_replay_in_one(history: list[Record], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(history)))
+
+    assert replay(history[cut:], replay(history[:cut])) == replay(history)
+
+
+@settings(max_examples=100, deadline=None)
+@given(HISTORIES)
+def test_an_old_state_stays_as_it_was(history: list[Record]) -> None:
+    states = [State()]
+    for record in history:
+        states.append(reduce(states[-1], record.event, record.time))
+
+    for length, state in enumerate(states):
+        assert state == replay(history[:length])
