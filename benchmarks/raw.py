@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
@@ -55,7 +55,7 @@ def size(folder: Path, *, count: int) -> dict[str, float]:
 
 
 @contextmanager
-def _opened(folder: Path) -> "Iterator[tuple[lmdb.Environment, lmdb._Database]]":
+def _opened(folder: Path) -> "Generator[tuple[lmdb.Environment, lmdb._Database]]":
     env = lmdb.Environment(str(folder), map_size=1 << 36, max_dbs=4, max_spare_txns=0)
     try:
         db = env.open_db(b"events")

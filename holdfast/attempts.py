@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import ChildFinished, Event, SessionOpened
+from holdfast.eventlog import ChildFinished, SessionOpened
 from holdfast.plugins import Progress, nested
 from holdfast.reducer import (
     ENDED,
@@ -53,7 +53,7 @@ class Ended(msgspec.Struct, frozen=True):
 
     attempt: Attempt
     seconds: float
-    done: Done | Event | None
+    done: Done | ChildFinished | None
     error: Exception | None
 
 
@@ -216,7 +216,10 @@ class Attempts:
             if not attempt.launched:
                 del self._by_key[key]
                 self._free(attempt.request)
-            elif not _is_recorded(self._history.state, attempt) or key not in self._history.driver.pending:
+            elif (
+                not _is_recorded(self._history.state, attempt)
+                or key not in self._history.driver.pending
+            ):
                 self.drop(key)
         self.inbox.extendleft(reversed(arrivals))
 

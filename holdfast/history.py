@@ -9,7 +9,6 @@ from holdfast.eventlog import (
     AnyEvent,
     Batch,
     BranchMoved,
-    Event,
     Failure,
     RunClaimed,
     RunReleased,
@@ -48,7 +47,7 @@ class History:
         self.state = State()
         self.driver = Driver(workflow, self.load)
         self.now = 0
-        self.uncommitted: list[Event] = []
+        self.uncommitted: list[AnyEvent] = []
         self.committed = 0  # offset up to which the log has been taken in
         self._engine = engine
         self._blobs: dict[bytes, bytes] = {}
@@ -72,7 +71,7 @@ class History:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def record(self, event: Event) -> list[Request]:
+    def record(self, event: AnyEvent) -> list[Request]:
         """Take an event in, to be committed with the next ones; return what is asked for then."""
         self.uncommitted.append(event)
         self.state = reduce(self.state, event, self.now)
@@ -104,7 +103,7 @@ class History:
         """Forget what is not committed."""
         self.uncommitted, self._blobs = [], {}
 
-    def _batch(self, events: list[Event]) -> Batch:
+    def _batch(self, events: list[AnyEvent]) -> Batch:
         actor = self._engine.actor
         return Batch(self.branch, events, self.committed, actor, self.now, self._blobs)
 

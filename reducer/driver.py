@@ -122,10 +122,8 @@ class Driver:
     def _step(self, task: Task, value: Any, error: BaseException | None) -> None:
         self.current = task
         try:
-            if error is None:
-                waiting = task.coroutine.send(value)
-            else:
-                waiting = task.coroutine.throw(error)
+            step = task.coroutine
+            waiting = step.send(value) if error is None else step.throw(error)
             while type(waiting) is not Future:
                 waiting = task.coroutine.throw(not_durable(task.coroutine, waiting))
         except StopIteration as stop:
@@ -136,7 +134,7 @@ class Driver:
             if (refused := without_loop(raised)) is not None:
                 raise refused from raised
             self._finish(task, None, raised)
-        except (Exception, Cancelled) as raised:
+        except (Exception, Cancelled) as raised:  # noqa: BLE001 - its awaiter gets it
             self._finish(task, None, raised)
         else:
             self._wait(task, waiting)
@@ -202,8 +200,9 @@ class Driver:
             self._cancel_group(future.group, reason)
             if future.group.ended:
                 self._settle(future.group)
-        elif future.request is not None and self.pending.pop(future.request.key, None):
-            self._abandon(future.request, reason)
+        elif (request := future.request) is not None and request.key in self.pending:
+            del self.pending[request.key]
+            self._abandon(request, reason)
             self._resume(task, None, Cancelled())
 
     def _abandon(self, request: Request, reason: str) -> None:

@@ -79,7 +79,7 @@ def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
 
 
 def _check(driver: Driver, state: State, event: object, wanted: type[Request], code: bytes) -> None:
-    key: str = event.key  # type: ignore[attr-defined]
+    key = str(event.key)  # type: ignore[attr-defined]
     future = driver.pending.get(key)
     request = None if future is None else future.request
     if type(request) is not wanted:

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from holdfast import Run, Workflow, workflow
+from holdfast import Run, ShellResult, Workflow, workflow
 from holdfast.reducer import WorkflowDiverged
 from tests.support.player import Player, work
 
 
 def original() -> Workflow:
     @workflow
-    async def flow(run: Run) -> str:
+    async def flow(run: Run) -> ShellResult:
         """Ask twice."""
         plan = await run.agent("plan", "Plan it.\nBe brief.", agent="codex")
         await run.approve("go", subject=plan)
@@ -25,7 +25,7 @@ def original() -> Workflow:
 
 def commented() -> Workflow:
     @workflow
-    async def flow(run: Run) -> str:
+    async def flow(run: Run) -> ShellResult:
         """Ask two times, as the specification wants it."""
         # the plan comes first
         plan = await run.agent("plan", "Plan it.\nBe brief.", agent="codex")

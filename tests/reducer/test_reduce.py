@@ -108,15 +108,13 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([RunClaimed("o")], RunCancelled(), dict(status="cancelled", owner="")),
     ([], UnknownEvent("new.thing", raw({})), dict(unknown=1)),
     ([], TimerSet("k", 9), dict(timers=PMap({"k": Timer("k", 9)}))),
-    ([TimerSet("k", 9)], TimerFired("k"), dict(timers=PMap(), resolved=("k",))),
+    ([TimerSet("k", 9)], TimerFired("k"), dict(timers=PMap[Timer](), resolved=("k",))),
     ([], SignalAwaited("k", "s"), dict(waits=PMap({"k": Wait("k", "s", 100)}))),
     ([], SignalReceived("s", raw(1)), dict(signals=PMap({"s": (raw(1),)}))),
     (
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
-        dict(
-            waits=PMap({"l": Wait("l", "s", 101)}), received=PMap({"k": raw(1)}), resolved=("k",)
-        ),
+        dict(waits=PMap({"l": Wait("l", "s", 101)}), received=PMap({"k": raw(1)}), resolved=("k",)),
     ),
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
@@ -128,7 +126,12 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         ApprovalRequested("k", raw("it"), b"d", ["anna"], 2, 50, "return"),
         dict(
             gates=gate(
-                subject=raw("it"), digest=b"d", by=("anna",), count=2, expires_at=50, on_deny="return"
+                subject=raw("it"),
+                digest=b"d",
+                by=("anna",),
+                count=2,
+                expires_at=50,
+                on_deny="return",
             )
         ),
     ),
@@ -168,9 +171,9 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], StepDeferred("k", 9), {}),
     ([], SessionOpened("k", "s"), {}),
     ([], StepCancelled("k"), {}),
-    ([TimerSet("k", 9)], StepCancelled("k"), dict(timers=PMap())),
-    ([SignalAwaited("k", "s")], StepCancelled("k"), dict(waits=PMap())),
-    ([ASKED], StepCancelled("k"), dict(gates=PMap())),
+    ([TimerSet("k", 9)], StepCancelled("k"), dict(timers=PMap[Timer]())),
+    ([SignalAwaited("k", "s")], StepCancelled("k"), dict(waits=PMap[Wait]())),
+    ([ASKED], StepCancelled("k"), dict(gates=PMap[Gate]())),
     (
         [ChildStarted("k", "r/k", b"m")],
         StepCancelled("k"),
