@@ -1,6 +1,5 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
-import os
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import msgspec
 import trio
 
 from holdfast.eventlog import ChildFinished, Event, SessionOpened
-from holdfast.plugins import Progress, nested
+from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
     AgentCall,
@@ -123,8 +122,7 @@ class Attempts:
 
     async def _work(self, attempt: Attempt, request: StepRequest) -> None:
         step = self._history.state.steps[request.key]
-        mark = nested(self.mark_of(step), os.environ)
-        job = Job(request, step, self._history.folder, mark)
+        job = Job(request, step, self._history.folder, self.mark_of(step))
         self.running += 1
         began = trio.current_time()
         done: Done | None = None

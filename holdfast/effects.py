@@ -26,6 +26,7 @@ from holdfast.plugins import (
     Plugins,
     Progress,
     WorkError,
+    nested,
 )
 from holdfast.plugins.process import run_process
 from holdfast.reducer import (
@@ -207,7 +208,7 @@ def _typed(output: Any, text: str, data: Any, usage: Usage | None, session: str 
 
 def environment(mark: str, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a step's processes, with the mark that finds them again."""
-    return {**os.environ, **extra, MARK: mark}
+    return {**os.environ, **extra, MARK: nested(mark, os.environ)}
 
 
 def failure(error: BaseException) -> Failure:
