@@ -134,16 +134,21 @@ class Attempts:
                 error = raised
             finally:
                 self.running -= 1
+                self.arrived.set()  # the run's end may have waited for this one
         if done is not None or error is not None:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
         run = self._history.state.children[request.key].run
+        self.running += 1
         try:
             outcome = await self._engine.execute_child(run, request, self._history.state)
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
             self._arrive(Ended(attempt, 0, None, raised))
             return
+        finally:
+            self.running -= 1
+            self.arrived.set()
         if outcome.status in ENDED:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
             event = ChildFinished(request.key, run, outcome.status, output, outcome.error)

@@ -174,7 +174,7 @@ class Execution:
     async def _sleep(self) -> bool:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
         alarm = self._alarms.next
-        if not self._attempts.is_busy:
+        if not self._attempts.is_busy and self.is_idle:
             if self._history.is_behind:
                 self._news = True
                 return True
@@ -401,8 +401,10 @@ class Execution:
     # --- the end -------------------------------------------------------------------------------
 
     def _finish_if_ended(self) -> None:
+        """Record the end once nothing is at work: nobody would look for orphans of an ended run."""
         history = self._history
-        if history.driver.ended is not None and history.state.status not in ENDED:
+        over = history.driver.ended is not None and self.is_idle
+        if over and history.state.status not in ENDED:
             self._record(end_of_run(history.driver, history))
 
     def _outcome(self) -> Outcome:

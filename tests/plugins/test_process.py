@@ -303,7 +303,9 @@ def test_sweeping_a_run_ends_all_its_steps_however_nested_and_no_other_runs(
     env: dict[str, str],
 ) -> None:
     run = f"{env[MARK]}-run/1/"
-    own, deep, other = (env | {MARK: mark} for mark in (f"{run}a/1", f"x|{run}b/2", f"{run[:-1]}0/a/1"))
+    own, deep, other = (
+        env | {MARK: mark} for mark in (f"{run}a/1", f"x|{run}b/2", f"{run[:-1]}0/a/1")
+    )
 
     with (
         subprocess.Popen(["sleep", "600"], env=own) as one,

@@ -1,5 +1,6 @@
 """Deciding from a second process: heard within the same second by a run at work, kept for one at rest."""
 
+from functools import partial
 from statistics import median
 
 import pytest
@@ -40,7 +41,11 @@ def asking(site: Site) -> Site:
     return site
 
 
-def times(site: Site, kind: type) -> dict[str, int]:
+def happened(site: Site, kind: type, key: str) -> bool:
+    return key in site.keys("r", kind)
+
+
+def times(site: Site, kind: type[ApprovalDecided | StepStarted]) -> dict[str, int]:
     """Return when each event of a kind happened, by the last letter of its key."""
     records = site.records("r")
     return {r.event.key[-1]: r.time for r in records if isinstance(r.event, kind)}
@@ -50,9 +55,10 @@ def test_an_approval_reaches_a_run_at_work_within_the_same_second(asking: Site) 
     process = asking.start("run", "busy.py:busy", "--id", "r", "--json")
 
     for number in range(GATES):
-        until(lambda number=number: asking.keys("r", ApprovalRequested)[f"gates/gate-{number}"], "a gate")
-        assert asking.call("approve", "r", f"gates/gate-{number}").status == 0
-        until(lambda number=number: asking.keys("r", StepStarted)[f"gates/after-{number}"], "the next step")
+        asked, after = f"gates/gate-{number}", f"gates/after-{number}"
+        until(partial(happened, asking, ApprovalRequested, asked), "the gate to open")
+        assert asking.call("approve", "r", asked).status == 0
+        until(partial(happened, asking, StepStarted, after), "the next step")
     (asking.folder / "go").touch()
 
     assert process.ended().json["output"] == GATES - 1

@@ -13,7 +13,7 @@ import pytest
 from holdfast.eventlog import Log, RunReleased, StepSucceeded
 from tests.support.site import Ended, Site
 
-TABLE = '''
+TABLE = """
     import os
     import trio
     from msgspec import Struct
@@ -88,7 +88,7 @@ TABLE = '''
     async def pick(run: Run, count: int, names: list[str] = []) -> int:
         await first(run)
         return count
-'''
+"""
 
 
 @pytest.fixture
@@ -294,9 +294,7 @@ def test_a_disk_that_is_full_from_the_start_is_told(disk: Disk, small: Site) -> 
     fits(small.call("run", "table.py:asking", "--json"), 2, "project", "No space left", "Make room")
 
 
-def test_a_read_only_disk_can_be_read_and_says_why_nothing_begins(
-    disk: Disk, small: Site
-) -> None:
+def test_a_read_only_disk_can_be_read_and_says_why_nothing_begins(disk: Disk, small: Site) -> None:
     assert small.call("run", "table.py:asking", "--id", "r").status == 3
     disk.mount("remount,ro")
 

@@ -72,6 +72,7 @@ WORK = '''
         return seen
 '''
 STEPS = 20
+StepEvent = StepStarted | StepSucceeded | AttemptFailed | StepFailed
 MOMENTS = ("start", "middle", "middle", "end")
 
 
@@ -155,7 +156,7 @@ class Torment:
         assert self.site.verified()
 
 
-def _count(histories: list[list[Record]], *kinds: type) -> Counter[str]:
+def _count(histories: list[list[Record]], *kinds: type[StepEvent]) -> Counter[str]:
     """Count events of these kinds by step; those of the child have its name before them."""
     return Counter(
         prefix + record.event.key

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from holdfast.eventlog import AnyEvent, Log, Record
+from holdfast.eventlog import Log, Record
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -140,13 +140,13 @@ class Site:
             rows = {row.run: row.branch for row in log.runs()}
             return [*log.records(rows[run])] if run in rows else []
 
-    def events(self, run: str, kind: type[Any] | None = None) -> list[AnyEvent]:
-        events = [record.event for record in self.records(run)]
-        return [event for event in events if kind is None or isinstance(event, kind)]
+    def events(self, run: str, kind: type[T]) -> list[T]:
+        """Return a run's events of one kind."""
+        return [r.event for r in self.records(run) if isinstance(r.event, kind)]
 
     def keys(self, run: str, kind: type[Any]) -> Counter[str]:
         """Count a run's events of one kind by step."""
-        return Counter(event.key for event in self.events(run, kind))  # type: ignore[union-attr]
+        return Counter(event.key for event in self.events(run, kind))
 
     def lines(self) -> list[str]:
         """Return the whole lines of the side file."""
