@@ -33,11 +33,12 @@ from holdfast.eventlog import (
     ring,
 )
 from holdfast.plugins import Plugins, Progress
-from holdfast.reducer import ENDED, ChildRequest, State, Workflow, digest, fingerprint
+from holdfast.reducer import ENDED, ChildRequest, InputHasSecret, State, Workflow, digest, fingerprint
 
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
 from .limits import Limits
+from .redact import Redactor
 from .runs import read_state, request_cancel
 
 LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
@@ -78,6 +79,7 @@ class Engine:
         self.watcher = watcher
         self.limits = limits or Limits()
         self.linger_ns = int(linger_s * 1e9)
+        self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
         self._executions: dict[str, Execution] = {}
         self._delivered: deque[tuple[trio.lowlevel.Task, int | Exception]] = deque()
@@ -126,10 +128,11 @@ class Engine:
     ) -> int:
         """Record a new run, checked and not yet begun, and return its branch.
 
-        Raises InputInvalid, RunExists and LogUnwritable; nothing is written then.
+        Raises InputInvalid, InputHasSecret, RunExists and LogUnwritable; nothing is written then.
         """
         blobs: dict[bytes, bytes] = {}
         given = workflow.check(dict(input))
+        self._refuse_secrets(workflow, given)
         event = RunStarted(
             run=run,
             workflow=workflow.name,
@@ -142,6 +145,15 @@ class Engine:
             parent_key=parent_key,
         )
         return self.log.create_run(run, [event], actor=self.actor, time=self.now(), blobs=blobs)
+
+    def _refuse_secrets(self, workflow: Workflow, given: Mapping[str, Any]) -> None:
+        """A redacted input would not be the one that was given, and the workflow needs that one."""
+        for field, value in given.items():
+            raw = fingerprint.encode(value, f"the input {field!r}")
+            redacted = self.redactor.value(raw)
+            if redacted is not raw:
+                shown = repr(msgspec.msgpack.decode(redacted))[:200]
+                raise InputHasSecret(workflow.name, field, shown)
 
     async def execute(
         self, run: str, *, workflow: Workflow | None = None, takeover: bool = False

@@ -47,7 +47,7 @@ from holdfast.eventlog import (
     pack,
     reference,
 )
-from holdfast.plugins import Progress, RateLimited, WorkError, nested
+from holdfast.plugins import Progress, RateLimited, RedactionFailed, WorkError, nested
 from holdfast.plugins.process import sweep
 from holdfast.reducer import (
     ENDED,
@@ -179,8 +179,9 @@ class Execution:
                     await self._release("interrupted", None)
             self._free_slots()
             self.driver.close()
-        if isinstance(problem, WorkflowError):
-            await self._release("stopped", failure(problem))
+        if isinstance(problem, WorkflowError | RedactionFailed):
+            built_in = self.engine.redactor.built_in()  # the plugins may be what is broken
+            await self._release("stopped", failure(problem, built_in.text))
         if problem is not None:
             raise problem
         return self._outcome()
@@ -233,7 +234,10 @@ class Execution:
         self._consider(take(self.driver, self.state, event))
 
     def _pack(self, raw: bytes) -> Value:
-        return pack(raw, self._blobs)
+        return pack(self.engine.redactor.value(raw), self._blobs)
+
+    def _redact(self, text: str) -> str:
+        return self.engine.redactor.text(text)
 
     def _load(self, value: Value) -> bytes:
         """Return a value's bytes; a blob that is not committed yet is still at hand."""
@@ -296,7 +300,10 @@ class Execution:
         self.driver = Driver(self.workflow, self._load)
         self._committed = self.engine.log.head(self.branch)
         self.state = redrive(
-            self.driver, self.engine.log.records(self.branch), code=self._code
+            self.driver,
+            self.engine.log.records(self.branch),
+            code=self._code,
+            redact=self.engine.redactor.value,
         )
         self._committed = self.state.offset
         self._folder = Path(self.state.folder)
@@ -392,7 +399,7 @@ class Execution:
                 self._answer_child(request)
             case NoteRequest(text=text, data=data):
                 raw = fingerprint.encode(data, f"the data of note {text!r}") if data else b"\xc0"
-                self._record(Noted(key, text, self._pack(raw)))
+                self._record(Noted(key, self._redact(text), self._pack(raw)))
             case CeilingRequest(max=ceiling):
                 self._record(LoopExhausted(key, ceiling))
             case _:
@@ -421,7 +428,14 @@ class Execution:
             case Fail(failure=why):
                 self._record(StepFailed(key, why, self.state.steps[key].attempt))
             case Diverge(recorded=recorded):
-                raise diverged(self.driver, self.state, request, recorded, self._code)
+                raise diverged(
+                    self.driver,
+                    self.state,
+                    request,
+                    recorded,
+                    code=self._code,
+                    redact=self.engine.redactor.value,
+                )
 
     def _start(self, request: StepRequest, number: int, read: bytes, mark: bytes) -> None:
         """Record the intent; the effect begins after the commit."""
@@ -477,7 +491,7 @@ class Execution:
         request = attempt.request
         assert isinstance(request, StepRequest), "children have their own door"
         step = self.state.steps[request.key]
-        job = Job(request, step, self._folder, self._mark(step))
+        job = Job(request, step, self._folder, self._mark(step), self._redact)
         self._working += 1
         began = trio.current_time()
         done: Done | None = None
@@ -607,11 +621,11 @@ class Execution:
         if isinstance(error, RateLimited):
             patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
             until = error.until or self._now + patience
-            return StepDeferred(step.key, until, str(error), step.attempt)
+            return StepDeferred(step.key, until, self._redact(str(error)), step.attempt)
         return after_failure(
             step,
             request.policy,
-            failure(error),
+            failure(error, self._redact),
             now=self._now,
             seconds=seconds,
             usage=error.usage if isinstance(error, WorkError) else None,
@@ -655,7 +669,7 @@ class Execution:
         if ended.status == "cancelled":
             self._record(RunCancelled(self.state.cancelling or ""))
         elif ended.error is not None:
-            self._record(RunFailed(_run_failure(ended.error)))
+            self._record(RunFailed(_run_failure(ended.error, self._redact)))
         else:
             output = fingerprint.encode(ended.value, f"the output of workflow {self.workflow.name!r}")
             self._record(RunSucceeded(self._pack(output)))
@@ -679,12 +693,12 @@ class Execution:
         return Outcome(state.run, state.status, state.offset, output, state.error, state.waiting)
 
 
-def _run_failure(error: BaseException) -> Failure:
-    what = failure(error)  # type: ignore[arg-type]
+def _run_failure(error: BaseException, redact: Callable[[str], str]) -> Failure:
+    what = failure(error, redact)
     inner = getattr(error, "failure", None)
     if isinstance(inner, Failure):
         return Failure(what.code, what.message, inner.code, inner.detail)
     if what.code == "exception":
-        trace = "".join(traceback.format_exception(error))
+        trace = redact("".join(traceback.format_exception(error)))
         return Failure("workflow_error", what.message, what.type, trace[-4000:])
     return what

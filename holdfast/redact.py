@@ -1,13 +1,15 @@
 """Takes secrets out of values and texts before they are written to the log."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from holdfast.eventlog import Failure
-from holdfast.plugins import Plugins
-from holdfast.plugins.secrets import SecretRules
+from holdfast.reducer import SecretRules
+
+if TYPE_CHECKING:
+    from holdfast.plugins import Plugins
 
 
 class Redactor:
@@ -16,7 +18,7 @@ class Redactor:
     Most values hold no secret: they are searched as they are, and come back as the same object.
     """
 
-    def __init__(self, environ: Mapping[str, str], plugins: Plugins | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str], plugins: "Plugins | None" = None) -> None:
         self._rules = SecretRules(environ.items())
         self._hint = self._rules.hint
         self._plugins = plugins if plugins is not None and plugins.redacts else None
@@ -76,5 +78,3 @@ class Redactor:
         except UnicodeDecodeError:
             return redacted  # no text, which is all that a plugin is asked about
         return self._plugins.redact(text).encode()
-
-

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
+from holdfast.reducer import SecretRules
+
 from ..errors import Crashed, NotLoggedIn, PluginError, RateLimited, Refused, WorkError
-from ..secrets import SecretRules
 
 RETRYABLE = {408, 409, 425}
 OVERLOADED = {429, 503, 529}

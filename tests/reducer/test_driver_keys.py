@@ -132,7 +132,9 @@ def test_a_loop_that_reached_its_ceiling_tells_the_last_results() -> None:
 
     player = Player(vain).answer_all({"try[1]/test": "old", "try[2]/test": "red"})
 
-    with pytest.raises(LoopExhausted, match=r"'try' reached its ceiling of 2(.|\n)*test: 'red'") as e:
+    with pytest.raises(
+        LoopExhausted, match=r"'try' reached its ceiling of 2(.|\n)*test: 'red'"
+    ) as e:
         _ = player.output
     assert e.value.last == {"test": "red", "left": None, "right": None}
 

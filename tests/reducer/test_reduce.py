@@ -114,9 +114,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
-        dict(
-            waits=PMap({"l": Wait("l", "s", 101)}), received=PMap({"k": raw(1)}), resolved=("k",)
-        ),
+        dict(waits=PMap({"l": Wait("l", "s", 101)}), received=PMap({"k": raw(1)}), resolved=("k",)),
     ),
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
@@ -128,7 +126,12 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         ApprovalRequested("k", raw("it"), b"d", ["anna"], 2, 50, "return"),
         dict(
             gates=gate(
-                subject=raw("it"), digest=b"d", by=("anna",), count=2, expires_at=50, on_deny="return"
+                subject=raw("it"),
+                digest=b"d",
+                by=("anna",),
+                count=2,
+                expires_at=50,
+                on_deny="return",
             )
         ),
     ),
