@@ -283,7 +283,7 @@ def test_closing_a_driver_leaves_no_coroutine_behind() -> None:
         try:
             await run.map(lambda item: tidy(run, item), "abc", limit=2)
         finally:
-            await run.parallel(run.step("last", work))
+            await run.parallel(run.step("last", work), tidy(run, "z"))
 
     player = Player(nested)
     asked = list(player.keys)
