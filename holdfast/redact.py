@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from holdfast.eventlog import Failure
 from holdfast.reducer import SecretRules
 
 if TYPE_CHECKING:
@@ -35,11 +34,6 @@ class Redactor:
         """Return the text without the secrets in it. Raises RedactionFailed for a broken plugin."""
         redacted = self._rules.text(text)
         return redacted if self._plugins is None else self._plugins.redact(redacted)
-
-    def failure(self, failure: Failure) -> Failure:
-        """Return the record of an error without the secrets in it."""
-        message, detail = self.text(failure.message), self.text(failure.detail)
-        return msgspec.structs.replace(failure, message=message, detail=detail)
 
     def built_in(self) -> "Redactor":
         """Return this without the plugins, to tell of a plugin that is broken."""

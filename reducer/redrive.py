@@ -126,18 +126,14 @@ def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
     if kind != new_kind:
         return f"its kind was {kind!r} and is {new_kind!r} now"
     before, after = msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(asked)
-    changed = [
-        name for name in {**before, **after} if before.get(name) != after.get(name)
-    ]
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if not changed:
         return "the type of its output changed"
     return "; ".join(_changed(name, before.get(name), after.get(name)) for name in changed)
 
 
 def _changed(name: str, before: object, after: object) -> str:
-    lines = difflib.unified_diff(
-        _lines(before), _lines(after), "recorded", "now", n=1, lineterm=""
-    )
+    lines = difflib.unified_diff(_lines(before), _lines(after), "recorded", "now", n=1, lineterm="")
     shown = list(lines)[2:14]
     return f"{name} changed:\n" + "\n".join(f"    {line}" for line in shown)
 

@@ -54,7 +54,7 @@ def denied(note: str) -> ApprovalDecided:
     return ApprovalDecided("k", False, "anna", note)
 
 
-DOUBT = [STARTED, DoubtRaised("k")]
+DOUBT: list[AnyEvent] = [STARTED, DoubtRaised("k")]
 UNKNOWN = "anna decided: its outcome is unknown and it was not to be repeated"
 
 TABLE: list[tuple[list[AnyEvent], Policy, StepDecision]] = [
