@@ -84,15 +84,18 @@ class _Check:
 
     def _total(self, txn: Txn) -> int:
         """Return the number of records there must be, also where the last ones are missing."""
-        return max(self._tables.size(txn), self._tables.size(txn, "tree"))
+        return max(self._tables.size(txn), self._tables.tail(txn).size)
 
     def _page(self, txn: Txn) -> list[tuple[bytes, bytes, bytes]]:
         """Return the next (key, record, tree row); the row is empty where the tree has none."""
         cursor = txn.cursor(self._tables.db["events"])
         if not cursor.set_range(U64.pack(self.size)):
             return []
-        tree = self._tables.db["tree"]
-        return [(k, v, txn.get(k, b"", db=tree)) for k, v in islice(cursor, PAGE_RECORDS)]
+        tail, node = self._tables.tail(txn), self._tables.node
+        return [
+            (key, record, node(txn, tail, int.from_bytes(key, "big")))
+            for key, record in islice(cursor, PAGE_RECORDS)
+        ]
 
     def _record(self, seq: int, record: bytes, row: bytes) -> None:
         if seq != self.size:

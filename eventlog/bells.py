@@ -11,12 +11,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .errors import LogUnwritable
+
 
 class Doorbell:
-    """A bell in `folder`/bells. Its `fileno()` becomes readable when somebody rings."""
+    """A bell in `folder`/bells. Its `fileno()` becomes readable when somebody rings.
+
+    Raises LogUnwritable where it cannot be hung up.
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        bells = Path(folder) / "bells"
+        try:
+            self._hang_up(Path(folder) / "bells")
+        except OSError as error:
+            raise LogUnwritable(str(folder), error.strerror or str(error)) from error
+
+    def _hang_up(self, bells: Path) -> None:
         bells.mkdir(parents=True, exist_ok=True)
         name = secrets.token_hex(8)
         newborn, self._path = bells / f".{name}", bells / name

@@ -5,6 +5,7 @@ otherwise idle log reads nothing. LMDB's transaction number tells whether anybod
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import msgspec
 
@@ -16,6 +17,7 @@ from .events import Event, UnknownEvent
 from .projection import CHANGING, RunRow, advance
 from .store import Txn
 from .tables import NO_SEQ, PLACE, U64, Head, Tables, encode
+from .tail import KEY, MOST_NODES, Tail
 from .values import wrap
 
 
@@ -66,6 +68,7 @@ class Edge(msgspec.Struct, frozen=True):
     txn_id: int
     size: int
     peaks: list[bytes]
+    tail: Tail
     heads: dict[int, Head]
     rows: dict[int, RunRow | None]
 
@@ -81,12 +84,13 @@ class Draft:
         self._tables, self._txn = tables, txn
         if edge.txn_id + 1 != txn.id():
             size = tables.size(txn)
-            edge = Edge(txn.id() - 1, size, tables.peaks(txn, size), {}, {})
+            edge = Edge(txn.id() - 1, size, tables.peaks(txn, size), tables.tail(txn), {}, {})
         self._edge = edge
         self._size = edge.size
         self._peaks = edge.peaks.copy()
+        self._tail = edge.tail
         self._records: list[tuple[bytes, bytes]] = []
-        self._nodes: list[tuple[bytes, bytes]] = []
+        self._nodes: list[bytes] = []
         self._heads: dict[int, Head] = {}
         self._rows: dict[int, RunRow | None] = {}
         self._dirty = False
@@ -116,7 +120,7 @@ class Draft:
         self._size = end = size + len(records)
         keys = [*map(U64.pack, range(size, end))]
         self._records += zip(keys, records, strict=True)
-        self._nodes += zip(keys, nodes, strict=True)
+        self._nodes += nodes
         head = Head(head.offset + len(records), end - 1, batch.time)
         self._heads[batch.branch] = head
         if prepared.changes_run:
@@ -165,17 +169,34 @@ class Draft:
 
     def write(self) -> None:
         """Put what was gathered into the transaction."""
-        txn, db = self._txn, self._tables.db
         if self._records:
             self._append("events", self._records)
-            self._append("tree", self._nodes)
-        heads = db["heads"]
-        for branch, head in self._heads.items():
-            txn.put(U64.pack(branch), head.packed(), db=heads)
+        if self._heads:
+            self._tail = self._next_tail()
+            self._txn.put(KEY, encode(self._tail))
         for branch, row in self._rows.items():
             before = self._row_before(branch)
             if row is not before:
-                self._tables.put_run(txn, before, row)
+                self._tables.put_run(self._txn, before, row)
+
+    def _next_tail(self) -> Tail:
+        """Return the new tail, and move to the tables what has no place in it."""
+        old, heads = self._tail, self._heads
+        newest = next(reversed(heads))
+        if old.branch and old.branch not in heads:
+            self._put_head(old.branch, Head(old.offset, old.last_seq, old.time))
+        for branch, head in heads.items():
+            if branch != newest:
+                self._put_head(branch, head)
+        start, nodes = old.start, [*old.nodes, *self._nodes]
+        if len(nodes) > MOST_NODES:
+            self._append("tree", [*zip(map(U64.pack, count(start)), nodes, strict=False)])
+            start, nodes = start + len(nodes), []
+        head = heads[newest]
+        return Tail(newest, head.offset, head.last_seq, head.time, start, nodes)
+
+    def _put_head(self, branch: int, head: Head) -> None:
+        self._txn.put(U64.pack(branch), head.packed(), db=self._tables.db["heads"])
 
     def _append(self, name: str, rows: list[tuple[bytes, bytes]]) -> None:
         _, added = self._txn.cursor(self._tables.db[name]).putmulti(rows, append=True)
@@ -192,4 +213,4 @@ class Draft:
             old.rows.clear()
         old.heads.update(self._heads)
         old.rows.update(self._rows)
-        return Edge(old.txn_id + 1, self._size, self._peaks, old.heads, old.rows)
+        return Edge(old.txn_id + 1, self._size, self._peaks, self._tail, old.heads, old.rows)

@@ -19,6 +19,7 @@ from .readable import ReadableLog
 from .rebuild import is_outdated, rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn
 from .tables import FORMAT, NAMES, PLACE
+from .tail import Tail
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Log(ReadableLog):
 
     def __init__(self, store: Store, codec: Codec) -> None:
         super().__init__(store, codec)
-        self._edge = Edge(-1, 0, [], {}, {})
+        self._edge = Edge(-1, 0, [], Tail(0, 0, 0, 0, 0), {}, {})
         self._writer: Writer | None = None
         self.commits = 0
         """How many transactions this Log has committed."""

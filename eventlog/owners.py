@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .errors import LogUnwritable
+
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 
@@ -24,8 +26,14 @@ class Owner:
 
     @classmethod
     def acquire(cls, folder: str | os.PathLike[str]) -> Self:
-        """Take a new token whose lock lies in `folder`/owners."""
-        owners = Path(folder) / "owners"
+        """Take a new token whose lock lies in `folder`/owners. Raises LogUnwritable."""
+        try:
+            return cls._acquire(Path(folder) / "owners")
+        except OSError as error:
+            raise LogUnwritable(str(folder), error.strerror or str(error)) from error
+
+    @classmethod
+    def _acquire(cls, owners: Path) -> Self:
         owners.mkdir(parents=True, exist_ok=True)
         token = secrets.token_hex(8)
         newborn = owners / f".{token}"

@@ -108,7 +108,7 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
             return _ended(row, "cancelled")
         case TimerSet(key=key, until=until):
             return replace(row, timers={**row.timers, key: until})
-        case (TimerFired(key=key) | StepCancelled(key=key)) if key in row.timers:
+        case TimerFired(key=key) | StepCancelled(key=key) if key in row.timers:
             return replace(row, timers={k: t for k, t in row.timers.items() if k != key})
         case _:
             return row

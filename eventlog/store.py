@@ -183,7 +183,14 @@ class Store:
                 except lmdb.CorruptedError as error:
                     raise LogDamaged(self.path, str(error)) from error
                 except lmdb.Error as error:
-                    raise LogUnwritable(self.path, str(error)) from error
+                    raise LogUnwritable(self.path, self._reason(error, size_bytes)) from error
+
+    def _reason(self, error: lmdb.Error, size_bytes: int) -> str:
+        """Say in words why a write failed: of a full disk LMDB only tells an input/output error."""
+        disk = os.statvfs(self.path)
+        if error.code == errno.EIO and disk.f_bavail * disk.f_frsize < size_bytes + (1 << 20):
+            return "the disk is full"
+        return str(error)
 
     def _once(self, work: Callable[[Txn], T], size_bytes: int) -> T:
         txn = self._env.begin(write=True)

@@ -13,6 +13,8 @@ from .errors import NoSuchBranch, NoSuchRun
 from .merkle import read_peaks
 from .projection import STATUSES, Due, RunRow
 from .store import Store, Txn
+from .tail import KEY, Tail
+from .tail import decode as _decode_tail
 
 FORMAT = 1
 """Of the file: raised when an older Holdfast could no longer read or extend it."""
@@ -20,9 +22,9 @@ FORMAT = 1
 NAMES = (
     "meta",  # b"format" -> FORMAT
     "events",  # seq -> record
-    "tree",  # seq -> Merkle nodes, see merkle.py
+    "tree",  # seq -> Merkle nodes, see merkle.py; the newest are in the tail, see tail.py
     "extents",  # (branch, offset) -> seq, where a branch's event does not follow its last in seq
-    "heads",  # branch -> next offset, last seq, time of the last event
+    "heads",  # branch -> next offset, last seq, time of the last event; the newest is in the tail
     "branches",  # branch -> BranchRow
     "blobs",  # SHA-256 -> bytes, see values.py
     "names",  # run -> branch
@@ -70,12 +72,25 @@ class Tables:
         cursor = txn.cursor(self.db[table])
         return int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
 
+    def tail(self, txn: Txn) -> Tail:
+        """Return what is not in `heads` and `tree` yet; a log of old has no such row."""
+        row = txn.get(KEY)
+        return _decode_tail(row) if row else Tail(0, 0, 0, 0, self.size(txn, "tree"))
+
+    def node(self, txn: Txn, tail: Tail, seq: int) -> bytes:
+        """Return a row of the tree; it is empty where there is none."""
+        found = tail.node(seq)
+        return txn.get(U64.pack(seq), b"", db=self.db["tree"]) if found is None else found
+
     def peaks(self, txn: Txn, size: int) -> list[bytes]:
         """Return the complete subtrees of the first `size` records."""
-        tree = self.db["tree"]
-        return read_peaks(size, lambda seq: txn.get(U64.pack(seq), b"", db=tree))
+        tail = self.tail(txn)
+        return read_peaks(size, lambda seq: self.node(txn, tail, seq))
 
     def head(self, txn: Txn, branch: int) -> Head:
+        row = txn.get(KEY)
+        if row and (tail := _decode_tail(row)).branch == branch:
+            return Head(tail.offset, tail.last_seq, tail.time)
         if row := txn.get(U64.pack(branch), db=self.db["heads"]):
             return Head(*_HEAD.unpack(row))
         raise NoSuchBranch(branch)

@@ -26,6 +26,7 @@ from holdfast.plugins import (
     Plugins,
     Progress,
     WorkError,
+    nested,
 )
 from holdfast.plugins.process import run_process
 from holdfast.reducer import (
@@ -87,7 +88,9 @@ async def perform(job: Job, plugins: Plugins, emit: Emit) -> Done:
             return await _dispatch(job, plugins, emit_and_live_on)
     limit_s = policy.timeout / 1e9 if whole.cancelled_caught else idle_s
     kind = "timeout" if whole.cancelled_caught else "idle_timeout"
-    raise TimedOut(f"no end within {kind} of {limit_s:g} s. Raise {kind}=, or ask for less at once.")
+    raise TimedOut(
+        f"no end within {kind} of {limit_s:g} s. Raise {kind}=, or ask for less at once."
+    )
 
 
 async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
@@ -210,7 +213,7 @@ def _typed(output: Any, text: str, data: Any, usage: Usage | None, session: str 
 
 def environment(mark: str, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a step's processes, with the mark that finds them again."""
-    return {**os.environ, **extra, MARK: mark}
+    return {**os.environ, **extra, MARK: nested(mark, os.environ)}
 
 
 def failure(error: BaseException, redact: Callable[[str], str] = str) -> Failure:

@@ -33,7 +33,15 @@ from holdfast.eventlog import (
     ring,
 )
 from holdfast.plugins import Plugins, Progress
-from holdfast.reducer import ENDED, ChildRequest, InputHasSecret, State, Workflow, digest, fingerprint
+from holdfast.reducer import (
+    ENDED,
+    ChildRequest,
+    InputHasSecret,
+    State,
+    Workflow,
+    digest,
+    fingerprint,
+)
 
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
@@ -89,7 +97,7 @@ class Engine:
         self._service = self._serve()
         return await self._service.__aenter__()
 
-    async def __aexit__(self, *exc_info: Any) -> bool | None:
+    async def __aexit__(self, *exc_info: object) -> bool | None:
         return await self._service.__aexit__(*exc_info)
 
     @asynccontextmanager
@@ -187,9 +195,7 @@ class Engine:
                 raise RunEnded(run, row.status, "resumed")
             claim = RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
             try:
-                self.log.append(
-                    branch, [claim], expected=head, actor=self.actor, time=self.now()
-                )
+                self.log.append(branch, [claim], expected=head, actor=self.actor, time=self.now())
             except BranchMoved:
                 continue
             if held:
@@ -229,7 +235,7 @@ class Engine:
 
     def started(self, mark: str) -> bool:
         """Tell whether a process with this mark belongs to a run that is being executed here."""
-        return any(execution.mark_prefix in mark for execution in self._executions.values())
+        return any(execution.mark in mark for execution in self._executions.values())
 
     def outcome(self, run: str) -> Outcome:
         """Return how an ended run ended."""
@@ -271,7 +277,7 @@ class Engine:
     def _alone(self) -> bool:
         if len(self._executions) > 1:
             return False
-        return all(execution.idle for execution in self._executions.values())
+        return all(execution.is_idle for execution in self._executions.values())
 
     def _deliver(self) -> None:
         while self._delivered:

@@ -1,13 +1,13 @@
 """Errors of the engine and the command line.
 
-    HoldfastError
-      EngineError
-        RunBusy             another live process executes the run
-        RunReplaced         another process took the run over: this one stopped
-        RunEnded            the run is over, so this cannot be done to it
-        NoSuchGate          nothing of this name waits for a decision
-        GateAmbiguous       several gates wait: say which
-      ProjectError          no project here, or its folder cannot be used
+HoldfastError
+  EngineError
+    RunBusy             another live process executes the run
+    RunReplaced         another process took the run over: this one stopped
+    RunEnded            the run is over, so this cannot be done to it
+    NoSuchGate          nothing of this name waits for a decision
+    GateAmbiguous       several gates wait: say which
+  ProjectError          no project here, or its folder cannot be used
 """
 
 from collections.abc import Sequence

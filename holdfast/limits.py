@@ -31,11 +31,14 @@ class Limits:
 
     def acquire(self, request: StepRequest) -> bool:
         """Take a slot if there is one."""
-        slot = self.slot(request)
-        if self._taken[slot] >= self._room[request.kind]:
+        if not self.has_room(request):
             return False
-        self._taken[slot] += 1
+        self.take(request)
         return True
+
+    def take(self, request: StepRequest) -> None:
+        """Take a slot in any case."""
+        self._taken[self.slot(request)] += 1
 
     def release(self, request: StepRequest) -> None:
         """Give a slot back; whoever waits for one is told when there was none."""
@@ -43,5 +46,3 @@ class Limits:
         self._taken[slot] -= 1
         if self._taken[slot] == self._room[request.kind] - 1:
             self.freed()
-
-

@@ -86,7 +86,9 @@ def from_file(path: Path, name: str | None) -> Workflow:
     if not found:
         raise NotAWorkflow(f"{str(path)!r} has no workflow. Mark an async function with @workflow")
     if name is None and len(found) > 1:
-        raise NotAWorkflow(f"{str(path)!r} has several workflows; say which: {path}:NAME ({listed})")
+        raise NotAWorkflow(
+            f"{str(path)!r} has several workflows; say which: {path}:NAME ({listed})"
+        )
     if name is not None and name not in found:
         raise NotAWorkflow(f"{str(path)!r} has no workflow {name!r}; it has: {listed}")
     return found[name] if name is not None else next(iter(found.values()))
@@ -109,7 +111,7 @@ def _load(path: Path) -> ModuleType:
         sys.path.append(folder)  # a workflow may import its neighbours
     try:
         exec(compile(source, str(full), "exec"), vars(module))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of strangers fails in any way
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error
     return module

@@ -73,6 +73,6 @@ class Project:
                 ignore.write_text("*\n!.gitignore\n!workflows/\n!workflows/**\n")
         except OSError as error:
             raise ProjectError(
-                f"the folder {str(self.home)!r} cannot be written: {error.strerror}. Give write "
-                "access, or choose another place with --home or HOLDFAST_HOME"
+                f"the folder {str(self.home)!r} cannot be written: {error.strerror}. Make "
+                "room or give write access, or choose another place with --home or HOLDFAST_HOME"
             ) from error

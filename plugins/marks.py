@@ -74,7 +74,8 @@ def _read(name: str) -> bytes:
 def find(*, mark: str = "", session: int = 0) -> set[int]:
     """Return the processes that bear the mark or belong to the session, and all their children.
 
-    This process itself is never among them.
+    A mark that ends with "/" stands for all that begin so, whatever they are nested in. This process
+    itself is never among the found.
     """
     processes = list(living())
     found = {p.pid for p in processes if _bears(p.mark, mark) or (session and p.session == session)}
@@ -91,4 +92,6 @@ def find(*, mark: str = "", session: int = 0) -> set[int]:
 
 
 def _bears(mark: str, wanted: str) -> bool:
-    return bool(wanted) and (mark == wanted or mark.startswith(wanted + NESTING))
+    if wanted.endswith("/"):
+        return any(part.startswith(wanted) for part in mark.split(NESTING))
+    return bool(wanted) and f"{NESTING}{wanted}{NESTING}" in f"{NESTING}{mark}{NESTING}"

@@ -130,7 +130,8 @@ async def run_process(
 async def sweep(mark: str, *, grace_s: float = GRACE_S) -> int:
     """End everything that still bears the mark, and return how many processes that were.
 
-    For a step whose engine was killed. Where the system does not show marks, nothing is found.
+    For steps whose engine was killed; a mark that ends with "/" stands for all that begin so. Where
+    the system does not show marks, nothing is found.
     """
     if not marks.can_see_marks():
         return 0

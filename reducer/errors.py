@@ -1,19 +1,19 @@
 """Errors that a workflow or its author can meet.
 
-    HoldfastError
-      WorkflowError           the workflow cannot be run as it is; the run itself is unharmed
-        NotAWorkflow          the file or name has no workflow, or several
-        InputInvalid          the input does not fit the workflow's signature
-        InputHasSecret        the input holds what may not be written to the log
-        BadName               a step's name cannot be part of a key
-        NotRecordable         a value cannot be written to the log
-        NotDurable            the workflow awaited something that is no durable step
-        WorkflowDiverged      the recorded history and the code disagree
-      RunEnding               raised inside the workflow; uncaught, they end the run
-        StepFailed            a step failed after all its attempts
-        ApprovalDenied        somebody said no
-        LoopExhausted         the ceiling was reached before the condition held
-        ChildFailed           a child run failed or was cancelled
+HoldfastError
+  WorkflowError           the workflow cannot be run as it is; the run itself is unharmed
+    NotAWorkflow          the file or name has no workflow, or several
+    InputInvalid          the input does not fit the workflow's signature
+    InputHasSecret        the input holds what may not be written to the log
+    BadName               a step's name cannot be part of a key
+    NotRecordable         a value cannot be written to the log
+    NotDurable            the workflow awaited something that is no durable step
+    WorkflowDiverged      the recorded history and the code disagree
+  RunEnding               raised inside the workflow; uncaught, they end the run
+    StepFailed            a step failed after all its attempts
+    ApprovalDenied        somebody said no
+    LoopExhausted         the ceiling was reached before the condition held
+    ChildFailed           a child run failed or was cancelled
 """
 
 from typing import Any
@@ -135,7 +135,9 @@ class LoopExhausted(RunEnding):
 
     def __init__(self, key: str, max: int, last: dict[str, Any]) -> None:
         seen = "".join(f"\n  {name}: {_short(value)}" for name, value in last.items())
-        super().__init__(f"loop {key!r} reached its ceiling of {max}; last results:{seen or ' none'}")
+        super().__init__(
+            f"loop {key!r} reached its ceiling of {max}; last results:{seen or ' none'}"
+        )
         self.key, self.max, self.last = key, max, last
 
 

@@ -108,15 +108,15 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
         case RunStarted():
             return _after(state, time, started=time, **msgspec.structs.asdict(event))
         case RunClaimed():
-            return _after(
-                state, time, owner=event.owner, status="running", waiting=(), error=None
-            )
+            return _after(state, time, owner=event.owner, status="running", waiting=(), error=None)
         case RunReleased():
             status = "waiting" if event.reason == "waiting" else "running"
             waiting = tuple(event.waiting)
             return _after(state, time, owner="", status=status, waiting=waiting, error=event.error)
         case RunSucceeded():
-            return _after(state, time, status="succeeded", output=event.output, owner="", error=None)
+            return _after(
+                state, time, status="succeeded", output=event.output, owner="", error=None
+            )
         case RunFailed():
             return _after(state, time, status="failed", error=event.error, owner="")
         case RunCancelled():
@@ -131,7 +131,7 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
 
 def _after(state: State, time: int, **changes: Any) -> State:
     changes.setdefault("resolved", ())
-    now = time if time > state.now else state.now
+    now = max(state.now, time)
     return replace(state, offset=state.offset + 1, now=now, **changes)
 
 

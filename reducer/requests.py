@@ -53,6 +53,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     `retries` are further attempts after a failure, `reasks` further attempts after an output that
     did not fit. The n-th wait between attempts is `backoff * 2 ** (n - 1)`, five minutes at most.
+    A `pure` step may begin before its start is durable: to do it twice does no harm.
     """
 
     retries: int = 0
@@ -61,6 +62,7 @@ class Policy(msgspec.Struct, frozen=True):
     timeout: int = 0
     idle_timeout: int = 0
     effect: bool = False
+    pure: bool = False
     on_doubt: Literal["ask", "retry"] = "ask"
 
 

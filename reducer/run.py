@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from msgspec.structs import replace
+
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
 from .loops import Loop
@@ -83,14 +85,20 @@ class Run:
         backoff: Duration = 1,
         timeout: Duration = 0,
         effect: bool = False,
+        pure: bool = False,
         on_doubt: Literal["ask", "retry"] = "ask",
         **kwargs: Any,
     ) -> Durable[Any]:
-        """Call a Python function and record its result."""
+        """Call a Python function and record its result.
+
+        A `pure` function only computes: it may begin before its start is on disk, and its result may
+        be used before that is, so that many of them share a flush; a crash does the last ones again.
+        """
         if retries == 0 and timeout == 0 and not effect:
-            policy = _PLAIN
+            policy = _PURE if pure else _PLAIN
         else:
             policy = _policy(retries, 0, backoff, timeout, 0, effect, on_doubt)
+            policy = replace(policy, pure=pure)
         wanted = _return_type(function) if output is None else output
         return self._step(name, "step", FunctionCall(function, args, kwargs), policy, wanted)
 
@@ -165,9 +173,7 @@ class Run:
     def _step(
         self, name: str, kind: StepKind, call: Call, policy: Policy, output: Any
     ) -> Durable[Any]:
-        return Durable(
-            self._driver, name, lambda key: StepRequest(key, kind, call, policy, output)
-        )
+        return Durable(self._driver, name, lambda key: StepRequest(key, kind, call, policy, output))
 
     # --- waiting -------------------------------------------------------------------------------
 
@@ -275,9 +281,7 @@ class Run:
         output = Any if isinstance(workflow, str) else workflow.output
         given = dict(input or {}) if isinstance(workflow, str) else workflow.check(input or {})
         label = name or quote(reference if isinstance(workflow, str) else workflow.name)
-        return Durable(
-            self._driver, label, lambda key: ChildRequest(key, reference, given, output)
-        )
+        return Durable(self._driver, label, lambda key: ChildRequest(key, reference, given, output))
 
     # --- the rest ------------------------------------------------------------------------------
 
@@ -327,6 +331,7 @@ class Run:
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _PLAIN = Policy(reasks=0)
+_PURE = Policy(reasks=0, pure=True)
 
 
 def _policy(
@@ -351,7 +356,9 @@ def _policy(
 
 def _check_limit(limit: int | None) -> None:
     if limit is not None and limit < 1:
-        raise WorkflowError(f"limit={limit} lets nothing run. Write at least 1, or None for no limit.")
+        raise WorkflowError(
+            f"limit={limit} lets nothing run. Write at least 1, or None for no limit."
+        )
 
 
 def _spawn(awaitable: Awaitable[Any], name: str, parent: Scope) -> Spawn:

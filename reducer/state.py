@@ -9,9 +9,7 @@ from holdfast.eventlog import NONE, Failure, Usage, Value
 from .pmap import PMap
 
 RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
-StepStatus = Literal[
-    "running", "retrying", "deferred", "doubt", "succeeded", "failed", "cancelled"
-]
+StepStatus = Literal["running", "retrying", "deferred", "doubt", "succeeded", "failed", "cancelled"]
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -125,7 +123,9 @@ class State(msgspec.Struct, frozen=True):
     received: PMap[Value] = msgspec.field(default_factory=PMap)
     signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap)
     children: PMap[Child] = msgspec.field(default_factory=PMap)
-    passed: PMap[int] = msgspec.field(default_factory=PMap)  # notes taken and ceilings reached, with their offset
+    passed: PMap[int] = msgspec.field(
+        default_factory=PMap
+    )  # notes taken and ceilings reached, with their offset
     usage: Usage = Usage()
     unknown: int = 0
     started: int = 0

@@ -90,7 +90,9 @@ def _input_type(function: Function, name: str) -> type[msgspec.Struct]:
     """Build a Struct from the parameters after the first, so that msgspec checks an input."""
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters:
-        raise NotAWorkflow(f"workflow {name!r} takes no run. Write: async def {name}(run: Run, ...)")
+        raise NotAWorkflow(
+            f"workflow {name!r} takes no run. Write: async def {name}(run: Run, ...)"
+        )
     hints = _hints(function)
     fields: list[Any] = []
     for parameter in parameters[1:]:

@@ -1,6 +1,5 @@
 """Executing a run in a process of its own, which lives on when the terminal is closed."""
 
-import os
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from holdfast.eventlog import Log
 from .errors import NotStarted
 from .place import Place
 
+# Finds this package from a checkout too, without a PYTHONPATH that every agent would inherit.
+_BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from holdfast.cli import main; main()"
 PATIENCE_S = 15.0
 PAUSE_S = 0.02
 
@@ -21,7 +22,8 @@ def detach(place: Place, log: Log, run: str, *, takeover: bool = False) -> Path:
     path = project.home / "logs" / f"{run.replace('/', '%2F')}.log"  # a child's id has slashes
     path.parent.mkdir(exist_ok=True)
     head = log.head(log.branch_of(run))
-    argv = [sys.executable, "-m", "holdfast", "--home", str(project.home), "resume", run]
+    argv = [sys.executable, "-P", "-c", _BEGIN, str(Path(__file__).parents[2])]
+    argv += ["--home", str(project.home), "resume", run]
     argv += ["--takeover"] if takeover else []
     with path.open("ab") as output:
         process = subprocess.Popen(
@@ -30,18 +32,10 @@ def detach(place: Place, log: Log, run: str, *, takeover: bool = False) -> Path:
             stdout=output,
             stderr=output,
             cwd=project.root,
-            env=_environment(),
             start_new_session=True,
         )
     _wait_for_claim(log, run, head, process, path)
     return path
-
-
-def _environment() -> dict[str, str]:
-    """Let the new process import what this one does, also from a checkout."""
-    package = str(Path(__file__).parents[2])
-    paths = [package, os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _wait_for_claim(

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import click
+
 from holdfast.eventlog import Event, UnknownEvent
 from holdfast.reducer import State
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Display(Protocol):
-    """Takes in what happens, and shows it on standard error. `interval_s`: how often to refresh."""
+    """Takes in what happens, and shows it on standard error.
+
+    `interval_s` is how often to refresh it; `say` shows a line of the command's own.
+    """
 
     interval_s: float
 
@@ -23,13 +28,15 @@ class Display(Protocol):
 
     def progress(self, run: str, key: str, progress: "Progress") -> None: ...
 
+    def say(self, text: str) -> None: ...
+
     def refresh(self) -> None: ...
 
     def close(self) -> None: ...
 
 
 class Silent:
-    """Shows nothing, for --json."""
+    """Shows nothing but what has to be said, for --json."""
 
     interval_s = float("inf")
 
@@ -38,6 +45,9 @@ class Silent:
 
     def progress(self, run: str, key: str, progress: "Progress") -> None:
         pass
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=True)
 
     def refresh(self) -> None:
         pass

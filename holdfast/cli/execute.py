@@ -5,7 +5,6 @@ import signal
 from contextlib import suppress
 from functools import partial
 
-import click
 import trio
 
 from holdfast.engine import Engine
@@ -84,7 +83,7 @@ async def _stop_on_signal(
                 _kill(engine)
                 os._exit(INTERRUPTED)
             scope.cancel()
-            click.echo("stopping: what runs is being ended. Once more kills it at once", err=True)
+            display.say("stopping: what runs is being ended. Once more kills it at once")
 
 
 def _kill(engine: Engine) -> None:

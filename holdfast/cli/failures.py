@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from typing import cast
 
 import click
 
@@ -27,9 +28,10 @@ def tell(error: BaseException, *, as_json: bool) -> int:
 
 def _single(error: BaseException) -> BaseException:
     """Take an error out of the groups that nurseries wrap it in."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast(BaseExceptionGroup[BaseException], error)
+    return _single(group.exceptions[0]) if len(group.exceptions) == 1 else group
 
 
 def _described(error: BaseException) -> tuple[str, str, int]:

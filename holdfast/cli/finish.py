@@ -3,10 +3,10 @@
 import click
 
 from holdfast.eventlog import Log
-from holdfast.reducer import State
+from holdfast.reducer import State, WorkflowError
 from holdfast.runs import read_state
 
-from .failures import INTERRUPTED
+from .failures import INTERRUPTED, tell
 from .place import Place
 from .shapes import run_object
 from .values import decoded, print_json
@@ -25,6 +25,19 @@ def finish(place: Place, log: Log, run: str, *, as_json: bool) -> int:
     else:
         _print(place, log, state)
     return exit_status(state)
+
+
+def stopped(place: Place, log: Log, run: str, error: WorkflowError, *, as_json: bool) -> int:
+    """Tell why a workflow cannot be driven on; the run itself can, once that is mended."""
+    state = read_state(log, log.branch_of(run))
+    if state.error is None or state.error.code != error.code:
+        raise error  # it never got so far: nothing of it is recorded
+    if as_json:
+        print_json(run_object(log, state))
+    else:
+        tell(error, as_json=False)
+        click.echo(f"when that is mended, go on with: {place.command('resume', run)}", err=True)
+    return error.exit_status
 
 
 def exit_status(state: State) -> int:

@@ -30,7 +30,7 @@ def run_id(given: str | None, workflow: str) -> str:
 
 def workflow_input(workflow: "Workflow", text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Return the checked input from --input and -i; raise BadInput or InputInvalid."""
-    given = parse(text, "--input") if text is not None else {}
+    given: Any = parse(text, "--input") if text is not None else {}
     if not isinstance(given, dict):
         raise BadInput(
             f"--input is {type(given).__name__}, not an object. The workflow "

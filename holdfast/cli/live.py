@@ -45,6 +45,9 @@ class Live:
         if progress.kind in ("text", "tool", "raw"):
             self._board.said(run, key, said_line(progress, 200))
 
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)  # it puts the line above the tree
+
     def refresh(self) -> None:
         self._live.update(self.picture(), refresh=True)
 
@@ -64,7 +67,8 @@ class Live:
         board = self._board
         sign = "" if board.status in ENDED or board.status == "waiting" else f"{self._spin()} "
         took = duration(max(0, time.time_ns() - board.since) / 1e9) if board.since else ""
-        facts = [board.status, took, money(board.cost_usd), f"{board.steps} steps"]
+        steps = f"{board.steps} step{'' if board.steps == 1 else 's'}"
+        facts = [board.status, took, money(board.cost_usd), steps]
         return Text.assemble(sign, (board.run, "bold"), "  ", "  ".join(filter(None, facts)))
 
     def _line(self, line: Line) -> Text:

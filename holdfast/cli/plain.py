@@ -58,6 +58,9 @@ class Plain:
     def _print(self, now: int, text: str) -> None:
         click.echo(f"{click.style(clock(now), dim=True)} {text}", err=True)
 
+    def say(self, text: str) -> None:
+        click.echo(text, err=True)
+
     def refresh(self) -> None:
         pass
 

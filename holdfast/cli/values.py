@@ -1,6 +1,6 @@
 """Recorded values and events as JSON."""
 
-from typing import Any
+from typing import Any, cast
 
 import click
 import msgspec
@@ -33,9 +33,10 @@ def _foreign(value: object) -> object:
 
 def _with_text_keys(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _with_text_keys(item) for key, item in value.items()}
+        pairs = cast(dict[object, Any], value).items()
+        return {str(key): _with_text_keys(item) for key, item in pairs}
     if isinstance(value, list | tuple):
-        return [_with_text_keys(item) for item in value]
+        return [_with_text_keys(item) for item in cast(list[Any], value)]
     return value
 
 
@@ -80,5 +81,5 @@ def _field(log: Log, value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return fields(log, value)
     if isinstance(value, list | tuple):
-        return [_field(log, item) for item in value]
+        return [_field(log, item) for item in cast(list[Any], value)]
     return value

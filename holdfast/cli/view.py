@@ -1,8 +1,8 @@
 """A run as text: what `show` prints, and what `run` prints of a run that waits."""
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import click
 
@@ -62,9 +62,11 @@ def text_of(value: Any) -> str:
         case str():
             return value
         case dict() if value:
-            return "\n".join(_named(str(name), item) for name, item in value.items())
+            pairs = cast(dict[object, Any], value).items()
+            return "\n".join(_named(str(name), item) for name, item in pairs)
         case list() if value:
-            return "\n".join("- " + indented(text_of(item), "  ").lstrip() for item in value)
+            items = map(text_of, cast(Iterable[Any], value))
+            return "\n".join("- " + indented(item, "  ").lstrip() for item in items)
         case _:
             return encoded(value).decode()
 

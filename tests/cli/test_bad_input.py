@@ -123,6 +123,9 @@ def test_a_workflow_that_awaits_what_is_not_durable_is_told_what_to_write(cli: C
 
     assert "error[not_durable]" in told.err
     assert "run.sleep()" in told.err
+    assert "go on with: holdfast resume impure-" in told.err
+    stopped = cli.json("run", "w.py:impure", status=1)
+    assert (stopped["status"], stopped["error"]["code"]) == ("running", "not_durable")
 
 
 def test_an_unknown_agent_fails_the_run_and_names_the_known_ones(cli: Cli) -> None:

@@ -97,9 +97,11 @@ def test_a_detached_run_goes_on_by_itself_and_can_be_watched(holdfast: Cli) -> N
     assert "holdfast watch r" in started.err
 
     watched = holdfast("watch", "r", status=3)
+    again = holdfast.json("resume", "r", "--detach")
 
     assert "say" in watched.err
     assert "waits for approval 'send it'" in watched.out
+    assert again.keys() >= {"run", "status", "output", "error", "offset", "log_file"}
     assert "run r" in (holdfast.folder / ".holdfast/logs/r.log").read_text()
 
 

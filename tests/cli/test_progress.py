@@ -113,6 +113,18 @@ def test_the_live_tree_keeps_within_the_window(live: Live) -> None:
     assert all(len(line) < 60 for line in lines)
 
 
+def test_what_the_command_says_stands_above_the_tree() -> None:
+    file = io.StringIO()
+    live = Live("r", load, Console(file=file, width=60, height=10, force_terminal=True))
+    Feed(live)(start("code"))
+
+    live.say("stopping [now]")
+    live.close()
+
+    assert "stopping [now]" in file.getvalue()
+    assert "1 step" in live.picture().plain
+
+
 def test_plain_progress_is_bounded_and_names_steps_and_children(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

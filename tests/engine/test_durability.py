@@ -20,7 +20,9 @@ async def mixed(run: Run) -> str:
     seen = [await run.step("plan", count("plan"))]
     async for index in run.loop("fix", max=5):
         seen.append(await run.step("code", count(f"code {index}")))
-        results = await run.map(lambda t: run.step("test", count(f"test {index} {t}")), "abc", limit=2)
+        results = await run.map(
+            lambda t: run.step("test", count(f"test {index} {t}")), "abc", limit=2
+        )
         seen += results
         if index == 2:
             break
@@ -67,9 +69,7 @@ async def test_a_crash_at_any_commit_repeats_no_finished_step(
     assert [event.key for event in lab.events(kind=StepSucceeded)].count("plan") == 1
 
 
-async def test_state_from_the_log_equals_state_in_memory(
-    lab: Lab, autojump_clock: object
-) -> None:
+async def test_state_from_the_log_equals_state_in_memory(lab: Lab, autojump_clock: object) -> None:
     states = []
 
     class Watcher:

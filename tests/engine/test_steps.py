@@ -215,7 +215,9 @@ async def reviewed(run: Run) -> bool:
 async def test_an_answer_that_does_not_fit_goes_back_with_the_reason(
     tmp_path: Any, autojump_clock: object
 ) -> None:
-    model = Scripted({"approved": "yes"}, OutputInvalid("no JSON", detail="Sure!"), {"approved": True})
+    model = Scripted(
+        {"approved": "yes"}, OutputInvalid("no JSON", detail="Sure!"), {"approved": True}
+    )
     lab = Lab(tmp_path, model)
 
     outcome = await lab.run(reviewed)
@@ -338,3 +340,63 @@ async def test_a_name_that_cannot_be_a_key_stops_the_run(
     assert caught.value.code == "bad_name"  # type: ignore[attr-defined]
     assert lab.state().steps["first"].status == "succeeded"
     assert lab.state().owner == ""
+
+
+async def test_pure_steps_share_flushes(lab: Lab, autojump_clock: object) -> None:
+    async def square(n: int) -> int:
+        return n * n
+
+    @workflow
+    async def computes(run: Run) -> int:
+        return sum([await run.step("square", square, n, pure=True) for n in range(100)])
+
+    before = lab.log.commits
+    outcome = await lab.run(computes)
+
+    assert outcome.output == sum(n * n for n in range(100))
+    assert len(lab.events(kind=StepSucceeded)) == 100
+    assert lab.log.commits - before < 10
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_pure_steps_that_a_crash_undid_are_done_again(
+    lab: Lab, autojump_clock: object, at: int, after: bool
+) -> None:
+    count = Counter()
+
+    @workflow
+    async def computes(run: Run) -> list[str]:
+        pure = [await run.step("pure", count(f"pure {n}"), pure=True) for n in range(3)]
+        return [*pure, await run.step("real", count("real"))]
+
+    await lab.crash(computes, {}, at=at, after=after)
+    finished = {event.key for event in lab.events(kind=StepSucceeded)}
+    if lab.state().status == "running":
+        await lab.resume()
+
+    assert lab.state().status == "succeeded"
+    started = [event.key for event in lab.events(kind=StepStarted)]
+    assert all(started.count(key) == 1 for key in finished)
+
+
+async def test_news_that_come_before_a_pure_step_is_recorded_cost_only_that_step(
+    lab: Lab, autojump_clock: object
+) -> None:
+    async def work() -> str:
+        if lab.state().open_gates:
+            lab.approve("go")
+        return "pure"
+
+    @workflow
+    async def computes(run: Run) -> list[Any]:
+        return await run.parallel(
+            run.approve("go"), run.step("pure", work, pure=True), run.step("long", trio.sleep, 9)
+        )
+
+    await lab.run(computes)
+    outcome = await lab.resume() if lab.state().status == "waiting" else None
+
+    assert lab.state().status == "succeeded"
+    assert outcome is None
+    assert [e.key for e in lab.events(kind=StepSucceeded)].count("pure") == 1

@@ -171,7 +171,9 @@ async def test_news_from_another_process_reaches_a_run_at_work(
 ) -> None:
     @workflow
     async def busy(run: Run) -> list[Any]:
-        return await run.parallel(run.step("long", trio.sleep, 10), run.approve("go"), run.wait("s"))
+        return await run.parallel(
+            run.step("long", trio.sleep, 10), run.approve("go"), run.wait("s")
+        )
 
     async def people() -> None:
         await trio.sleep(2)
@@ -239,7 +241,9 @@ async def test_a_child_is_a_run_of_its_own(lab: Lab, autojump_clock: object) -> 
     assert lab.state("r/inner").parent == "r"
 
 
-async def test_a_child_goes_on_while_its_parent_is_at_work(lab: Lab, autojump_clock: object) -> None:
+async def test_a_child_goes_on_while_its_parent_is_at_work(
+    lab: Lab, autojump_clock: object
+) -> None:
     @workflow
     async def outer(run: Run) -> list[Any]:
         return await run.parallel(run.child(inner, {"n": 3}), run.step("long", trio.sleep, 20))

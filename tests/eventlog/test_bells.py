@@ -5,7 +5,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.eventlog import Doorbell, ring
+import pytest
+
+from holdfast.eventlog import Doorbell, LogUnwritable, ring
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -89,3 +91,10 @@ def test_a_bell_closes_twice(tmp_path: Path) -> None:
     bell.close()
 
     assert [*(tmp_path / "bells").iterdir()] == []
+
+
+def test_where_no_bell_can_be_made_the_log_is_told_to_be_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "bells").touch()
+
+    with pytest.raises(LogUnwritable, match="cannot be written: File exists"):
+        Doorbell(tmp_path)

@@ -48,10 +48,10 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-def alter(path: Path, table: str, key: bytes, change: "bytes | int | None") -> None:
+def alter(path: Path, table: "str | None", key: bytes, change: "bytes | int | None") -> None:
     """Put other bytes in a table's row, flip the byte at an index, or delete the row."""
     with lmdb.Environment(str(path), map_size=1 << 30, max_dbs=20) as env:
-        db = env.open_db(table.encode(), create=False)
+        db = env.open_db(table.encode() if table else None, create=False)
         with env.begin(write=True) as txn:
             old = txn.get(key, db=db)
             assert old is not None
@@ -88,12 +88,16 @@ def test_an_unharmed_log_passes_and_progress_is_told(written: Path) -> None:
         ("tree", seq(7), 33, 7, "node"),
         ("tree", seq(7), 32 * 3 + 31, 7, "node"),
         ("tree", seq(9), None, 9, "record"),
-        ("heads", seq(1), seq(9) + seq(8) + seq(1), 8, "head"),
+        ("heads", seq(2), seq(9) + seq(8) + seq(1), 8, "head"),
+        (None, b"tail", -120, 18, "record"),
+        (None, b"tail", -90, 19, "record"),
+        (None, b"tail", -10, 19, "node"),
+        (None, b"tail", None, 18, "record"),
         ("branches", seq(2), msgspec.msgpack.encode((2, "two", 1, 3, "", 1, "e")), 9, "order"),
     ],
 )
 def test_a_flipped_byte_is_found_and_its_record_named(
-    written: Path, table: str, key: bytes, change: "bytes | int | None", at: int, kind: str
+    written: Path, table: "str | None", key: bytes, change: "bytes | int | None", at: int, kind: str
 ) -> None:
     alter(written, table, key, change)
 
@@ -233,7 +237,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_takes_what_does(small_disk: P
         blobs: dict[bytes, bytes] = {}
         big = pack(os.urandom(4 << 20), blobs)
 
-        with pytest.raises(LogUnwritable, match="What was recorded before stays readable"):
+        with pytest.raises(LogUnwritable, match="the disk is full. What was recorded before stays"):
             log.append(branch, [Noted("n", "big", big)], expected=1, actor="e", time=1, blobs=blobs)
 
         assert log.head(branch) == 1

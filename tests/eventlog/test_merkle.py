@@ -69,7 +69,7 @@ def test_roots_that_are_known_from_elsewhere(size: int, root: str) -> None:
 def test_the_log_keeps_the_root_over_its_stored_records(log: Log) -> None:
     assert log.root() == tree_hash([])
     branch = log.create_run("fix", [], actor="e", time=1)
-    for size in range(1, 12):
+    for size in range(1, 40):
         log.append(branch, [Noted("n", str(size))], expected=size - 1, actor="e", time=1)
 
         db = log.store.db["events"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.eventlog import Owner, owner_alive
+from holdfast.eventlog import LogUnwritable, Owner, owner_alive
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -97,3 +97,10 @@ def test_what_is_no_token_is_nobody(tmp_path: Path, token: str) -> None:
 
     assert not owner_alive(tmp_path, token)
     assert (tmp_path / "secret").exists()
+
+
+def test_where_no_owner_can_be_made_the_log_is_told_to_be_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "owners").touch()
+
+    with pytest.raises(LogUnwritable, match="cannot be written: File exists"):
+        Owner.acquire(tmp_path)

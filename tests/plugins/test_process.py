@@ -298,6 +298,24 @@ def test_sweeping_a_step_ends_the_steps_inside_it_and_no_others(env: dict[str, s
         assert beside.poll() is None
 
 
+@linux
+def test_sweeping_a_run_ends_all_its_steps_however_nested_and_no_other_runs(
+    env: dict[str, str],
+) -> None:
+    run = f"{env[MARK]}-run/1/"
+    own, deep, other = (env | {MARK: mark} for mark in (f"{run}a/1", f"x|{run}b/2", f"{run[:-1]}0/a/1"))
+
+    with (
+        subprocess.Popen(["sleep", "600"], env=own) as one,
+        subprocess.Popen(["sleep", "600"], env=deep) as two,
+        subprocess.Popen(["sleep", "600"], env=other) as beside,
+    ):
+        assert trio.run(sweep, run) == 2
+        assert (one.wait(), two.wait()) == (-signal.SIGTERM, -signal.SIGTERM)
+        assert beside.poll() is None
+        beside.kill()
+
+
 async def test_what_survives_sigkill_is_named(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

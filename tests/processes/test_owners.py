@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from holdfast.eventlog import ApprovalDecided, RunClaimed, RunSucceeded, StepStarted, StepSucceeded
+from holdfast.eventlog import ApprovalDecided, RunClaimed, RunSucceeded, StepCancelled, StepStarted, StepSucceeded
 from tests.support.site import Process, Site, alive, until
 
 # The shell step tells its pid and works until somebody makes the file `go`; should another one of it
@@ -159,3 +159,39 @@ def test_what_a_killed_engine_left_at_work_is_ended_before_it_is_tried_again(
     assert pids_of(held, "beside") == []
     assert pids_of(held, "ended") == [pids_of(held, "began")[-1]]
     assert held.keys("r", StepSucceeded)["work"] == 1
+
+
+RACE = '''
+    from holdfast import Run, workflow
+
+    DEAF = """
+    trap '' TERM
+    echo "began $$" >> "$SIDE"
+    while :; do sleep 0.02; done
+    """
+
+
+    @workflow
+    async def race(run: Run) -> str:
+        async def quick() -> str:
+            await run.approve("quick")
+            return "quick"
+
+        won = await run.race(quick(), slow=run.shell("slow", DEAF))
+        await run.approve("more")
+        return won
+'''
+
+
+def test_a_cancelled_step_that_outlived_its_killed_engine_is_ended_on_resume(site: Site) -> None:
+    site.write("race.py", RACE)
+    site.side.touch()
+    first = site.start("run", "race.py", "--id", "r")
+    loser = at_work(site)
+    assert site.call("approve", "r", "quick/quick").status == 0
+    first.kill_when(lambda: until(lambda: site.events("r", StepCancelled), "the loser's cancel"))
+    assert alive(loser)
+
+    assert site.call("resume", "r").status == 3
+
+    assert not alive(loser)

@@ -113,7 +113,9 @@ APPROVAL = {"json": {"approved": True, "comments": ["Right."]}}
 
 def test_a_real_agent_that_is_killed_at_work_is_resumed_approved_and_ends(tmp_path: Path) -> None:
     scenario = {
-        "rules": [{**CODE, "turns": [WRITE, {"text": "Added instead of subtracted.", "hold": "end"}]}],
+        "rules": [
+            {**CODE, "turns": [WRITE, {"text": "Added instead of subtracted.", "hold": "end"}]}
+        ],
         "turns": [APPROVAL],
     }
     with ModelServer(scenario) as server:

@@ -68,7 +68,11 @@ class Lab:
             yield engine
 
     async def run(
-        self, workflow: Workflow, input: dict[str, Any] | None = None, run: str = "r", **options: Any
+        self,
+        workflow: Workflow,
+        input: dict[str, Any] | None = None,
+        run: str = "r",
+        **options: Any,
     ) -> Outcome:
         """Create a run and execute it."""
         self.workflows[workflow.reference] = workflow
@@ -76,7 +80,9 @@ class Lab:
             engine.create(workflow, input or {}, run=run, folder=str(self.folder))
             return await engine.execute(run)
 
-    async def resume(self, run: str = "r", workflow: Workflow | None = None, **options: Any) -> Outcome:
+    async def resume(
+        self, run: str = "r", workflow: Workflow | None = None, **options: Any
+    ) -> Outcome:
         takeover = options.pop("takeover", False)
         async with self.engine(**options) as engine:
             return await engine.execute(run, workflow=workflow, takeover=takeover)

@@ -87,14 +87,19 @@ def run_in_foreground(
     verbose: bool = False,
 ) -> int:
     """Execute a run with its progress shown, print how it ended and return the exit status."""
+    from holdfast.reducer import WorkflowError
+
     from ..display import choose
     from ..execute import execute
-    from ..finish import finish
+    from ..finish import finish, stopped
 
     if not as_json:
         click.echo(f"run {name}", err=True)
     display = choose(name, log.load, as_json=as_json, verbose=verbose)
-    execute(log, kit, name, display, workflow=workflow, takeover=takeover)
+    try:
+        execute(log, kit, name, display, workflow=workflow, takeover=takeover)
+    except WorkflowError as error:
+        return stopped(place, log, name, error, as_json=as_json)
     return finish(place, log, name, as_json=as_json)
 
 
@@ -102,12 +107,16 @@ def run_in_background(
     place: Place, log: "Log", name: str, *, takeover: bool = False, as_json: bool = False
 ) -> int:
     """Start a process that executes a run, and tell how to follow it."""
+    from holdfast.runs import read_state
+
     from ..detach import detach
+    from ..shapes import run_object
     from ..values import print_json
 
     path = detach(place, log, name, takeover=takeover)
     if as_json:
-        print_json({"run": name, "status": "running", "log_file": str(path)})
+        state = read_state(log, log.branch_of(name))
+        print_json({**run_object(log, state), "log_file": str(path)})
         return 0
     click.echo(name)
     click.echo(f"watch it with: {place.command('watch', name)}", err=True)

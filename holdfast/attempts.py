@@ -1,0 +1,243 @@
+"""What is at work for one run in this process: its attempts, and the child runs it waits for."""
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from holdfast.eventlog import ChildFinished, Event, SessionOpened
+from holdfast.plugins import Progress
+from holdfast.reducer import (
+    ENDED,
+    AgentCall,
+    ChildRequest,
+    ModelAsk,
+    Request,
+    State,
+    Step,
+    StepRequest,
+    fingerprint,
+)
+
+from .effects import Done, Job, perform
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .history import History
+
+
+class Attempt:
+    """An attempt at a step, or a child run; `launched` once it has begun."""
+
+    __slots__ = ("emitted", "launched", "number", "request", "scope")
+
+    def __init__(self, request: StepRequest | ChildRequest, number: int) -> None:
+        self.request = request
+        self.number = number
+        self.scope = trio.CancelScope()
+        self.emitted: list[Progress] = []
+        self.launched = False
+
+    @property
+    def is_talkative(self) -> bool:
+        """Whether what it says is worth a transcript: a command's output is its result already."""
+        request = self.request
+        return isinstance(request, StepRequest) and isinstance(request.call, AgentCall | ModelAsk)
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What an attempt came to: exactly one of `done` and `error` is set."""
+
+    attempt: Attempt
+    seconds: float
+    done: Done | Event | None
+    error: Exception | None
+
+
+Arrival = Ended | SessionOpened
+
+
+class Attempts:
+    """The attempts at work, by key, and the `inbox` of what they came to."""
+
+    def __init__(self, engine: "Engine", history: "History") -> None:
+        self.inbox: deque[Arrival] = deque()
+        self.arrived = trio.Event()
+        self.running = 0  # tasks that are not over, also those that nobody waits for any more
+        self._engine = engine
+        self._history = history
+        self._by_key: dict[str, Attempt] = {}
+        self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
+        self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._by_key
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is at work or waits for its turn."""
+        return bool(self._by_key) or any(self._queues.values())
+
+    @property
+    def mark(self) -> str:
+        """What the marks of all processes of this run's steps have in them."""
+        return f"{self._engine.log_id}/{self._history.branch}/"
+
+    def mark_of(self, step: Step) -> str:
+        """Return the mark of all processes of a step's present attempt."""
+        return f"{self.mark}{step.offset}/{step.attempt}"
+
+    # --- beginning -----------------------------------------------------------------------------
+
+    def reserve(self, request: StepRequest | ChildRequest, number: int) -> Attempt:
+        """Note that the key is at work; `launch` begins it."""
+        attempt = self._by_key[request.key] = Attempt(request, number)
+        return attempt
+
+    def queue(self, request: StepRequest) -> None:
+        """Let a step wait until there is room for it."""
+        slot = self._engine.limits.slot(request)
+        self._queues.setdefault(slot, deque()).append(request)
+
+    def next_in_line(self) -> StepRequest | None:
+        """Return a queued step for which there is room now."""
+        for queue in self._queues.values():
+            while queue and self._engine.limits.has_room(queue[0]):
+                request = queue.popleft()
+                future = self._history.driver.pending.get(request.key)
+                if future is not None and future.request is request:
+                    return request
+        return None
+
+    def launch(self, attempt: Attempt, nursery: trio.Nursery) -> None:
+        attempt.launched = True
+        if isinstance(attempt.request, StepRequest):
+            nursery.start_soon(self._work, attempt, attempt.request)
+        else:
+            nursery.start_soon(self._work_on_child, attempt, attempt.request)
+
+    # --- working -------------------------------------------------------------------------------
+
+    async def _work(self, attempt: Attempt, request: StepRequest) -> None:
+        step = self._history.state.steps[request.key]
+        hide = self._history.redactor.text
+        job = Job(request, step, self._history.folder, self.mark_of(step), hide)
+        self.running += 1
+        began = trio.current_time()
+        done: Done | None = None
+        error: Exception | None = None
+        with attempt.scope:
+            try:
+                done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
+            except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
+                error = raised
+            finally:
+                self.running -= 1
+        if done is not None or error is not None:
+            self._arrive(Ended(attempt, trio.current_time() - began, done, error))
+
+    async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
+        run = self._history.state.children[request.key].run
+        try:
+            outcome = await self._engine.execute_child(run, request, self._history.state)
+        except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
+            self._arrive(Ended(attempt, 0, None, raised))
+            return
+        if outcome.status in ENDED:
+            output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
+            event = ChildFinished(request.key, run, outcome.status, output, outcome.error)
+            self._arrive(Ended(attempt, 0, event, None))
+        elif self._by_key.get(request.key) is attempt:
+            del self._by_key[request.key]  # it waits, and so does its parent
+            self._resting[request.key] = (self._engine.log.branch_of(run), outcome.offset)
+            self.arrived.set()
+
+    def _emit(self, attempt: Attempt, progress: Progress) -> None:
+        key = attempt.request.key
+        if attempt.is_talkative:
+            attempt.emitted.append(progress)
+        if progress.kind == "session" and progress.text:
+            self.inbox.append(SessionOpened(key, progress.text, attempt.number))
+            self.arrived.set()
+        if self._engine.watcher is not None:
+            self._engine.watcher.progress(self._history.state.run, key, progress)
+
+    def _arrive(self, ended: Ended) -> None:
+        self.inbox.append(ended)
+        self.arrived.set()
+
+    # --- ending --------------------------------------------------------------------------------
+
+    def take(self, arrival: Arrival) -> bool:
+        """Take an arrival off the work; return False when nobody waits for it any more."""
+        if isinstance(arrival, SessionOpened):
+            return arrival.key in self._by_key
+        request = arrival.attempt.request
+        if self._by_key.get(request.key) is not arrival.attempt:
+            return False
+        del self._by_key[request.key]
+        self._free(request)
+        return True
+
+    def drop(self, key: str) -> None:
+        """Stop what is at work for a key; a child run is asked to cancel itself."""
+        attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
+        if attempt is not None and isinstance(attempt.request, StepRequest):
+            self._free(attempt.request)
+            attempt.scope.cancel()
+        elif child is not None and child.status not in ENDED:
+            self._engine.cancel_child(child.run)
+
+    def roused(self) -> list[Request]:
+        """Return the requests for children that waited and to whom something happened since."""
+        requests: list[Request] = []
+        for key, (branch, head) in list(self._resting.items()):
+            future = self._history.driver.pending.get(key)
+            if future is None or self._engine.log.head(branch) != head:
+                del self._resting[key]
+                if future is not None and future.request is not None:
+                    requests.append(future.request)
+        return requests
+
+    def keep_only_recorded(self, arrivals: list[Arrival]) -> None:
+        """After the history was rebuilt: go on with what it knows of, and stop the rest.
+
+        `arrivals` were taken already, into a batch that was not committed: they arrive again.
+        """
+        self._queues.clear()
+        for arrival in arrivals:
+            if isinstance(arrival, Ended):
+                self._by_key[arrival.attempt.request.key] = arrival.attempt
+                self._take_slot(arrival.attempt.request)
+        for key, attempt in list(self._by_key.items()):
+            if not attempt.launched:
+                del self._by_key[key]
+                self._free(attempt.request)
+            elif (
+                not _is_recorded(self._history.state, attempt)
+                or key not in self._history.driver.pending
+            ):
+                self.drop(key)
+        self.inbox.extendleft(reversed(arrivals))
+
+    def close(self) -> None:
+        """Give back all slots."""
+        for attempt in self._by_key.values():
+            self._free(attempt.request)
+
+    def _free(self, request: Request) -> None:
+        if isinstance(request, StepRequest):
+            self._engine.limits.release(request)
+
+    def _take_slot(self, request: Request) -> None:
+        if isinstance(request, StepRequest):
+            self._engine.limits.take(request)
+
+
+def _is_recorded(state: State, attempt: Attempt) -> bool:
+    if isinstance(attempt.request, ChildRequest):
+        return attempt.request.key in state.children
+    step = state.steps.get(attempt.request.key)
+    return step is not None and (step.attempt, step.status) == (attempt.number, "running")

@@ -1,0 +1,168 @@
+"""A run's history as its executor has it: what the log has, and what waits for the next commit."""
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.eventlog import (
+    AnyEvent,
+    Batch,
+    BranchMoved,
+    Event,
+    Failure,
+    RunClaimed,
+    RunReleased,
+    Value,
+    pack,
+    reference,
+)
+from holdfast.reducer import (
+    ENDED,
+    Driver,
+    Request,
+    State,
+    Workflow,
+    digest,
+    redrive,
+    reduce,
+    take,
+)
+
+from .errors import RunReplaced, RunTooNew
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+class History:
+    """The events of one run. `state` and `driver` have taken in the uncommitted ones too.
+
+    `now` is the time that the next events will bear, in ns since 1970.
+    """
+
+    def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
+        self.branch = branch
+        self.workflow = workflow
+        self.code = digest(workflow.function)
+        self.state = State()
+        self.driver = Driver(workflow, self.load)
+        self.now = 0
+        self.uncommitted: list[Event] = []
+        self.committed = 0  # offset up to which the log has been taken in
+        self.redactor = engine.redactor
+        self._engine = engine
+        self._blobs: dict[bytes, bytes] = {}
+
+    def rebuild(self) -> None:
+        """Bring state and a new driver to where the log is; what was not committed is forgotten."""
+        self.forget()
+        log = self._engine.log
+        self.driver = Driver(self.workflow, self.load)
+        self.committed = log.head(self.branch)
+        records, hide = log.records(self.branch), self.redactor.value
+        self.state = redrive(self.driver, records, code=self.code, redact=hide)
+        self.committed = self.state.offset
+        self.folder = Path(self.state.folder)
+        self.tick()
+        if self.state.unknown:
+            raise RunTooNew(self.state.run, self.state.unknown)
+
+    def tick(self) -> None:
+        """Let what is recorded from here on bear the present time, which never goes back."""
+        self.now = max(self._engine.now(), self.state.now)
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def record(self, event: Event) -> list[Request]:
+        """Take an event in, to be committed with the next ones; return what is asked for then."""
+        self.uncommitted.append(event)
+        self.state = reduce(self.state, event, self.now)
+        return take(self.driver, self.state, event)
+
+    def pack(self, raw: bytes) -> Value:
+        """Return a value for an event, without secrets; a large one is committed as a blob with it."""
+        return pack(self.redactor.value(raw), self._blobs)
+
+    async def commit(self) -> None:
+        """Make all that was recorded durable. Raises BranchMoved when the log has news."""
+        events = self.uncommitted
+        self.committed = await self._engine.commit(self._batch(events))
+        self.forget()
+        if self._engine.watcher is not None:
+            self._engine.watcher.events(self.state, events)
+
+    async def release(self, reason: str, why: Failure | None) -> None:
+        """Let go of the run, with all that was recorded, so that it can be resumed at once."""
+        if self.state.status in ENDED and not self.uncommitted:
+            return
+        released = RunReleased(self._engine.owner.token, reason, [], why)
+        try:
+            await self._engine.commit(self._batch([*self.uncommitted, released]))
+        except BranchMoved:
+            return  # what came in between stands; ours is done again on resume
+
+    def forget(self) -> None:
+        """Forget what is not committed."""
+        self.uncommitted, self._blobs = [], {}
+
+    def _batch(self, events: list[Event]) -> Batch:
+        actor = self._engine.actor
+        return Batch(self.branch, events, self.committed, actor, self.now, self._blobs)
+
+    # --- reading -------------------------------------------------------------------------------
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another process has appended something."""
+        return self._engine.log.head(self.branch) != self.committed
+
+    def news(self) -> Iterator[tuple[AnyEvent, list[Request]]]:
+        """Take in what others appended, with what is asked for then. Raises RunReplaced."""
+        for record in self._engine.log.records(self.branch, self.committed):
+            self.check_claim(record.event)
+            self.committed = record.offset + 1
+            self.state = reduce(self.state, record.event, record.time)
+            yield record.event, take(self.driver, self.state, record.event)
+
+    def check_claim(self, event: AnyEvent) -> None:
+        """Raise RunReplaced when the event is another owner's claim."""
+        if isinstance(event, RunClaimed) and event.owner != self._engine.owner.token:
+            self.forget()
+            raise RunReplaced(self.state.run, f"process {event.pid} on {event.host!r}")
+
+    def check_claims(self) -> None:
+        """Raise RunReplaced when another owner's claim is among what others appended."""
+        for record in self._engine.log.records(self.branch, self.committed):
+            self.check_claim(record.event)
+
+    def load(self, value: Value) -> bytes:
+        """Return a value's MessagePack bytes; a blob that is not committed yet is still at hand."""
+        if self._blobs and (place := reference(value)) is not None:
+            pending = self._blobs.get(place.digest)
+            if pending is not None:
+                return pending
+        return self._engine.log.load(value)
+
+
+class Alarms:
+    """Moments at which something is to be done about a key; times in ns since 1970."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str]] = []
+
+    def set(self, time: int, key: str) -> None:
+        heapq.heappush(self._heap, (time, key))
+
+    @property
+    def next(self) -> int | None:
+        """The earliest moment, or None."""
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: int) -> Iterator[str]:
+        """Yield, and forget, the keys whose moment has come."""
+        while self._heap and self._heap[0][0] <= now:
+            yield heapq.heappop(self._heap)[1]
+
+    def clear(self) -> None:
+        self._heap.clear()

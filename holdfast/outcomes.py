@@ -1,0 +1,113 @@
+"""What an attempt or a workflow came to, as the event that records it."""
+
+import traceback
+
+import msgspec
+
+from holdfast.eventlog import (
+    NONE,
+    Event,
+    Failure,
+    RunCancelled,
+    RunFailed,
+    RunSucceeded,
+    StepDeferred,
+    StepSucceeded,
+    Value,
+)
+from holdfast.plugins import RateLimited, RedactionFailed, WorkError
+from holdfast.reducer import Driver, Step, StepRequest, after_failure, fingerprint
+
+from .attempts import Ended
+from .effects import Done, failure, retryable
+from .history import History
+from .redact import Redactor
+
+LONGEST_TRACE = 4000  # characters
+
+
+def event_of(ended: Ended, history: History) -> Event:
+    """Return the event for an attempt that ended; a result that is no data is a failure.
+
+    Raises what kept a child run from being executed.
+    """
+    request = ended.attempt.request
+    if isinstance(ended.done, Event):
+        return ended.done
+    if not isinstance(request, StepRequest):
+        assert ended.error is not None, "a child without an end could not be executed"
+        raise ended.error
+    step = history.state.steps[request.key]
+    said = ended.attempt.emitted
+    transcript = history.pack(msgspec.msgpack.encode(said)) if said else NONE
+    try:
+        return _success(ended, step, history, transcript)
+    except RedactionFailed:
+        raise  # the failure could not be written either
+    except Exception as error:  # noqa: BLE001 - whatever it was, the failure is recorded
+        return _failure(ended, request, step, error, history, transcript)
+
+
+def _success(ended: Ended, step: Step, history: History, transcript: Value) -> StepSucceeded:
+    if ended.error is not None:
+        raise ended.error
+    assert isinstance(ended.done, Done), "without an error it is done"
+    result = fingerprint.encode(ended.done.value, f"the result of step {step.key!r}")
+    return StepSucceeded(
+        step.key,
+        history.pack(result),
+        step.attempt,
+        round(ended.seconds, 6),
+        ended.done.usage,
+        ended.done.session,
+        transcript,
+    )
+
+
+def _failure(
+    ended: Ended,
+    request: StepRequest,
+    step: Step,
+    error: Exception,
+    history: History,
+    transcript: Value,
+) -> Event:
+    if isinstance(error, RateLimited):
+        patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
+        until = error.until or history.now + patience
+        return StepDeferred(step.key, until, history.redactor.text(str(error)), step.attempt)
+    known = error if isinstance(error, WorkError) else WorkError("")
+    event = after_failure(
+        step,
+        request.policy,
+        failure(error, history.redactor.text),
+        now=history.now,
+        seconds=round(ended.seconds, 6),
+        usage=known.usage,
+        session=known.session,
+        hopeless=not retryable(error),
+    )
+    return msgspec.structs.replace(event, transcript=transcript)
+
+
+def end_of_run(driver: Driver, history: History) -> Event:
+    """Return the event for a workflow function that ended. Raises NotRecordable."""
+    ended = driver.ended
+    assert ended is not None, "asked when it ended"
+    if ended.status == "cancelled":
+        return RunCancelled(history.state.cancelling or "")
+    if ended.error is not None:
+        return RunFailed(_run_failure(ended.error, history.redactor))
+    raw = fingerprint.encode(ended.value, f"the output of workflow {history.workflow.name!r}")
+    return RunSucceeded(history.pack(raw))
+
+
+def _run_failure(error: BaseException, redactor: Redactor) -> Failure:
+    what = failure(error, redactor.text)
+    inner = getattr(error, "failure", None)
+    if isinstance(inner, Failure):
+        return Failure(what.code, what.message, inner.code, inner.detail)
+    if what.code == "exception":
+        trace = redactor.text("".join(traceback.format_exception(error)))
+        return Failure("workflow_error", what.message, what.type, trace[-LONGEST_TRACE:])
+    return what
