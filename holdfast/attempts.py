@@ -122,7 +122,8 @@ class Attempts:
 
     async def _work(self, attempt: Attempt, request: StepRequest) -> None:
         step = self._history.state.steps[request.key]
-        job = Job(request, step, self._history.folder, self.mark_of(step))
+        hide = self._history.redactor.text
+        job = Job(request, step, self._history.folder, self.mark_of(step), hide)
         self.running += 1
         began = trio.current_time()
         done: Done | None = None
@@ -219,7 +220,10 @@ class Attempts:
             if not attempt.launched:
                 del self._by_key[key]
                 self._free(attempt.request)
-            elif not _is_recorded(self._history.state, attempt) or key not in self._history.driver.pending:
+            elif (
+                not _is_recorded(self._history.state, attempt)
+                or key not in self._history.driver.pending
+            ):
                 self.drop(key)
         self.inbox.extendleft(reversed(arrivals))
 

@@ -32,12 +32,21 @@ from holdfast.eventlog import (
     ring,
 )
 from holdfast.plugins import Plugins, Progress
-from holdfast.reducer import ENDED, ChildRequest, State, Workflow, digest, fingerprint
+from holdfast.reducer import (
+    ENDED,
+    ChildRequest,
+    InputHasSecret,
+    State,
+    Workflow,
+    digest,
+    fingerprint,
+)
 
 from .commits import Committer
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
 from .limits import Limits
+from .redact import Redactor
 from .runs import read_state, request_cancel
 
 LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
@@ -78,6 +87,7 @@ class Engine:
         self.watcher = watcher
         self.limits = limits or Limits()
         self.linger_ns = int(linger_s * 1e9)
+        self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
         self._executions: dict[str, Execution] = {}
         self._committer = Committer(log)
@@ -119,7 +129,7 @@ class Engine:
         """Record a new run, checked and not yet begun, and return its branch.
 
         `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key` as in RunStarted. Raises
-        InputInvalid, RunExists and LogUnwritable; nothing is written then.
+        InputInvalid, InputHasSecret, RunExists and LogUnwritable; nothing is written then.
         """
         new = self._new_run(workflow, input, about)
         return self.log.create_run(
@@ -139,7 +149,9 @@ class Engine:
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
     ) -> NewRun:
         blobs: dict[bytes, bytes] = {}
-        given = fingerprint.encode(workflow.check(dict(input)), "the input")
+        checked = workflow.check(dict(input))
+        self._refuse_secrets(workflow, checked)
+        given = fingerprint.encode(checked, "the input")
         started = RunStarted(
             workflow=workflow.name,
             code=digest(workflow.function),
@@ -148,6 +160,15 @@ class Engine:
             **{"source": workflow.reference, **about},
         )
         return NewRun(started.run, [started], self.actor, self.now(), blobs)
+
+    def _refuse_secrets(self, workflow: Workflow, given: Mapping[str, Any]) -> None:
+        """A redacted input would not be the one that was given, and the workflow needs that one."""
+        for field, value in given.items():
+            raw = fingerprint.encode(value, f"the input {field!r}")
+            redacted = self.redactor.value(raw)
+            if redacted is not raw:
+                shown = repr(msgspec.msgpack.decode(redacted))[:200]
+                raise InputHasSecret(workflow.name, field, shown)
 
     async def execute(
         self, run: str, *, workflow: Workflow | None = None, takeover: bool = False

@@ -54,7 +54,7 @@ def denied(note: str) -> ApprovalDecided:
     return ApprovalDecided("k", False, "anna", note)
 
 
-DOUBT = [STARTED, DoubtRaised("k")]
+DOUBT: list[AnyEvent] = [STARTED, DoubtRaised("k")]
 UNKNOWN = "anna decided: its outcome is unknown and it was not to be repeated"
 
 TABLE: list[tuple[list[AnyEvent], Policy, StepDecision]] = [
@@ -72,7 +72,11 @@ TABLE: list[tuple[list[AnyEvent], Policy, StepDecision]] = [
     ([STARTED, StepCancelled("k")], Policy(), Start(2)),
     (DOUBT, EFFECT, Hold("doubt", open=False)),
     ([*DOUBT, ApprovalDecided("k", True, "anna")], EFFECT, Start(2)),
-    ([*DOUBT, denied("it went out")], EFFECT, Fail(Failure("effect_in_doubt", "anna decided: it went out"))),
+    (
+        [*DOUBT, denied("it went out")],
+        EFFECT,
+        Fail(Failure("effect_in_doubt", "anna decided: it went out")),
+    ),
     ([*DOUBT, denied("")], EFFECT, Fail(Failure("effect_in_doubt", UNKNOWN))),
     (
         [*DOUBT, ApprovalDecided("k", True, "anna"), msgspec.structs.replace(STARTED, attempt=2)],

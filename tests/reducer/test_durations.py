@@ -33,9 +33,21 @@ def test_a_duration_is_read(written: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "soon", "10", "10 parsecs", "1h30", "-5s", -1, -0.1, float("nan"), float("inf"), 10**12]
-    + [datetime.timedelta(seconds=-1)],
+    [
+        "",
+        "soon",
+        "10",
+        "10 parsecs",
+        "1h30",
+        "-5s",
+        -1,
+        -0.1,
+        float("nan"),
+        float("inf"),
+        10**12,
+        datetime.timedelta(seconds=-1),
+    ],
 )
 def test_what_is_no_duration_is_refused(written: Any) -> None:
-    with pytest.raises(WorkflowError, match="is no length of time. Write seconds"):
+    with pytest.raises(WorkflowError, match=r"is no length of time\. Write seconds"):
         nanoseconds(written)
