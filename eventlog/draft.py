@@ -35,6 +35,28 @@ class Batch(msgspec.Struct, frozen=True):
     blobs: Mapping[bytes, bytes] = {}
 
 
+class NewRun(msgspec.Struct, frozen=True):
+    """A run to be made, with its first events; see `Log.create_run` for what the fields mean."""
+
+    run: str
+    events: Sequence[Event | UnknownEvent]
+    actor: str
+    time: int
+    blobs: Mapping[bytes, bytes] = {}
+    parent: int | None = None
+    offset: int = 0
+    reason: str = ""
+    replaces: bool = False
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A run to be made, checked, with its rows as far as they are known without a transaction."""
+
+    new: NewRun
+    seed: BranchRow
+    row: RunRow
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """A batch with everything computed that needs no transaction."""
 

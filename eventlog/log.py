@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from .branches import BranchRow
 from .codec import Codec
-from .draft import Batch, Draft, Edge, Prepared, prepare
+from .draft import Batch, Begun, Draft, Edge, NewRun, Prepared, prepare
 from .errors import BadRunName, BranchMoved, LogError, NoSuchOffset, NoSuchRun, RunExists
 from .events import Event, Record, UnknownEvent
 from .group import Done, Writer
-from .projection import RunRow, first_row
+from .projection import first_row
 from .readable import ReadableLog
 from .rebuild import rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn
@@ -103,15 +103,39 @@ class Log(ReadableLog):
         `replaces` it may take over the name of an earlier run, which then is listed no more
         though its branch stays.
         """
-        if not 0 < len(run.encode("utf-8", "replace")) <= RUN_NAME_BYTES:
-            raise BadRunName(run, limit_bytes=RUN_NAME_BYTES)
-        seed = BranchRow(0, run, parent, offset, reason, time, actor)
-        row = first_row(seed, self._inherited(parent, offset))
-        batch = Batch(0, events, offset, actor, time, blobs)
-        return self._commit(
-            lambda draft, txn: self._create(draft, txn, seed, row, batch, replaces=replaces),
-            sum(map(len, blobs.values())),
-        )
+        new = NewRun(run, events, actor, time, blobs, parent, offset, reason, replaces)
+        result = self.create_runs([new])[0]
+        if isinstance(result, LogError):
+            raise result
+        return result
+
+    def create_runs(self, runs: Sequence[NewRun]) -> list[int | LogError]:
+        """Make several runs in one commit; return each one's branch, or why it was refused.
+
+        What else is wrong with one of them, such as an event that cannot be encoded, is raised, and
+        none is made.
+        """
+        results: dict[int, int | LogError] = {}
+        begun: dict[int, Begun] = {}
+        for index, new in enumerate(runs):
+            try:
+                begun[index] = self._begin(new)
+            except LogError as error:
+                results[index] = error
+        size_bytes = sum(sum(map(len, new.blobs.values())) for new in runs)
+
+        def create(draft: Draft, txn: Txn) -> list[int | LogError]:
+            return [self._create(draft, txn, each) for each in begun.values()]
+
+        made = self._commit(create, size_bytes) if begun else []
+        results.update(zip(begun, made, strict=True))
+        return [results[index] for index in range(len(runs))]
+
+    def _begin(self, new: NewRun) -> Begun:
+        if not 0 < len(new.run.encode("utf-8", "replace")) <= RUN_NAME_BYTES:
+            raise BadRunName(new.run, limit_bytes=RUN_NAME_BYTES)
+        seed = BranchRow(0, new.run, new.parent, new.offset, new.reason, new.time, new.actor)
+        return Begun(new, seed, first_row(seed, self._inherited(new.parent, new.offset)))
 
     def _inherited(self, parent: int | None, offset: int) -> Iterator[Record]:
         if parent is None:
@@ -123,21 +147,21 @@ class Log(ReadableLog):
             raise NoSuchOffset(parent, offset=offset, head=head)
         return self.records(parent, 0, offset)
 
-    def _create(
-        self, draft: Draft, txn: Txn, seed: BranchRow, row: RunRow, batch: Batch, *, replaces: bool
-    ) -> int:
+    def _create(self, draft: Draft, txn: Txn, begun: Begun) -> int | LogError:
+        new = begun.new
         try:
-            old = self._tables.branch_of(txn, seed.run)
+            old = self._tables.branch_of(txn, new.run)
         except NoSuchRun:
             pass
         else:
-            if not replaces:
-                raise RunExists(seed.run)
+            if not new.replaces:
+                return RunExists(new.run)
             draft.retire(old)
         last = txn.cursor(self._store.db["branches"])
         branch = int.from_bytes(last.key(), "big") + 1 if last.last() else 1
-        draft.create(replace(seed, branch=branch), replace(row, branch=branch))
-        draft.add(prepare(self._codec, replace(batch, branch=branch), self._has_blob(txn)))
+        draft.create(replace(begun.seed, branch=branch), replace(begun.row, branch=branch))
+        batch = Batch(branch, new.events, new.offset, new.actor, new.time, new.blobs)
+        draft.add(prepare(self._codec, batch, self._has_blob(txn)))
         return branch
 
     def append(
