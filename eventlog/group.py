@@ -21,9 +21,7 @@ MOST_BATCHES = 1024  # in one commit, so that one transaction stays of a size th
 class Writer:
     """One thread that writes what is submitted to it, in the order of submission."""
 
-    def __init__(
-        self, path: str, write: Callable[[Sequence[Item]], list[int | Exception]]
-    ) -> None:
+    def __init__(self, path: str, write: Callable[[Sequence[Item]], list[int | Exception]]) -> None:
         self._path, self._write = path, write
         self._queue: deque[tuple[Item, Done]] = deque()
         self._changed = threading.Condition(threading.Lock())

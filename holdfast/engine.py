@@ -136,9 +136,7 @@ class Engine:
             new.run, new.events, actor=new.actor, time=new.time, blobs=new.blobs
         )
 
-    async def start(
-        self, workflow: Workflow, input: Mapping[str, Any], **about: str
-    ) -> Outcome:
+    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
         new = self._new_run(workflow, input, about)
         claimed = msgspec.structs.replace(new, events=[*new.events, self._claim_event()])
@@ -157,7 +155,7 @@ class Engine:
             code=digest(workflow.function),
             input=pack(given, blobs),
             seed=secrets.token_bytes(16),
-            **{"source": workflow.reference, **about},
+            **{**about, "source": about.get("source") or workflow.reference},
         )
         return NewRun(started.run, [started], self.actor, self.now(), blobs)
 
