@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
@@ -21,14 +21,27 @@ _key = Struct(">Q").pack
 
 def commits(folder: Path, *, count: int, each: int) -> dict[str, float]:
     """Write `count` events, `each` to a commit that is flushed, and return the seconds."""
-    event = os.urandom(EVENT_BYTES)
+    with appender(folder) as append:
+        return {"seconds": append(count, each)}
+
+
+@contextmanager
+def appender(folder: Path) -> Generator[Callable[[int, int], float]]:
+    """Open LMDB for a function that writes `count` events, `each` a commit, and tells the seconds."""
+    event, written = os.urandom(EVENT_BYTES), 0
     with _opened(folder) as (env, db):
-        began = time.perf_counter()
-        for start in range(0, count, each):
-            with env.begin(write=True) as txn:
-                for seq in range(start, min(start + each, count)):
-                    assert txn.put(_key(seq), event, append=True, db=db), "out of order"
-        return {"seconds": time.perf_counter() - began}
+
+        def append(count: int, each: int) -> float:
+            nonlocal written
+            end, began = written + count, time.perf_counter()
+            for start in range(written, end, each):
+                with env.begin(write=True) as txn:
+                    for seq in range(start, min(start + each, end)):
+                        assert txn.put(_key(seq), event, append=True, db=db), "out of order"
+            written = end
+            return time.perf_counter() - began
+
+        yield append
 
 
 def scan(folder: Path, *, count: int) -> dict[str, float]:

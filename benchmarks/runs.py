@@ -20,8 +20,7 @@ def holdfast(folder: Path, *, runs: int, steps: int) -> Sample:
         async with lab.engine_on(log) as engine:
 
             async def one(name: str) -> None:
-                engine.create(lab.sequence, {"steps": steps}, run=name)
-                outcome = await engine.execute(name)
+                outcome = await engine.start(lab.sequence, {"steps": steps}, run=name)
                 assert outcome.status == "succeeded", outcome
 
             began = trio.current_time()

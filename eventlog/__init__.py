@@ -20,6 +20,7 @@ from .codec import (
 )
 from .draft import (
     Batch,
+    NewRun,
 )
 from .errors import (
     BadRunName,
@@ -131,6 +132,7 @@ __all__ = [
     "LogTooNew",
     "LogUnwritable",
     "LoopExhausted",
+    "NewRun",
     "NoSuchBranch",
     "NoSuchOffset",
     "NoSuchRun",

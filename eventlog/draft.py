@@ -35,6 +35,24 @@ class Batch(msgspec.Struct, frozen=True):
     blobs: Mapping[bytes, bytes] = {}
 
 
+class NewRun(msgspec.Struct, frozen=True):
+    """A run to be made: a branch of its own with its first events.
+
+    With `parent` it is a fork: it begins with the parent's events before `offset`. With `replaces` it
+    may take over the name of an earlier run, which then is listed no more though its branch stays.
+    """
+
+    run: str
+    events: Sequence[Event | UnknownEvent]
+    actor: str
+    time: int
+    blobs: Mapping[bytes, bytes] = {}
+    parent: int | None = None
+    offset: int = 0
+    reason: str = ""
+    replaces: bool = False
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """A batch with everything computed that needs no transaction."""
 
@@ -44,6 +62,18 @@ class Prepared(msgspec.Struct, frozen=True):
     blobs: list[tuple[bytes, bytes]]
     changes_run: bool
     size_bytes: int
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A new run with everything computed that needs no transaction; its branch has no number yet."""
+
+    new: NewRun
+    branch: BranchRow
+    row: RunRow
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.new.blobs.values()))
 
 
 def prepare(codec: Codec, batch: Batch, is_stored: Callable[[bytes], bool]) -> Prepared:
@@ -146,6 +176,11 @@ class Draft:
         self._edge.rows[branch.branch] = None
         self._rows[branch.branch] = row
         self._dirty = True
+
+    def next_branch(self) -> int:
+        """Return the number for a new branch."""
+        last = self._txn.cursor(self._tables.db["branches"])
+        return U64.unpack(last.key())[0] + 1 if last.last() else 1
 
     def retire(self, branch: int) -> None:
         """Take a branch's run out of the listings; its events stay."""

@@ -4,11 +4,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from .draft import Batch
+from .draft import Batch, NewRun
 from .errors import LogClosed, LogError
 
 Done = Callable[[int | Exception], None]
-"""Told the branch's new head, or why nothing was written; runs in the writer thread."""
+"""Told the branch's new head (for a new run its branch), or why nothing was written.
+
+Runs in the writer thread.
+"""
+
+Item = Batch | NewRun
 
 MOST_BATCHES = 1024  # in one commit, so that one transaction stays of a size that fits memory
 
@@ -16,17 +21,15 @@ MOST_BATCHES = 1024  # in one commit, so that one transaction stays of a size th
 class Writer:
     """One thread that writes what is submitted to it, in the order of submission."""
 
-    def __init__(
-        self, path: str, write: Callable[[Sequence[Batch]], list[int | Exception]]
-    ) -> None:
+    def __init__(self, path: str, write: Callable[[Sequence[Item]], list[int | Exception]]) -> None:
         self._path, self._write = path, write
-        self._queue: deque[tuple[Batch, Done]] = deque()
+        self._queue: deque[tuple[Item, Done]] = deque()
         self._changed = threading.Condition(threading.Lock())
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="holdfast-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch, done: Done) -> None:
+    def submit(self, batch: Item, done: Done) -> None:
         """Queue a batch; `done` is called once it is on disk, or refused."""
         with self._changed:
             if self._closing:
@@ -42,7 +45,7 @@ class Writer:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _take(self) -> list[tuple[Batch, Done]]:
+    def _take(self) -> list[tuple[Item, Done]]:
         with self._changed:
             while not self._queue and not self._closing:
                 self._changed.wait()
@@ -63,7 +66,7 @@ class Writer:
                         )
                     )
 
-    def _outcomes(self, batches: list[Batch]) -> list[int | Exception]:
+    def _outcomes(self, batches: list[Item]) -> list[int | Exception]:
         """Write batches; when the commit fails as a whole, each by itself, since some may fit."""
         try:
             return self._write(batches)

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from .branches import BranchRow
 from .codec import Codec
-from .draft import Batch, Draft, Edge, Prepared, prepare
+from .draft import Batch, Begun, Draft, Edge, NewRun, Prepared, prepare
 from .errors import BadRunName, BranchMoved, LogError, NoSuchOffset, NoSuchRun, RunExists
 from .events import Event, Record, UnknownEvent
 from .group import Done, Writer
-from .projection import RunRow, first_row
+from .projection import first_row
 from .readable import ReadableLog
 from .rebuild import is_outdated, rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn
@@ -115,15 +115,8 @@ class Log(ReadableLog):
         `replaces` it may take over the name of an earlier run, which then is listed no more
         though its branch stays.
         """
-        if not 0 < len(run.encode("utf-8", "replace")) <= RUN_NAME_BYTES:
-            raise BadRunName(run, limit_bytes=RUN_NAME_BYTES)
-        seed = BranchRow(0, run, parent, offset, reason, time, actor)
-        row = first_row(seed, self._inherited(parent, offset))
-        batch = Batch(0, events, offset, actor, time, blobs)
-        return self._commit(
-            lambda draft, txn: self._create(draft, txn, seed, row, batch, replaces=replaces),
-            sum(map(len, blobs.values())),
-        )
+        new = NewRun(run, events, actor, time, blobs, parent, offset, reason, replaces)
+        return self.write_one(new)
 
     def _inherited(self, parent: int | None, offset: int) -> Iterator[Record]:
         if parent is None:
@@ -135,21 +128,20 @@ class Log(ReadableLog):
             raise NoSuchOffset(parent, offset=offset, head=head)
         return self.records(parent, 0, offset)
 
-    def _create(
-        self, draft: Draft, txn: Txn, seed: BranchRow, row: RunRow, batch: Batch, *, replaces: bool
-    ) -> int:
+    def _create(self, draft: Draft, txn: Txn, begun: Begun) -> int | LogError:
+        new, seed, row = begun.new, begun.branch, begun.row
         try:
-            old = self._tables.branch_of(txn, seed.run)
+            old = self._tables.branch_of(txn, new.run)
         except NoSuchRun:
             pass
         else:
-            if not replaces:
-                raise RunExists(seed.run)
+            if not new.replaces:
+                return RunExists(new.run)
             draft.retire(old)
-        last = txn.cursor(self._store.db["branches"])
-        branch = int.from_bytes(last.key(), "big") + 1 if last.last() else 1
+        branch = draft.next_branch()
         draft.create(replace(seed, branch=branch), replace(row, branch=branch))
-        draft.add(prepare(self._codec, replace(batch, branch=branch), self._has_blob(txn)))
+        batch = Batch(branch, new.events, new.offset, new.actor, new.time, new.blobs)
+        draft.add(prepare(self._codec, batch, self._has_blob(txn)))
         return branch
 
     def append(
@@ -166,8 +158,11 @@ class Log(ReadableLog):
 
         Raises BranchMoved, and writes nothing, when the branch is at another offset.
         """
-        batch = Batch(branch, events, expected, actor, time, blobs)
-        result = self._write([batch])[0]
+        return self.write_one(Batch(branch, events, expected, actor, time, blobs))
+
+    def write_one(self, item: Batch | NewRun) -> int:
+        """Write a batch or a new run in the calling thread; return what `submit` would tell."""
+        result = self._write([item])[0]
         if isinstance(result, LogError):
             raise result
         return result
@@ -183,46 +178,62 @@ class Log(ReadableLog):
         results = self._write(batches)
         return [result for result in results if isinstance(result, int | BranchMoved)]
 
-    def submit(self, batch: Batch, done: Done) -> None:
-        """Hand a batch to the writer thread, which commits all that is queued in one go.
+    def submit(self, item: Batch | NewRun, done: Done) -> None:
+        """Hand a batch or a new run to the writer thread, which commits all that is queued in one go.
 
-        `done` runs in that thread, after the flush, with the branch's new head, or with the error
-        for which nothing of this batch was written.
+        `done` runs in that thread, after the flush, with the branch's new head (of a new run, its
+        branch), or with the error for which nothing of this item was written.
         """
         self._store.check()
         if self._writer is None:
             with self._store.lock:
                 if self._writer is None:
-                    self._writer = Writer(self._store.path, self._write_each)
-        self._writer.submit(batch, done)
+                    self._writer = Writer(self._store.path, self.write_each)
+        self._writer.submit(item, done)
 
-    def _write_each(self, batches: Sequence[Batch]) -> list[int | Exception]:
-        """Write batches where one that cannot be encoded is refused by itself."""
+    def write_each(self, items: Sequence[Batch | NewRun]) -> list[int | Exception]:
+        """Write items where one that cannot be encoded is refused by itself."""
         results: dict[int, int | Exception] = {}
-        prepared: dict[int, Prepared] = {}
-        for index, batch in enumerate(batches):
+        prepared: dict[int, Prepared | Begun] = {}
+        for index, item in enumerate(items):
             try:
-                prepared[index] = self._prepare(batch)
+                prepared[index] = self._prepare(item)
             except Exception as error:  # noqa: BLE001 - told to whoever submitted it
                 results[index] = error
         results.update(zip(prepared, self._write_prepared([*prepared.values()]), strict=True))
-        return [results[index] for index in range(len(batches))]
+        return [results[index] for index in range(len(items))]
 
-    def _prepare(self, batch: Batch) -> Prepared:
-        if not batch.blobs:
-            return prepare(self._codec, batch, _is_never_stored)
-        return self._store.view(lambda txn: prepare(self._codec, batch, self._has_blob(txn)))
+    def _prepare(self, item: Batch | NewRun) -> Prepared | Begun:
+        if isinstance(item, NewRun):
+            return self._begin(item)
+        if not item.blobs:
+            return prepare(self._codec, item, _is_never_stored)
+        return self._store.view(lambda txn: prepare(self._codec, item, self._has_blob(txn)))
+
+    def _begin(self, new: NewRun) -> Begun:
+        if not 0 < len(new.run.encode("utf-8", "replace")) <= RUN_NAME_BYTES:
+            raise BadRunName(new.run, limit_bytes=RUN_NAME_BYTES)
+        branch = BranchRow(0, new.run, new.parent, new.offset, new.reason, new.time, new.actor)
+        row = first_row(branch, self._inherited(new.parent, new.offset))
+        return Begun(new, branch, row)
 
     def _has_blob(self, txn: Txn) -> Callable[[bytes], bool]:
         cursor = txn.cursor(self._store.db["blobs"])
         return cursor.set_key
 
-    def _write(self, batches: Sequence[Batch]) -> list[int | LogError]:
-        return self._write_prepared([self._prepare(batch) for batch in batches])
+    def _write(self, items: Sequence[Batch | NewRun]) -> list[int | LogError]:
+        return self._write_prepared([self._prepare(item) for item in items])
 
-    def _write_prepared(self, prepared: list[Prepared]) -> list[int | LogError]:
-        size_bytes = sum(batch.size_bytes for batch in prepared)
-        return self._commit(lambda draft, _: [draft.add(batch) for batch in prepared], size_bytes)
+    def _write_prepared(self, prepared: list[Prepared | Begun]) -> list[int | LogError]:
+        size_bytes = sum(item.size_bytes for item in prepared)
+
+        def add(draft: Draft, txn: Txn) -> list[int | LogError]:
+            return [
+                draft.add(item) if isinstance(item, Prepared) else self._create(draft, txn, item)
+                for item in prepared
+            ]
+
+        return self._commit(add, size_bytes)
 
     def _commit(self, work: Callable[[Draft, Txn], T], size_bytes: int) -> T:
         draft: Draft | None = None

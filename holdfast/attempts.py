@@ -1,6 +1,5 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
-import os
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import msgspec
 import trio
 
 from holdfast.eventlog import ChildFinished, SessionOpened
-from holdfast.plugins import Progress, nested
+from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
     AgentCall,
@@ -123,8 +122,8 @@ class Attempts:
 
     async def _work(self, attempt: Attempt, request: StepRequest) -> None:
         step = self._history.state.steps[request.key]
-        mark = nested(self.mark_of(step), os.environ)
-        job = Job(request, step, self._history.folder, mark)
+        hide = self._history.redactor.text
+        job = Job(request, step, self._history.folder, self.mark_of(step), hide)
         self.running += 1
         began = trio.current_time()
         done: Done | None = None
@@ -136,16 +135,21 @@ class Attempts:
                 error = raised
             finally:
                 self.running -= 1
+                self.arrived.set()  # the run's end may have waited for this one
         if done is not None or error is not None:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
         run = self._history.state.children[request.key].run
+        self.running += 1
         try:
             outcome = await self._engine.execute_child(run, request, self._history.state)
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
             self._arrive(Ended(attempt, 0, None, raised))
             return
+        finally:
+            self.running -= 1
+            self.arrived.set()
         if outcome.status in ENDED:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
             event = ChildFinished(request.key, run, outcome.status, output, outcome.error)

@@ -26,6 +26,7 @@ from holdfast.plugins import (
     Plugins,
     Progress,
     WorkError,
+    nested,
 )
 from holdfast.plugins.process import run_process
 from holdfast.reducer import (
@@ -51,12 +52,16 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One attempt to make. `step` is the record of the step so far, this attempt included."""
+    """One attempt to make. `step` is the record of the step so far, this attempt included.
+
+    `redact` takes secrets out of a text that is cut: half of a secret is not recognised later.
+    """
 
     request: StepRequest
     step: Step
     folder: Path
     mark: str
+    redact: Callable[[str], str] = str
 
 
 class TimedOut(WorkError):
@@ -131,6 +136,7 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
     stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
     result = ShellResult(code, stdout, stderr, round(time.monotonic() - began, 6))
     if call.check and code != 0:
+        stdout, stderr = job.redact(stdout), job.redact(stderr)
         last = (stderr.strip() or stdout.strip()).rpartition("\n")[2][:200]
         detail = f"{stdout[-TAIL_CHARACTERS:]}\n{stderr[-TAIL_CHARACTERS:]}".strip()
         raise CommandFailed(f"{call.command!r} ended with status {code}: {last}", detail=detail)
@@ -207,18 +213,18 @@ def _typed(output: Any, text: str, data: Any, usage: Usage | None, session: str 
 
 def environment(mark: str, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a step's processes, with the mark that finds them again."""
-    return {**os.environ, **extra, MARK: mark}
+    return {**os.environ, **extra, MARK: nested(mark, os.environ)}
 
 
-def failure(error: BaseException) -> Failure:
-    """Return the record of an exception."""
+def failure(error: BaseException, redact: Callable[[str], str] = str) -> Failure:
+    """Return the record of an exception, without the secrets that `redact` knows."""
     kind = type(error).__qualname__
     if isinstance(error, WorkError):
-        return Failure(error.code, str(error), kind, error.detail)
+        return Failure(error.code, redact(str(error)), kind, redact(error.detail))
     if isinstance(error, HoldfastError):
-        return Failure(error.code, str(error), kind)
-    trace = "".join(traceback.format_exception(error))
-    return Failure("exception", f"{kind}: {error}", kind, trace[-2 * TAIL_CHARACTERS :])
+        return Failure(error.code, redact(str(error)), kind)
+    trace = redact("".join(traceback.format_exception(error)))
+    return Failure("exception", redact(f"{kind}: {error}"), kind, trace[-2 * TAIL_CHARACTERS :])
 
 
 def retryable(error: Exception) -> bool:

@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -17,7 +16,6 @@ from typing import Any, Protocol, Self
 
 import msgspec
 import trio
-from outcome import Value
 
 from holdfast.eventlog import (
     AnyEvent,
@@ -25,6 +23,7 @@ from holdfast.eventlog import (
     BranchMoved,
     Doorbell,
     Log,
+    NewRun,
     NoSuchRun,
     Owner,
     RunClaimed,
@@ -34,11 +33,21 @@ from holdfast.eventlog import (
     ring,
 )
 from holdfast.plugins import Plugins, Progress
-from holdfast.reducer import ENDED, ChildRequest, State, Workflow, digest, fingerprint
+from holdfast.reducer import (
+    ENDED,
+    ChildRequest,
+    InputHasSecret,
+    State,
+    Workflow,
+    digest,
+    fingerprint,
+)
 
+from .commits import Committer
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
 from .limits import Limits
+from .redact import Redactor
 from .runs import read_state, request_cancel
 
 LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
@@ -79,9 +88,10 @@ class Engine:
         self.watcher = watcher
         self.limits = limits or Limits()
         self.linger_ns = int(linger_s * 1e9)
+        self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
         self._executions: dict[str, Execution] = {}
-        self._delivered: deque[tuple[trio.lowlevel.Task, int | Exception]] = deque()
+        self._committer = Committer(log)
         self.limits.freed = self._wake_all
 
     async def __aenter__(self) -> Self:
@@ -102,16 +112,18 @@ class Engine:
         """Own a claim's lock, and listen for other processes, as long as the engine is open."""
         problem: Exception | None = None
         self.owner = Owner.acquire(self.log.path)
-        self._token = trio.lowlevel.current_trio_token()
         try:
             with Doorbell(self.log.path) as bell:
                 async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._committer.run)
                     nursery.start_soon(self._listen, bell)
                     nursery.start_soon(self._look_again)
                     try:
                         yield
                     except Exception as error:  # noqa: BLE001 - raised below, outside of the nursery
                         problem = error
+                    finally:
+                        self._committer.close()
                     nursery.cancel_scope.cancel()
         finally:
             self.owner.close()
@@ -120,35 +132,48 @@ class Engine:
 
     # --- runs ----------------------------------------------------------------------------------
 
-    def create(
-        self,
-        workflow: Workflow,
-        input: Mapping[str, Any],
-        *,
-        run: str,
-        folder: str = "",
-        source: str = "",
-        parent: str = "",
-        parent_key: str = "",
-    ) -> int:
+    def create(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> int:
         """Record a new run, checked and not yet begun, and return its branch.
 
-        Raises InputInvalid, RunExists and LogUnwritable; nothing is written then.
+        `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key` as in RunStarted. Raises
+        InputInvalid, InputHasSecret, RunExists and LogUnwritable; nothing is written then.
         """
-        blobs: dict[bytes, bytes] = {}
-        given = workflow.check(dict(input))
-        event = RunStarted(
-            run=run,
-            workflow=workflow.name,
-            source=source or workflow.reference,
-            code=digest(workflow.function),
-            input=pack(fingerprint.encode(given, "the input"), blobs),
-            seed=secrets.token_bytes(16),
-            folder=folder,
-            parent=parent,
-            parent_key=parent_key,
+        new = self._new_run(workflow, input, about)
+        return self.log.create_run(
+            new.run, new.events, actor=new.actor, time=new.time, blobs=new.blobs
         )
-        return self.log.create_run(run, [event], actor=self.actor, time=self.now(), blobs=blobs)
+
+    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
+        """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
+        new = self._new_run(workflow, input, about)
+        claimed = msgspec.structs.replace(new, events=[*new.events, self._claim_event()])
+        branch = await self._write(claimed)
+        return await self._execute(new.run, branch, workflow)
+
+    def _new_run(
+        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
+    ) -> NewRun:
+        blobs: dict[bytes, bytes] = {}
+        checked = workflow.check(dict(input))
+        self._refuse_secrets(workflow, checked)
+        given = fingerprint.encode(checked, "the input")
+        started = RunStarted(
+            workflow=workflow.name,
+            code=digest(workflow.function),
+            input=pack(given, blobs),
+            seed=secrets.token_bytes(16),
+            **{**about, "source": about.get("source") or workflow.reference},
+        )
+        return NewRun(started.run, [started], self.actor, self.now(), blobs)
+
+    def _refuse_secrets(self, workflow: Workflow, given: Mapping[str, Any]) -> None:
+        """A redacted input would not be the one that was given, and the workflow needs that one."""
+        for field, value in given.items():
+            raw = fingerprint.encode(value, f"the input {field!r}")
+            redacted = self.redactor.value(raw)
+            if redacted is not raw:
+                shown = repr(msgspec.msgpack.decode(redacted))[:200]
+                raise InputHasSecret(workflow.name, field, shown)
 
     async def execute(
         self, run: str, *, workflow: Workflow | None = None, takeover: bool = False
@@ -158,31 +183,35 @@ class Engine:
         Raises RunBusy when a live process has it (unless `takeover`), RunReplaced when another takes
         it over meanwhile, RunEnded, WorkflowError where the workflow cannot be driven on.
         """
-        branch = self.log.branch_of(run)
         row = self.log.run(run)
         if row.status in ENDED:
             raise RunEnded(run, row.status, "resumed")
         if workflow is None:
             workflow = self.load(row.source)
-        self._claim(run, branch, takeover=takeover)
-        execution = Execution(self, branch, workflow)
-        self._executions[run] = execution
+        await self._claim(run, takeover=takeover)
+        return await self._execute(run, row.branch, workflow)
+
+    async def _execute(self, run: str, branch: int, workflow: Workflow) -> Outcome:
+        execution = self._executions[run] = Execution(self, branch, workflow)
         try:
             return await execution.go()
         finally:
             del self._executions[run]
 
-    def _claim(self, run: str, branch: int, *, takeover: bool) -> None:
+    def _claim_event(self) -> RunClaimed:
+        return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
+
+    async def _claim(self, run: str, *, takeover: bool) -> None:
         while True:
-            head, row = self.log.head(branch), self.log.run(run)
+            row = self.log.run(run)
             held = row.owner and (row.owner == self.owner.token or self._alive(row.owner))
             if held and not takeover:
                 raise RunBusy(run, host=row.host, pid=row.pid)
             if row.status in ENDED:
                 raise RunEnded(run, row.status, "resumed")
-            claim = RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
+            claim = [self._claim_event()]
             try:
-                self.log.append(branch, [claim], expected=head, actor=self.actor, time=self.now())
+                await self._write(Batch(row.branch, claim, row.head, self.actor, self.now()))
             except BranchMoved:
                 continue
             if held:
@@ -197,9 +226,8 @@ class Engine:
         try:
             row = self.log.run(run)
         except NoSuchRun:
-            workflow = self.load(request.workflow)
-            self.create(
-                workflow,
+            return await self.start(
+                self.load(request.workflow),
                 request.input,
                 run=run,
                 folder=parent.folder,
@@ -207,7 +235,6 @@ class Engine:
                 parent=parent.run,
                 parent_key=request.key,
             )
-            return await self.execute(run, workflow=workflow)
         if row.status in ENDED:
             return self.outcome(run)
         return await self.execute(run)
@@ -234,42 +261,17 @@ class Engine:
     # --- commits -------------------------------------------------------------------------------
 
     async def commit(self, batch: Batch) -> int:
-        """Append durably; raise BranchMoved. Batches of many runs share one flush.
+        """Append durably and return the new head; raise BranchMoved, LogUnwritable."""
+        return await self._write(batch)
 
-        While nothing else is at work here, the flush happens in this thread: there is nobody to
-        overtake it, and handing it to the writer thread and back costs a third of a flush.
-        """
-        if self._alone():
-            return self.log.append(
-                batch.branch,
-                batch.events,
-                expected=batch.expected,
-                actor=batch.actor,
-                time=batch.time,
-                blobs=batch.blobs,
-            )
-        task = trio.lowlevel.current_task()
+    async def _write(self, item: Batch | NewRun) -> int:
+        return await self._committer.write(item, alone=self._is_alone())
 
-        def done(result: int | Exception) -> None:
-            self._delivered.append((task, result))
-            self._token.run_sync_soon(self._deliver, idempotent=True)
-
-        self.log.submit(batch, done)
-        # Never abandoned: a cancelled commit would land all the same, after we said that it did not.
-        result = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
-        if isinstance(result, Exception):
-            raise result
-        return int(result)
-
-    def _alone(self) -> bool:
+    def _is_alone(self) -> bool:
+        """Whether the only run at work has nothing else at work."""
         if len(self._executions) > 1:
             return False
         return all(execution.is_idle for execution in self._executions.values())
-
-    def _deliver(self) -> None:
-        while self._delivered:
-            task, result = self._delivered.popleft()
-            trio.lowlevel.reschedule(task, Value(result))
 
     # --- other processes -----------------------------------------------------------------------
 

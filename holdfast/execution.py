@@ -29,6 +29,7 @@ from holdfast.eventlog import (
     TimerFired,
     TimerSet,
 )
+from holdfast.plugins import RedactionFailed
 from holdfast.plugins.process import sweep
 from holdfast.reducer import (
     ENDED,
@@ -128,8 +129,9 @@ class Execution:
                     await self._history.release("interrupted", None)
             self._attempts.close()
             self._history.driver.close()
-        if isinstance(problem, WorkflowError):
-            await self._history.release("stopped", failure(problem))
+        if isinstance(problem, WorkflowError | RedactionFailed):
+            built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
+            await self._history.release("stopped", failure(problem, built_in.text))
         if problem is not None:
             raise problem
         return self._outcome()
@@ -174,7 +176,7 @@ class Execution:
     async def _sleep(self) -> bool:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
         alarm = self._alarms.next
-        if not self._attempts.is_busy:
+        if not self._attempts.is_busy and self.is_idle:
             if self._history.is_behind:
                 self._news = True
                 return True
@@ -291,7 +293,8 @@ class Execution:
                 self._answer_child(request)
             case NoteRequest(text=text, data=data):
                 raw = fingerprint.encode(data or None, f"the data of note {text!r}")
-                self._record(Noted(key, text, self._history.pack(raw)))
+                said = self._engine.redactor.text(text)
+                self._record(Noted(key, said, self._history.pack(raw)))
             case CeilingRequest(max=ceiling):
                 self._record(LoopExhausted(key, ceiling))
             case _:
@@ -319,7 +322,14 @@ class Execution:
             case Fail(failure=why):
                 self._record(StepFailed(key, why, history.state.steps[key].attempt))
             case Diverge(recorded=recorded):
-                raise diverged(history.driver, history.state, request, recorded, history.code)
+                raise diverged(
+                    history.driver,
+                    history.state,
+                    request,
+                    recorded,
+                    code=history.code,
+                    redact=history.redactor.value,
+                )
 
     def _start(self, request: StepRequest, number: int, read: bytes, mark: bytes) -> None:
         """Record the intent; the effect begins after the commit, a pure one at once."""
@@ -401,8 +411,10 @@ class Execution:
     # --- the end -------------------------------------------------------------------------------
 
     def _finish_if_ended(self) -> None:
+        """Record the end once nothing is at work: nobody would look for orphans of an ended run."""
         history = self._history
-        if history.driver.ended is not None and history.state.status not in ENDED:
+        over = history.driver.ended is not None and self.is_idle
+        if over and history.state.status not in ENDED:
             self._record(end_of_run(history.driver, history))
 
     def _outcome(self) -> Outcome:

@@ -49,6 +49,7 @@ class History:
         self.now = 0
         self.uncommitted: list[AnyEvent] = []
         self.committed = 0  # offset up to which the log has been taken in
+        self.redactor = engine.redactor
         self._engine = engine
         self._blobs: dict[bytes, bytes] = {}
 
@@ -58,7 +59,8 @@ class History:
         log = self._engine.log
         self.driver = Driver(self.workflow, self.load)
         self.committed = log.head(self.branch)
-        self.state = redrive(self.driver, log.records(self.branch), code=self.code)
+        records, hide = log.records(self.branch), self.redactor.value
+        self.state = redrive(self.driver, records, code=self.code, redact=hide)
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
         self.tick()
@@ -78,8 +80,8 @@ class History:
         return take(self.driver, self.state, event)
 
     def pack(self, raw: bytes) -> Value:
-        """Return a value for an event; a large one is committed as a blob, together with it."""
-        return pack(raw, self._blobs)
+        """Return a value for an event, without secrets; a large one is committed as a blob with it."""
+        return pack(self.redactor.value(raw), self._blobs)
 
     async def commit(self) -> None:
         """Make all that was recorded durable. Raises BranchMoved when the log has news."""

@@ -16,12 +16,13 @@ from holdfast.eventlog import (
     StepSucceeded,
     Value,
 )
-from holdfast.plugins import RateLimited, WorkError
+from holdfast.plugins import RateLimited, RedactionFailed, WorkError
 from holdfast.reducer import Driver, Step, StepRequest, after_failure, fingerprint
 
 from .attempts import Ended
 from .effects import Done, failure, retryable
 from .history import History
+from .redact import Redactor
 
 LONGEST_TRACE = 4000  # characters
 
@@ -42,6 +43,8 @@ def event_of(ended: Ended, history: History) -> AnyEvent:
     transcript = history.pack(msgspec.msgpack.encode(said)) if said else NONE
     try:
         return _success(ended, step, history, transcript)
+    except RedactionFailed:
+        raise  # the failure could not be written either
     except Exception as error:  # noqa: BLE001 - whatever it was, the failure is recorded
         return _failure(ended, request, step, error, history, transcript)
 
@@ -73,12 +76,12 @@ def _failure(
     if isinstance(error, RateLimited):
         patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
         until = error.until or history.now + patience
-        return StepDeferred(step.key, until, str(error), step.attempt)
+        return StepDeferred(step.key, until, history.redactor.text(str(error)), step.attempt)
     known = error if isinstance(error, WorkError) else WorkError("")
     event = after_failure(
         step,
         request.policy,
-        failure(error),
+        failure(error, history.redactor.text),
         now=history.now,
         seconds=round(ended.seconds, 6),
         usage=known.usage,
@@ -95,17 +98,17 @@ def end_of_run(driver: Driver, history: History) -> AnyEvent:
     if ended.status == "cancelled":
         return RunCancelled(history.state.cancelling or "")
     if ended.error is not None:
-        return RunFailed(_run_failure(ended.error))
+        return RunFailed(_run_failure(ended.error, history.redactor))
     raw = fingerprint.encode(ended.value, f"the output of workflow {history.workflow.name!r}")
     return RunSucceeded(history.pack(raw))
 
 
-def _run_failure(error: BaseException) -> Failure:
-    what = failure(error)
+def _run_failure(error: BaseException, redactor: Redactor) -> Failure:
+    what = failure(error, redactor.text)
     inner = getattr(error, "failure", None)
     if isinstance(inner, Failure):
         return Failure(what.code, what.message, inner.code, inner.detail)
     if what.code == "exception":
-        trace = "".join(traceback.format_exception(error))
+        trace = redactor.text("".join(traceback.format_exception(error)))
         return Failure("workflow_error", what.message, what.type, trace[-LONGEST_TRACE:])
     return what

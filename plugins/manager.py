@@ -87,6 +87,11 @@ class Plugins:
     def workflows(self) -> Mapping[str, str]:
         return {name: offer.value for name, offer in self._offered("holdfast_workflows").items()}
 
+    @property
+    def redacts(self) -> bool:
+        """Whether any plugin redacts: else nobody needs to be asked."""
+        return bool(self._redactors)
+
     def redact(self, text: str) -> str:
         """Pass the text through every redactor. A failing one must not let secrets through."""
         for plugin in self._redactors:

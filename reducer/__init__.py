@@ -10,6 +10,7 @@ from .errors import (
     ApprovalDenied,
     BadName,
     ChildFailed,
+    InputHasSecret,
     InputInvalid,
     LoopExhausted,
     NotAWorkflow,
@@ -41,6 +42,7 @@ from .requests import (
 )
 from .results import Decision, ShellResult
 from .run import Run
+from .secrets import SecretRules
 from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
 from .tasks import Cancelled
 from .workflow import Workflow, workflow
@@ -65,6 +67,7 @@ __all__ = [
     "FunctionCall",
     "Gate",
     "Hold",
+    "InputHasSecret",
     "InputInvalid",
     "LoopExhausted",
     "ModelAsk",
@@ -78,6 +81,7 @@ __all__ = [
     "Reuse",
     "Run",
     "RunEnding",
+    "SecretRules",
     "ShellCall",
     "ShellResult",
     "SignalRequest",

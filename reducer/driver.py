@@ -122,8 +122,7 @@ class Driver:
     def _step(self, task: Task, value: Any, error: BaseException | None) -> None:
         self.current = task
         try:
-            step = task.coroutine
-            waiting = step.send(value) if error is None else step.throw(error)
+            waiting = task.coroutine.send(value) if error is None else task.coroutine.throw(error)
             while type(waiting) is not Future:
                 waiting = task.coroutine.throw(not_durable(task.coroutine, waiting))
         except StopIteration as stop:

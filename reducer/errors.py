@@ -4,6 +4,7 @@ HoldfastError
   WorkflowError           the workflow cannot be run as it is; the run itself is unharmed
     NotAWorkflow          the file or name has no workflow, or several
     InputInvalid          the input does not fit the workflow's signature
+    InputHasSecret        the input holds what may not be written to the log
     BadName               a step's name cannot be part of a key
     NotRecordable         a value cannot be written to the log
     NotDurable            the workflow awaited something that is no durable step
@@ -38,6 +39,19 @@ class InputInvalid(WorkflowError):
             f"the input does not fit workflow {workflow!r}: {reason}. It takes: {wanted}"
         )
         self.workflow, self.reason = workflow, reason
+
+
+class InputHasSecret(WorkflowError):
+    code = "input_has_secret"
+    exit_status = 2
+
+    def __init__(self, workflow: str, field: str, shown: str) -> None:
+        super().__init__(
+            f"the input {field!r} of workflow {workflow!r} holds a secret ({shown}), and an input is "
+            "written to the log. Nothing was written. Put the secret into the environment, and let "
+            "the step that needs it read it there."
+        )
+        self.workflow, self.field = workflow, field
 
 
 class BadName(WorkflowError):

@@ -2,7 +2,7 @@
 code still asks for what was recorded."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -37,6 +37,8 @@ from .requests import (
 )
 from .state import State, Step
 
+Redact = Callable[[bytes], bytes]
+
 _ASKED_BY: dict[type, type[Request]] = {
     StepStarted: StepRequest,
     ApprovalRequested: ApprovalRequest,
@@ -48,10 +50,13 @@ _ASKED_BY: dict[type, type[Request]] = {
 }
 
 
-def redrive(driver: Driver, records: Iterable[Record], *, code: bytes) -> State:
+def redrive(
+    driver: Driver, records: Iterable[Record], *, code: bytes, redact: Redact = bytes
+) -> State:
     """Feed a new driver all records of a run, and return the state after them.
 
-    `code` is the digest of the workflow as it is now. Raises WorkflowDiverged at the first record
+    `code` is the digest of the workflow as it is now; `redact` takes secrets out of what a step reads,
+    as was done with what is recorded. Raises WorkflowDiverged at the first record
     that the workflow does not ask for in the same way.
     """
     state = State()
@@ -59,7 +64,7 @@ def redrive(driver: Driver, records: Iterable[Record], *, code: bytes) -> State:
         event = record.event
         wanted = _ASKED_BY.get(type(event))
         if wanted is not None:
-            _check(driver, state, event, wanted, code)
+            _check(driver, state, event, wanted, code, redact)
         state = reduce(state, event, record.time)
         take(driver, state, event)
     return state
@@ -78,7 +83,14 @@ def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
     return []
 
 
-def _check(driver: Driver, state: State, event: object, wanted: type[Request], code: bytes) -> None:
+def _check(
+    driver: Driver,
+    state: State,
+    event: object,
+    wanted: type[Request],
+    code: bytes,
+    redact: Redact,
+) -> None:
     key = str(event.key)  # type: ignore[attr-defined]
     future = driver.pending.get(key)
     request = None if future is None else future.request
@@ -89,7 +101,7 @@ def _check(driver: Driver, state: State, event: object, wanted: type[Request], c
         read = fingerprint.reads(request)
         if fingerprint.fingerprint(request, read) == event.fingerprint:
             return
-        difference = differences(event.kind, driver.load(event.reads), request.kind, read)
+        difference = differences(event.kind, driver.load(event.reads), request.kind, redact(read))
     elif not _same(event, request):
         difference = f"the log has {event!r}, the workflow now asks for {request!r}"
     else:
@@ -131,9 +143,15 @@ def _lines(value: object) -> list[str]:
 
 
 def diverged(
-    driver: Driver, state: State, request: StepRequest, recorded: Step, code: bytes
+    driver: Driver,
+    state: State,
+    request: StepRequest,
+    recorded: Step,
+    *,
+    code: bytes,
+    redact: Redact = bytes,
 ) -> WorkflowDiverged:
     """Return the error for a live request whose record was made of something else."""
-    read = fingerprint.reads(request)
+    read = redact(fingerprint.reads(request))
     difference = differences(recorded.kind, driver.load(recorded.reads), request.kind, read)
     return WorkflowDiverged(state.run, request.key, difference, edited=code != state.code)

@@ -239,8 +239,8 @@ class Run:
         Keyword arguments name their branch; a coroutine of your own without a name takes its
         function's. The first failure cancels the others and is raised.
         """
-        _check_limit(limit)
-        return list(await self._driver.gather("all", self._spawns(coroutines, named), limit))
+        spawns = self._spawns(coroutines, named, limit)
+        return list(await self._driver.gather("all", spawns, limit))
 
     async def race(self, *coroutines: Awaitable[Any], **named: Awaitable[Any]) -> Any:
         """Await several at once until the first ends; cancel the others and return its result."""
@@ -313,13 +313,21 @@ class Run:
         return self._driver.current.scope
 
     def _spawns(
-        self, coroutines: tuple[Awaitable[Any], ...], named: dict[str, Awaitable[Any]]
+        self,
+        coroutines: tuple[Awaitable[Any], ...],
+        named: dict[str, Awaitable[Any]],
+        limit: int | None = None,
     ) -> list[Spawn]:
-        parent = self._scope()
-        return [
-            *(_spawn(awaitable, "", parent) for awaitable in coroutines),
-            *(_spawn(awaitable, name, parent) for name, awaitable in named.items()),
-        ]
+        given = [*(("", each) for each in coroutines), *named.items()]
+        try:
+            _check_limit(limit)
+            parent = self._scope()
+            return [_spawn(awaitable, name, parent) for name, awaitable in given]
+        except WorkflowError:
+            for _, awaitable in given:
+                if isinstance(awaitable, Coroutine):
+                    awaitable.close()  # else Python warns that nobody awaited it
+            raise
 
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -92,7 +92,7 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     error: Failure | None = None
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """A run after `offset` events.
 
     `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
+from holdfast.reducer import SecretRules
+
 from ..errors import Crashed, NotLoggedIn, PluginError, RateLimited, Refused, WorkError
 
 RETRYABLE = {408, 409, 425}
@@ -19,8 +21,6 @@ NO_MONEY = re.compile(r"insufficient_quota|exceeded your current quota", re.IGNO
 NO_PROVIDER = re.compile(r"LLM Provider NOT provided")
 PREFIX = re.compile(r"^(litellm\.)?\w+(Error|Exception|Timeout)(:\s+|\s+-\s+)")
 SUFFIX = re.compile(r"\.? Handle with `litellm\.\w+`\.?$")
-SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-SECRET_TEXT = re.compile(r"\bsk-[\w-]{8,}|(?<=Bearer )[\w.~+/=-]{8,}|(?<=[?&]key=)[\w-]{8,}")
 LONGEST = 2000
 
 
@@ -29,7 +29,7 @@ def explain(error: Exception, model: str, params: Mapping[str, Any]) -> WorkErro
     if isinstance(error, ModuleNotFoundError):
         return missing_package(error.name or str(error))
     raw = str(error)
-    said = without_secrets(provider_text(raw), params)
+    said = without_secrets(provider_text(raw), params)[:LONGEST]
     status = status_of(error)
     detail = f"{type(error).__name__} {status or ''}".strip()
     if NO_PROVIDER.search(raw):
@@ -93,20 +93,12 @@ def provider_text(text: str) -> str:
         told = None
     inner = cast(dict[str, Any], told).get("error") if isinstance(told, dict) else None
     message = cast(dict[str, Any], inner).get("message") if isinstance(inner, dict) else inner
-    return (message if isinstance(message, str) else text).strip().rstrip(".")[:LONGEST]
+    return (message if isinstance(message, str) else text).strip().rstrip(".")
 
 
 def without_secrets(text: str, params: Mapping[str, Any]) -> str:
     """Blot out the call's own secrets, those of the environment, and what looks like one."""
-    named = [*os.environ.items(), *params.items()]
-    secrets = {
-        value
-        for name, value in named
-        if isinstance(value, str) and len(value) >= 8 and SECRET_NAME.search(name)
-    }
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "[secret]")
-    return SECRET_TEXT.sub("[secret]", text)
+    return SecretRules([*os.environ.items(), *params.items()]).text(text)
 
 
 def retry_at(error: Exception, *, now_ns: int) -> int:

@@ -315,3 +315,25 @@ async def test_cancel_reaches_children(lab: Lab, autojump_clock: object) -> None
 
     assert outcome.status == "cancelled"
     assert lab.state("r/child").status == "cancelled"
+
+
+async def test_a_parent_ends_only_after_the_clean_up_of_its_children(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def child(run: Run) -> None:
+        try:
+            await run.step("long", trio.sleep, 1000)
+        finally:
+            await run.step("tidy", trio.sleep, 10)
+
+    @workflow
+    async def outer(run: Run) -> None:
+        await run.race(run.sleep(5), run.child(child))
+
+    lab.workflows[child.reference] = child
+
+    assert (await lab.run(outer)).status == "succeeded"
+
+    assert lab.state("r/child").status == "cancelled"
+    assert [e.key for e in lab.events("r/child", kind=StepSucceeded)] == ["tidy"]

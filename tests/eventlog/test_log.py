@@ -21,6 +21,7 @@ from holdfast.eventlog import (
     LogClosed,
     LogDamaged,
     LogOpenTwice,
+    NewRun,
     NoSuchBranch,
     NoSuchOffset,
     NoSuchRun,
@@ -206,6 +207,27 @@ def test_a_run_id_that_cannot_be_a_key_is_refused(log: Log, run: str) -> None:
         begin(log, run)
     with pytest.raises(NoSuchRun):
         log.run(run)
+
+
+def test_runs_made_together_share_a_commit_and_are_refused_one_by_one(log: Log) -> None:
+    log.create_run("old", notes("a"), actor="e", time=1)
+    names = ["one", "old", "", "two", "one"]
+    before = log.commits
+
+    made = log.write_each([NewRun(name, notes(name), "e", 2) for name in names])
+
+    assert [type(result) for result in made] == [int, RunExists, BadRunName, int, RunExists]
+    assert log.commits == before + 1
+    assert [row.run for row in log.runs()] == ["two", "one", "old"]
+    assert [record.event for record in log.records(log.branch_of("two"))] == notes("two")
+    assert verify(log).ok
+
+
+def test_making_no_run_writes_nothing(log: Log) -> None:
+    before = log.commits
+
+    assert log.write_each([]) == []
+    assert log.commits == before
 
 
 def test_unknown_runs_and_branches_are_named(log: Log) -> None:

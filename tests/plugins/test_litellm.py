@@ -217,7 +217,7 @@ async def test_keys_in_the_environment_are_blotted_out(
 
     error = await failure(Refused, server, OPENAI)
 
-    assert "[secret] and [secret]" in str(error)
+    assert "[redacted:SOME_OTHER_TOKEN] and [redacted]" in str(error)
 
 
 @pytest.mark.parametrize(("model", "name"), [(OPENAI, "OPENAI"), (ANTHROPIC, "ANTHROPIC")])

@@ -11,7 +11,7 @@ from tests.support.player import Player, work
 
 @workflow
 async def leaf(run: Run, word: str = "w") -> str:
-    return await run.step("leaf", work, word)
+    return str(await run.step("leaf", work, word))
 
 
 def keys(made: Workflow, answers: dict[str, Any] | None = None) -> list[str]:
@@ -141,7 +141,7 @@ def test_a_loop_that_reached_its_ceiling_tells_the_last_results() -> None:
 
 def test_a_loop_may_stop_at_its_ceiling() -> None:
     @workflow
-    async def calm(run: Run) -> str:
+    async def calm(run: Run) -> Any:
         async for _ in run.loop("try", max=2, on_exhausted="stop"):
             await run.step("do", work)
         return await run.step("after", work)

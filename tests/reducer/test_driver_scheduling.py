@@ -11,7 +11,7 @@ from tests.support.player import Player, work
 
 
 @workflow
-async def fan(run: Run, limit: int | None = None) -> list[str]:
+async def fan(run: Run, limit: int | None = None) -> Any:
     names = ["a", "b", "c"]
     return await run.parallel(*(run.step(name, work) for name in names), limit=limit)
 
@@ -60,7 +60,7 @@ def test_the_first_failure_cancels_the_siblings_and_is_raised() -> None:
 
 def test_map_limits_and_fails_as_parallel_does() -> None:
     @workflow
-    async def each(run: Run) -> list[int]:
+    async def each(run: Run) -> Any:
         return await run.map(lambda item: run.step("do", work, item), "xyz", limit=1)
 
     player = Player(each)
@@ -80,7 +80,7 @@ def test_what_a_mapped_function_raises_is_raised_by_map_also_after_the_limit() -
         return run.step("do", work)
 
     @workflow
-    async def each(run: Run) -> str:
+    async def each(run: Run) -> Any:
         try:
             await run.map(lambda item: broken(run, item), "xy", limit=1)
         except ValueError as error:
@@ -92,7 +92,7 @@ def test_what_a_mapped_function_raises_is_raised_by_map_also_after_the_limit() -
 
 def test_the_first_to_end_wins_and_the_losers_are_cancelled() -> None:
     @workflow
-    async def contest(run: Run) -> str:
+    async def contest(run: Run) -> Any:
         return await run.race(
             run.step("a", work), run.approve("b"), run.wait("c"), run.sleep(9, "d")
         )
@@ -109,7 +109,7 @@ def test_the_first_to_end_wins_and_the_losers_are_cancelled() -> None:
 
 def test_a_race_is_lost_by_all_when_the_first_to_end_fails() -> None:
     @workflow
-    async def contest(run: Run) -> str:
+    async def contest(run: Run) -> Any:
         return await run.race(a=run.step("do", work), b=run.step("do", work))
 
     player = Player(contest).fail("b/do", "fell")
@@ -133,7 +133,7 @@ def test_what_was_asked_and_is_unwanted_at_once_is_never_asked_for() -> None:
         raise ValueError("at once")
 
     @workflow
-    async def hasty(run: Run) -> str:
+    async def hasty(run: Run) -> Any:
         await run.step("before", work)
         try:
             await run.parallel(run.step("a", work), stumble())
@@ -161,7 +161,7 @@ def test_a_task_that_was_about_to_go_on_is_cancelled_once() -> None:
         raise ValueError("at once")
 
     @workflow
-    async def hasty(run: Run) -> str:
+    async def hasty(run: Run) -> Any:
         try:
             await run.parallel(empty(run), stumble())
         except ValueError:
@@ -191,7 +191,7 @@ def test_cancel_reaches_the_innermost_of_nested_groups() -> None:
 
 
 @workflow
-async def careful(run: Run) -> str:
+async def careful(run: Run) -> Any:
     try:
         await run.step("work", work)
     finally:
@@ -226,7 +226,7 @@ def test_a_cancel_arrives_although_a_failure_was_being_cleaned_up() -> None:
             await run.step("sweep", work)
 
     @workflow
-    async def stubborn(run: Run) -> str:
+    async def stubborn(run: Run) -> Any:
         try:
             await run.parallel(tidy=tidy(run), other=run.step("fails", work))
         except StepFailed:
@@ -257,7 +257,7 @@ def test_the_time_of_the_cancel_counts_in_what_follows_it() -> None:
 
 def test_a_workflow_may_catch_what_failed_and_go_on() -> None:
     @workflow
-    async def resilient(run: Run) -> str:
+    async def resilient(run: Run) -> Any:
         try:
             await run.step("risky", work)
         except StepFailed as error:
@@ -283,7 +283,7 @@ def test_closing_a_driver_leaves_no_coroutine_behind() -> None:
         try:
             await run.map(lambda item: tidy(run, item), "abc", limit=2)
         finally:
-            await run.parallel(run.step("last", work))
+            await run.parallel(run.step("last", work), tidy(run, "z"))
 
     player = Player(nested)
     asked = list(player.keys)

@@ -34,8 +34,17 @@ def test_a_duration_is_read(written: Any, seconds: float) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        *("", "soon", "10", "10 parsecs", "1h30", "-5s"),
-        *(-1, -0.1, float("nan"), float("inf"), 10**12),
+        "",
+        "soon",
+        "10",
+        "10 parsecs",
+        "1h30",
+        "-5s",
+        -1,
+        -0.1,
+        float("nan"),
+        float("inf"),
+        10**12,
         datetime.timedelta(seconds=-1),
     ],
 )

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from holdfast import Run, ShellResult, Workflow, workflow
+from holdfast import Run, Workflow, workflow
 from holdfast.reducer import WorkflowDiverged
 from tests.support.player import Player, work
 
 
 def original() -> Workflow:
     @workflow
-    async def flow(run: Run) -> ShellResult:
+    async def flow(run: Run) -> Any:
         """Ask twice."""
         plan = await run.agent("plan", "Plan it.\nBe brief.", agent="codex")
         await run.approve("go", subject=plan)
@@ -25,7 +25,7 @@ def original() -> Workflow:
 
 def commented() -> Workflow:
     @workflow
-    async def flow(run: Run) -> ShellResult:
+    async def flow(run: Run) -> Any:
         """Ask two times, as the specification wants it."""
         # the plan comes first
         plan = await run.agent("plan", "Plan it.\nBe brief.", agent="codex")
@@ -40,7 +40,7 @@ def commented() -> Workflow:
 
 def other_prompt() -> Workflow:
     @workflow
-    async def flow(run: Run) -> str:
+    async def flow(run: Run) -> Any:
         return await run.agent("plan", "Plan it.\nBe thorough.", agent="codex")
 
     return flow
@@ -48,7 +48,7 @@ def other_prompt() -> Workflow:
 
 def other_agent() -> Workflow:
     @workflow
-    async def flow(run: Run) -> str:
+    async def flow(run: Run) -> Any:
         return await run.agent("plan", "Plan it.\nBe brief.", agent="pi")
 
     return flow
@@ -64,7 +64,7 @@ def other_kind() -> Workflow:
 
 def other_output() -> Workflow:
     @workflow
-    async def flow(run: Run) -> list[str]:
+    async def flow(run: Run) -> Any:
         return await run.agent("plan", "Plan it.\nBe brief.", agent="codex", output=list[str])
 
     return flow
@@ -72,7 +72,7 @@ def other_output() -> Workflow:
 
 def other_order() -> Workflow:
     @workflow
-    async def flow(run: Run) -> str:
+    async def flow(run: Run) -> Any:
         await run.approve("go")
         return await run.agent("plan", "Plan it.\nBe brief.", agent="codex")
 
@@ -81,7 +81,7 @@ def other_order() -> Workflow:
 
 def without_gate() -> Workflow:
     @workflow
-    async def flow(run: Run) -> str:
+    async def flow(run: Run) -> Any:
         await run.agent("plan", "Plan it.\nBe brief.", agent="codex")
         return await run.wait("ready")
 

@@ -81,51 +81,63 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [],
         RunStarted("r", "w", "s", b"c", raw(1), b"x", "f", "p", "pk"),
-        dict(run="r", workflow="w", source="s", code=b"c", input=raw(1), seed=b"x", folder="f")
-        | dict(parent="p", parent_key="pk", started=100),
+        {
+            "run": "r",
+            "workflow": "w",
+            "source": "s",
+            "code": b"c",
+            "input": raw(1),
+            "seed": b"x",
+            "folder": "f",
+        }
+        | {"parent": "p", "parent_key": "pk", "started": 100},
     ),
-    ([], RunClaimed("o"), dict(owner="o")),
+    ([], RunClaimed("o"), {"owner": "o"}),
     (
         [RunClaimed("o"), RunReleased("o", "waiting", ["k"])],
         RunClaimed("p"),
-        dict(owner="p", status="running", waiting=()),
+        {"owner": "p", "status": "running", "waiting": ()},
     ),
-    ([RunFailed(WHY)], RunClaimed("o"), dict(owner="o", status="running", error=None)),
+    ([RunFailed(WHY)], RunClaimed("o"), {"owner": "o", "status": "running", "error": None}),
     (
         [RunClaimed("o")],
         RunReleased("o", "waiting", ["k"]),
-        dict(owner="", status="waiting", waiting=("k",)),
+        {"owner": "", "status": "waiting", "waiting": ("k",)},
     ),
-    ([RunClaimed("o")], RunReleased("o", "stopped", [], WHY), dict(owner="", error=WHY)),
-    ([RunClaimed("o")], RunReleased("other", "waiting"), dict(owner="", status="waiting")),
+    ([RunClaimed("o")], RunReleased("o", "stopped", [], WHY), {"owner": "", "error": WHY}),
+    ([RunClaimed("o")], RunReleased("other", "waiting"), {"owner": "", "status": "waiting"}),
     (
         [RunClaimed("o")],
         RunSucceeded(raw(7)),
-        dict(status="succeeded", output=raw(7), owner=""),
+        {"status": "succeeded", "output": raw(7), "owner": ""},
     ),
-    ([RunClaimed("o")], RunFailed(WHY), dict(status="failed", error=WHY, owner="")),
-    ([], CancelRequested("enough"), dict(cancelling="enough")),
-    ([RunClaimed("o")], RunCancelled(), dict(status="cancelled", owner="")),
-    ([], UnknownEvent("new.thing", raw({})), dict(unknown=1)),
-    ([], TimerSet("k", 9), dict(timers=PMap({"k": Timer("k", 9)}))),
-    ([TimerSet("k", 9)], TimerFired("k"), dict(timers=PMap[Timer](), resolved=("k",))),
-    ([], SignalAwaited("k", "s"), dict(waits=PMap({"k": Wait("k", "s", 100)}))),
-    ([], SignalReceived("s", raw(1)), dict(signals=PMap({"s": (raw(1),)}))),
+    ([RunClaimed("o")], RunFailed(WHY), {"status": "failed", "error": WHY, "owner": ""}),
+    ([], CancelRequested("enough"), {"cancelling": "enough"}),
+    ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
+    ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
+    ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
+    ([TimerSet("k", 9)], TimerFired("k"), {"timers": PMap[Timer](), "resolved": ("k",)}),
+    ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
+    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (raw(1),)})}),
     (
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
-        dict(waits=PMap({"l": Wait("l", "s", 101)}), received=PMap({"k": raw(1)}), resolved=("k",)),
+        {
+            "waits": PMap({"l": Wait("l", "s", 101)}),
+            "received": PMap({"k": raw(1)}),
+            "resolved": ("k",),
+        },
     ),
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
         SignalAwaited("k", "s"),
-        dict(signals=PMap({"s": (raw(2),)}), received=PMap({"k": raw(1)}), resolved=("k",)),
+        {"signals": PMap({"s": (raw(2),)}), "received": PMap({"k": raw(1)}), "resolved": ("k",)},
     ),
     (
         [],
         ApprovalRequested("k", raw("it"), b"d", ["anna"], 2, 50, "return"),
-        dict(
-            gates=gate(
+        {
+            "gates": gate(
                 subject=raw("it"),
                 digest=b"d",
                 by=("anna",),
@@ -133,17 +145,17 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
                 expires_at=50,
                 on_deny="return",
             )
-        ),
+        },
     ),
     (
         [ASKED],
         ApprovalDecided("k", True, "anna"),
-        dict(gates=gate(votes=(ANNA,), decision=ANNA), resolved=("k",)),
+        {"gates": gate(votes=(ANNA,), decision=ANNA), "resolved": ("k",)},
     ),
     (
         [ApprovalRequested("k", count=2)],
         ApprovalDecided("k", True, "anna"),
-        dict(gates=gate(count=2, votes=(ANNA,))),
+        {"gates": gate(count=2, votes=(ANNA,))},
     ),
     ([ASKED, ApprovalDecided("k", True, "anna")], ApprovalDecided("k", False, "bert"), {}),
     (
@@ -156,28 +168,28 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [],
         ChildStarted("k", "r/k", b"m"),
-        dict(children=PMap({"k": Child("k", "r/k", b"m")})),
+        {"children": PMap({"k": Child("k", "r/k", b"m")})},
     ),
     (
         [ChildStarted("k", "r/k")],
         ChildFinished("k", "r/k", "succeeded", raw(1)),
-        dict(children=PMap({"k": Child("k", "r/k", b"", "succeeded", raw(1))}), resolved=("k",)),
+        {"children": PMap({"k": Child("k", "r/k", b"", "succeeded", raw(1))}), "resolved": ("k",)},
     ),
-    ([STARTED], LoopExhausted("l", 3), dict(passed=PMap({"l": 1}), resolved=("l",))),
-    ([STARTED], Noted("n", "seen"), dict(passed=PMap({"n": 1}), resolved=("n",))),
+    ([STARTED], LoopExhausted("l", 3), {"passed": PMap({"l": 1}), "resolved": ("l",)}),
+    ([STARTED], Noted("n", "seen"), {"passed": PMap({"n": 1}), "resolved": ("n",)}),
     ([], StepSucceeded("k", raw(1), usage=USED), {}),
     ([], AttemptFailed("k", WHY, usage=USED), {}),
     ([], StepFailed("k", WHY, usage=USED), {}),
     ([], StepDeferred("k", 9), {}),
     ([], SessionOpened("k", "s"), {}),
     ([], StepCancelled("k"), {}),
-    ([TimerSet("k", 9)], StepCancelled("k"), dict(timers=PMap[Timer]())),
-    ([SignalAwaited("k", "s")], StepCancelled("k"), dict(waits=PMap[Wait]())),
-    ([ASKED], StepCancelled("k"), dict(gates=PMap[Gate]())),
+    ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
+    ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap[Wait]()}),
+    ([ASKED], StepCancelled("k"), {"gates": PMap[Gate]()}),
     (
         [ChildStarted("k", "r/k", b"m")],
         StepCancelled("k"),
-        dict(children=PMap({"k": Child("k", "r/k", b"m", "cancelled")})),
+        {"children": PMap({"k": Child("k", "r/k", b"m", "cancelled")})},
     ),
 ]
 
@@ -188,7 +200,7 @@ def test_an_event_changes_this_and_nothing_else(
 ) -> None:
     old = after(*before)
     time = 100 + len(before)
-    expected = fields(old) | dict(offset=len(before) + 1, now=time, resolved=()) | changes
+    expected = fields(old) | {"offset": len(before) + 1, "now": time, "resolved": ()} | changes
 
     assert fields(reduce(old, event, time)) == expected
 
@@ -198,31 +210,45 @@ FAILED_ONCE = AttemptFailed("k", WHY, 1, 500, 1.5, USED, "s1", raw("t1"))
 STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
     (
         [StepSucceeded("k", raw(7), 1, 1.5, USED, "s", raw("t"), b"tree")],
-        dict(status="succeeded", result=raw(7), finished=101, seconds=1.5, usage=USED, session="s")
-        | dict(transcript=raw("t"), snapshot=b"tree"),
+        {
+            "status": "succeeded",
+            "result": raw(7),
+            "finished": 101,
+            "seconds": 1.5,
+            "usage": USED,
+            "session": "s",
+        }
+        | {"transcript": raw("t"), "snapshot": b"tree"},
     ),
     (
         [FAILED_ONCE],
-        dict(status="retrying", failures=1, error=WHY, not_before=500, seconds=1.5, usage=USED)
-        | dict(session="s1", transcript=raw("t1")),
+        {
+            "status": "retrying",
+            "failures": 1,
+            "error": WHY,
+            "not_before": 500,
+            "seconds": 1.5,
+            "usage": USED,
+        }
+        | {"session": "s1", "transcript": raw("t1")},
     ),
     (
         [FAILED_ONCE, msgspec.structs.replace(STARTED, attempt=2), StepSucceeded("k", usage=USED)],
-        dict(status="succeeded", attempt=2, failures=1, finished=103, session="s1")
-        | dict(usage=Usage(2, 4, 6, 1.0)),
+        {"status": "succeeded", "attempt": 2, "failures": 1, "finished": 103, "session": "s1"}
+        | {"usage": Usage(2, 4, 6, 1.0)},
     ),
     (
         [StepFailed("k", WHY, 1, 2.5)],
-        dict(status="failed", failures=1, error=WHY, finished=101, seconds=2.5),
+        {"status": "failed", "failures": 1, "error": WHY, "finished": 101, "seconds": 2.5},
     ),
-    ([StepDeferred("k", 900)], dict(status="deferred", not_before=900)),
+    ([StepDeferred("k", 900)], {"status": "deferred", "not_before": 900}),
     (
         [StepDeferred("k", 900), msgspec.structs.replace(STARTED, attempt=2)],
-        dict(attempt=2),
+        {"attempt": 2},
     ),
-    ([SessionOpened("k", "s")], dict(session="s")),
-    ([StepCancelled("k")], dict(status="cancelled", finished=101)),
-    ([DoubtRaised("k")], dict(status="doubt")),
+    ([SessionOpened("k", "s")], {"session": "s"}),
+    ([StepCancelled("k")], {"status": "cancelled", "finished": 101}),
+    ([DoubtRaised("k")], {"status": "doubt"}),
 ]
 
 

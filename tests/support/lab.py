@@ -1,5 +1,6 @@
 """An engine on a real log with a virtual clock, for tests of what runs do."""
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 import trio
 
+from holdfast.commits import Committer
 from holdfast.engine import Engine
 from holdfast.eventlog import AnyEvent, Batch, Log
 from holdfast.execution import Outcome
@@ -29,7 +31,11 @@ class Crash(BaseException):
 class VirtualEngine(Engine):
     """Commits in its own thread: virtual time would pass while another thread works."""
 
-    def _alone(self) -> bool:
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._committer = Committer(self.log, slow_s=math.inf)
+
+    def _is_alone(self) -> bool:
         return True
 
 
