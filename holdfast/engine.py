@@ -136,9 +136,7 @@ class Engine:
             new.run, new.events, actor=new.actor, time=new.time, blobs=new.blobs
         )
 
-    async def start(
-        self, workflow: Workflow, input: Mapping[str, Any], **about: str
-    ) -> Outcome:
+    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
         new = self._new_run(workflow, input, about)
         claimed = msgspec.structs.replace(new, events=[*new.events, self._claim_event()])
