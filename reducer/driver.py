@@ -133,7 +133,7 @@ class Driver:
             if (refused := without_loop(raised)) is not None:
                 raise refused from raised
             self._finish(task, None, raised)
-        except (Exception, Cancelled) as raised:
+        except (Exception, Cancelled) as raised:  # noqa: BLE001 - a workflow may raise anything: it ends the run
             self._finish(task, None, raised)
         else:
             self._wait(task, waiting)
