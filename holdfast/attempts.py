@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import ChildFinished, Event, SessionOpened
+from holdfast.eventlog import ChildFinished, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -52,7 +52,7 @@ class Ended(msgspec.Struct, frozen=True):
 
     attempt: Attempt
     seconds: float
-    done: Done | Event | None
+    done: Done | ChildFinished | None
     error: Exception | None
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from holdfast.eventlog import (
     NONE,
+    ChildFinished,
     Event,
     Failure,
     RunCancelled,
@@ -32,8 +33,9 @@ def event_of(ended: Ended, history: History) -> Event:
     Raises what kept a child run from being executed.
     """
     request = ended.attempt.request
-    if isinstance(ended.done, Event):
-        return ended.done
+    if isinstance(ended.done, ChildFinished):
+        output = history.pack(bytes(ended.done.output))
+        return msgspec.structs.replace(ended.done, output=output)
     if not isinstance(request, StepRequest):
         assert ended.error is not None, "a child without an end could not be executed"
         raise ended.error
