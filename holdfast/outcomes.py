@@ -34,7 +34,8 @@ def event_of(ended: Ended, history: History) -> AnyEvent:
     """
     request = ended.attempt.request
     if isinstance(ended.done, ChildFinished):
-        return ended.done
+        output = history.pack(bytes(ended.done.output))
+        return msgspec.structs.replace(ended.done, output=output)
     if not isinstance(request, StepRequest):
         assert ended.error is not None, "a child without an end could not be executed"
         raise ended.error

@@ -7,7 +7,7 @@ import trio
 
 from holdfast import ApprovalDenied, ChildFailed, Run, workflow
 from holdfast.errors import GateAmbiguous, NoSuchGate, NotAllowed, RunEnded
-from holdfast.eventlog import ApprovalDecided, RunReleased, StepSucceeded, TimerFired
+from holdfast.eventlog import ApprovalDecided, ChildFinished, RunReleased, StepSucceeded, TimerFired
 from holdfast.runs import request_cancel, send_signal
 from tests.support.lab import Counter, Lab
 
@@ -239,6 +239,22 @@ async def test_a_child_is_a_run_of_its_own(lab: Lab, autojump_clock: object) -> 
     assert second.waiting == ("bad",)
     assert third.output == [9, "ValueError: negative"]
     assert lab.state("r/inner").parent == "r"
+
+
+async def test_a_childs_large_output_is_kept_once(lab: Lab, autojump_clock: object) -> None:
+    @workflow
+    async def wordy(run: Run) -> str:
+        return "word " * 10_000
+
+    @workflow
+    async def outer(run: Run) -> int:
+        return len(await run.child(wordy))
+
+    lab.workflows[wordy.reference] = wordy
+
+    assert (await lab.run(outer)).output == 50_000
+    finished = lab.events(kind=ChildFinished)[0]
+    assert len(bytes(finished.output)) < 100
 
 
 async def test_a_child_goes_on_while_its_parent_is_at_work(
