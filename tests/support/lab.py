@@ -10,7 +10,7 @@ import trio
 
 from holdfast.commits import Committer
 from holdfast.engine import Engine
-from holdfast.eventlog import AnyEvent, Batch, Log
+from holdfast.eventlog import Batch, Log
 from holdfast.execution import Outcome
 from holdfast.plugins import Plugins
 from holdfast.reducer import State, Workflow
@@ -117,7 +117,7 @@ class Lab:
     def state(self, run: str = "r") -> State:
         return read_state(self.log, self.log.branch_of(run))
 
-    def events(self, run: str = "r", kind: type[Any] | None = None) -> list[AnyEvent]:
+    def events(self, run: str = "r", kind: type[Any] | None = None) -> list[Any]:
         records = self.log.records(self.log.branch_of(run))
         return [r.event for r in records if kind is None or isinstance(r.event, kind)]
 
