@@ -1,6 +1,6 @@
 """An engine on a log, and the workflows whose steps do nothing."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ WORKFLOWS = {item.reference: item for item in (sequence, fanout)}
 
 
 @asynccontextmanager
-async def engine_on(log: Log, workflows: Iterable[Workflow] = ()) -> AsyncIterator[Engine]:
+async def engine_on(log: Log, workflows: Iterable[Workflow] = ()) -> AsyncGenerator[Engine]:
     """Open an engine as a program of its own would have it."""
     known = WORKFLOWS | {item.reference: item for item in workflows}
     plugins = Plugins.load(installed=False)

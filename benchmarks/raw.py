@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
@@ -26,7 +26,7 @@ def commits(folder: Path, *, count: int, each: int) -> dict[str, float]:
 
 
 @contextmanager
-def appender(folder: Path) -> Iterator[Callable[[int, int], float]]:
+def appender(folder: Path) -> Generator[Callable[[int, int], float]]:
     """Open LMDB for a function that writes `count` events, `each` a commit, and tells the seconds."""
     event, written = os.urandom(EVENT_BYTES), 0
     with _opened(folder) as (env, db):
@@ -68,7 +68,7 @@ def size(folder: Path, *, count: int) -> dict[str, float]:
 
 
 @contextmanager
-def _opened(folder: Path) -> "Iterator[tuple[lmdb.Environment, lmdb._Database]]":
+def _opened(folder: Path) -> "Generator[tuple[lmdb.Environment, lmdb._Database]]":
     env = lmdb.Environment(str(folder), map_size=1 << 36, max_dbs=4, max_spare_txns=0)
     try:
         db = env.open_db(b"events")

@@ -14,7 +14,7 @@ from .draft import Batch, Begun, Draft, Edge, NewRun, Prepared, prepare
 from .errors import BadRunName, BranchMoved, LogError, NoSuchOffset, NoSuchRun, RunExists
 from .events import Event, Record, UnknownEvent
 from .group import Done, Writer
-from .projection import RunRow, first_row
+from .projection import first_row
 from .readable import ReadableLog
 from .rebuild import is_outdated, rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn

@@ -9,18 +9,19 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import msgspec
 import trio
 
 from holdfast.eventlog import (
+    AnyEvent,
     Batch,
     BranchMoved,
     Doorbell,
-    Event,
     Log,
     NewRun,
     NoSuchRun,
@@ -55,7 +56,7 @@ LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commi
 class Watcher(Protocol):
     """Sees a run live: what was committed, and what agents say in between."""
 
-    def events(self, state: State, events: Sequence[Event]) -> None: ...
+    def events(self, state: State, events: Sequence[AnyEvent]) -> None: ...
 
     def progress(self, run: str, key: str, progress: Progress) -> None: ...
 
@@ -93,15 +94,21 @@ class Engine:
         self._committer = Committer(log)
         self.limits.freed = self._wake_all
 
-    async def __aenter__(self) -> "Engine":
+    async def __aenter__(self) -> Self:
         self._service = self._serve()
-        return await self._service.__aenter__()
+        await self._service.__aenter__()
+        return self
 
-    async def __aexit__(self, *exc_info: object) -> bool | None:
-        return await self._service.__aexit__(*exc_info)
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._service.__aexit__(kind, error, trace)
 
     @asynccontextmanager
-    async def _serve(self) -> AsyncIterator["Engine"]:
+    async def _serve(self) -> AsyncGenerator[None]:
         """Own a claim's lock, and listen for other processes, as long as the engine is open."""
         problem: Exception | None = None
         self.owner = Owner.acquire(self.log.path)
@@ -112,8 +119,8 @@ class Engine:
                     nursery.start_soon(self._listen, bell)
                     nursery.start_soon(self._look_again)
                     try:
-                        yield self
-                    except Exception as error:  # not to be wrapped into the nursery's group
+                        yield
+                    except Exception as error:  # noqa: BLE001 - raised below, outside of the nursery
                         problem = error
                     finally:
                         self._committer.close()

@@ -12,12 +12,12 @@ import msgspec
 import trio
 
 from holdfast.eventlog import (
+    AnyEvent,
     ApprovalDecided,
     ApprovalRequested,
     BranchMoved,
     ChildStarted,
     DoubtRaised,
-    Event,
     Failure,
     LoopExhausted,
     Noted,
@@ -234,7 +234,7 @@ class Execution:
 
     # --- deciding ------------------------------------------------------------------------------
 
-    def _record(self, event: Event) -> None:
+    def _record(self, event: AnyEvent) -> None:
         """Take an event in, and see to what is asked for then."""
         self._consider(self._history.record(event))
 

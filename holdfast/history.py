@@ -9,7 +9,6 @@ from holdfast.eventlog import (
     AnyEvent,
     Batch,
     BranchMoved,
-    Event,
     Failure,
     RunClaimed,
     RunReleased,
@@ -29,6 +28,7 @@ from holdfast.reducer import (
     take,
 )
 
+from .audience import Audience
 from .errors import RunReplaced, RunTooNew
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class History:
         self.state = State()
         self.driver = Driver(workflow, self.load)
         self.now = 0
-        self.uncommitted: list[Event] = []
+        self.uncommitted: list[AnyEvent] = []
         self.committed = 0  # offset up to which the log has been taken in
         self.redactor = engine.redactor
+        self._audience = Audience(engine.log, branch, engine.plugins)
         self._engine = engine
         self._blobs: dict[bytes, bytes] = {}
 
@@ -60,7 +61,7 @@ class History:
         log = self._engine.log
         self.driver = Driver(self.workflow, self.load)
         self.committed = log.head(self.branch)
-        records, hide = log.records(self.branch), self.redactor.value
+        records, hide = self._audience.begin(log.records(self.branch)), self.redactor.value
         self.state = redrive(self.driver, records, code=self.code, redact=hide)
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
@@ -74,7 +75,7 @@ class History:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def record(self, event: Event) -> list[Request]:
+    def record(self, event: AnyEvent) -> list[Request]:
         """Take an event in, to be committed with the next ones; return what is asked for then."""
         self.uncommitted.append(event)
         self.state = reduce(self.state, event, self.now)
@@ -89,6 +90,7 @@ class History:
         events = self.uncommitted
         self.committed = await self._engine.commit(self._batch(events))
         self.forget()
+        self._audience.show(self.committed)
         if self._engine.watcher is not None:
             self._engine.watcher.events(self.state, events)
 
@@ -98,15 +100,16 @@ class History:
             return
         released = RunReleased(self._engine.owner.token, reason, [], why)
         try:
-            await self._engine.commit(self._batch([*self.uncommitted, released]))
+            head = await self._engine.commit(self._batch([*self.uncommitted, released]))
         except BranchMoved:
             return  # what came in between stands; ours is done again on resume
+        self._audience.show(head)
 
     def forget(self) -> None:
         """Forget what is not committed."""
         self.uncommitted, self._blobs = [], {}
 
-    def _batch(self, events: list[Event]) -> Batch:
+    def _batch(self, events: list[AnyEvent]) -> Batch:
         actor = self._engine.actor
         return Batch(self.branch, events, self.committed, actor, self.now, self._blobs)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import importlib.util
 import linecache
 import sys
 import traceback
@@ -110,7 +109,7 @@ def _load(path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)  # a workflow may import its neighbours
     try:
-        exec(compile(source, str(full), "exec"), vars(module))
+        exec(compile(source, str(full), "exec"), vars(module))  # noqa: S102 - this is importing
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error

@@ -6,8 +6,8 @@ import msgspec
 
 from holdfast.eventlog import (
     NONE,
+    AnyEvent,
     ChildFinished,
-    Event,
     Failure,
     RunCancelled,
     RunFailed,
@@ -27,7 +27,7 @@ from .redact import Redactor
 LONGEST_TRACE = 4000  # characters
 
 
-def event_of(ended: Ended, history: History) -> Event:
+def event_of(ended: Ended, history: History) -> AnyEvent:
     """Return the event for an attempt that ended; a result that is no data is a failure.
 
     Raises what kept a child run from being executed.
@@ -73,7 +73,7 @@ def _failure(
     error: Exception,
     history: History,
     transcript: Value,
-) -> Event:
+) -> AnyEvent:
     if isinstance(error, RateLimited):
         patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
         until = error.until or history.now + patience
@@ -92,7 +92,7 @@ def _failure(
     return msgspec.structs.replace(event, transcript=transcript)
 
 
-def end_of_run(driver: Driver, history: History) -> Event:
+def end_of_run(driver: Driver, history: History) -> AnyEvent:
     """Return the event for a workflow function that ended. Raises NotRecordable."""
     ended = driver.ended
     assert ended is not None, "asked when it ended"

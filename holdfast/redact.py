@@ -48,9 +48,9 @@ class Redactor:
             case bytes():
                 return self._bytes(value)
             case list() | tuple():
-                return type(value)(map(self._plain, value))
+                return type(value)(map(self._plain, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - may hold anything
             case dict():
-                return self._mapping(value)
+                return self._mapping(value)  # pyright: ignore[reportUnknownArgumentType] - may hold anything
             case _:
                 return value
 

@@ -133,7 +133,7 @@ class Driver:
             if (refused := without_loop(raised)) is not None:
                 raise refused from raised
             self._finish(task, None, raised)
-        except (Exception, Cancelled) as raised:  # noqa: BLE001 - a workflow may raise anything: it ends the run
+        except (Exception, Cancelled) as raised:  # noqa: BLE001 - its awaiter gets it
             self._finish(task, None, raised)
         else:
             self._wait(task, waiting)
@@ -199,8 +199,9 @@ class Driver:
             self._cancel_group(future.group, reason)
             if future.group.ended:
                 self._settle(future.group)
-        elif future.request is not None and self.pending.pop(future.request.key, None):
-            self._abandon(future.request, reason)
+        elif (request := future.request) is not None and request.key in self.pending:
+            del self.pending[request.key]
+            self._abandon(request, reason)
             self._resume(task, None, Cancelled())
 
     def _abandon(self, request: Request, reason: str) -> None:

@@ -25,7 +25,7 @@ class PMap(Generic[V]):
     def set(self, key: str, value: V) -> "PMap[V]":
         """Return this map with `key` bound to `value`."""
         items = self._items if self._items is not None else self._reroot()
-        newer: PMap[V] = PMap.__new__(PMap)
+        newer = object.__new__(type(self))
         newer._items, newer._newer = items, None
         self._items, self._newer = None, newer
         self._key, self._value = key, items.get(key, _ABSENT)
@@ -43,7 +43,7 @@ class PMap(Generic[V]):
 
     def _reroot(self) -> dict[str, V]:
         """Take the dict over from the newest version; each version on the way keeps a difference."""
-        path = [self]
+        path: list[PMap[V]] = [self]
         while path[-1]._items is None:
             path.append(cast(PMap[V], path[-1]._newer))
         newest = path.pop()
@@ -84,7 +84,9 @@ class PMap(Generic[V]):
         return list(self._read().items())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PMap) and dict(self.items()) == dict(other.items())
+        if not isinstance(other, PMap):
+            return False
+        return dict(self.items()) == dict(cast(PMap[object], other).items())
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -91,7 +91,7 @@ def _check(
     code: bytes,
     redact: Redact,
 ) -> None:
-    key: str = event.key  # type: ignore[attr-defined]
+    key = str(event.key)  # type: ignore[attr-defined]
     future = driver.pending.get(key)
     request = None if future is None else future.request
     if type(request) is not wanted:

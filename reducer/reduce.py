@@ -207,7 +207,7 @@ def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> 
         status="failed" if final else "retrying",
         failures=old.failures + 1,
         error=event.error,
-        not_before=0 if final else event.retry_at,
+        not_before=event.retry_at if isinstance(event, AttemptFailed) else 0,
         finished=time if final else 0,
         seconds=event.seconds,
         usage=_sum(old.usage, event.usage),

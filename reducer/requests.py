@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+Permissions = Literal["read", "edit", "full"]
 StepKind = Literal["step", "shell", "agent", "model"]
 
 
@@ -32,7 +33,7 @@ class AgentCall(msgspec.Struct, frozen=True):
     prompt: str
     agent: str
     model: str | None = None
-    permissions: str = "full"
+    permissions: Permissions = "full"
     folder: str = ""
     options: dict[str, Any] = {}
 

@@ -22,6 +22,7 @@ from .requests import (
     FunctionCall,
     ModelAsk,
     NoteRequest,
+    Permissions,
     Policy,
     Request,
     ShellCall,
@@ -131,7 +132,7 @@ class Run:
         agent: str = "claude-code",
         model: str | None = None,
         output: Any = str,
-        permissions: Literal["read", "edit", "full"] = "full",
+        permissions: Permissions = "full",
         folder: str = "",
         options: Mapping[str, Any] | None = None,
         retries: int = 2,
@@ -366,14 +367,14 @@ def _spawn(awaitable: Awaitable[Any], name: str, parent: Scope) -> Spawn:
     if not name and isinstance(awaitable, Durable):
         return lambda: (_coroutine(awaitable), parent)
     coroutine = _coroutine(awaitable)
-    label = name or quote(coroutine.__name__)
+    label = name or quote(getattr(coroutine, "__name__"))  # noqa: B009 - mypy knows no such attribute
     scope = Scope(parent.key(check_name(label)) + "/")
     return lambda: (coroutine, scope)
 
 
 def _coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
     if isinstance(awaitable, Coroutine):
-        return awaitable
+        return awaitable  # pyright: ignore[reportUnknownVariableType] - what it sends is unknown
 
     async def single() -> Any:
         return await awaitable

@@ -116,16 +116,15 @@ class State(msgspec.Struct, frozen=True, gc=False):
     owner: str = ""
     waiting: tuple[str, ...] = ()
     cancelling: str | None = None
-    steps: PMap[Step] = msgspec.field(default_factory=PMap)
-    gates: PMap[Gate] = msgspec.field(default_factory=PMap)
-    timers: PMap[Timer] = msgspec.field(default_factory=PMap)
-    waits: PMap[Wait] = msgspec.field(default_factory=PMap)
-    received: PMap[Value] = msgspec.field(default_factory=PMap)
-    signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap)
-    children: PMap[Child] = msgspec.field(default_factory=PMap)
-    passed: PMap[int] = msgspec.field(
-        default_factory=PMap
-    )  # notes taken and ceilings reached, with their offset
+    steps: PMap[Step] = msgspec.field(default_factory=PMap[Step])
+    gates: PMap[Gate] = msgspec.field(default_factory=PMap[Gate])
+    timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])
+    waits: PMap[Wait] = msgspec.field(default_factory=PMap[Wait])
+    received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
+    signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap[tuple[Value, ...]])
+    children: PMap[Child] = msgspec.field(default_factory=PMap[Child])
+    # notes taken and ceilings reached, with their offset
+    passed: PMap[int] = msgspec.field(default_factory=PMap[int])
     usage: Usage = Usage()
     unknown: int = 0
     started: int = 0

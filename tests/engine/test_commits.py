@@ -84,10 +84,12 @@ async def hangs(run: Run) -> None:
 
 async def test_runs_that_are_interrupted_together_are_all_let_go(log: Log) -> None:
     with trio.move_on_after(0.2):
-        async with Engine(log, Plugins.load(installed=False), lambda _: hangs) as engine:
-            async with trio.open_nursery() as nursery:
-                for index in range(20):
-                    nursery.start_soon(start, engine, f"run-{index}")
+        async with (
+            Engine(log, Plugins.load(installed=False), lambda _: hangs) as engine,
+            trio.open_nursery() as nursery,
+        ):
+            for index in range(20):
+                nursery.start_soon(start, engine, f"run-{index}")
 
     assert len(log.runs()) == 20
     assert {row.owner for row in log.runs()} == {""}

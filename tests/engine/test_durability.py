@@ -1,9 +1,13 @@
 """Finished work stays finished, wherever the process dies."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from holdfast import Run, StepFailed, workflow
-from holdfast.eventlog import StepStarted, StepSucceeded
+from holdfast.eventlog import AnyEvent, StepStarted, StepSucceeded
+from holdfast.plugins import Progress
+from holdfast.reducer import State
 from tests.support.lab import Counter, Lab
 
 count = Counter()
@@ -21,7 +25,9 @@ async def mixed(run: Run) -> str:
     async for index in run.loop("fix", max=5):
         seen.append(await run.step("code", count(f"code {index}")))
         results = await run.map(
-            lambda t: run.step("test", count(f"test {index} {t}")), "abc", limit=2
+            lambda t: run.step("test", count(f"test {index} {t}")),  # noqa: B023 - awaited at once
+            "abc",
+            limit=2,
         )
         seen += results
         if index == 2:
@@ -70,13 +76,13 @@ async def test_a_crash_at_any_commit_repeats_no_finished_step(
 
 
 async def test_state_from_the_log_equals_state_in_memory(lab: Lab, autojump_clock: object) -> None:
-    states = []
+    states: list[State] = []
 
     class Watcher:
-        def events(self, state, events):
+        def events(self, state: State, events: Sequence[AnyEvent]) -> None:
             states.append(state)
 
-        def progress(self, run, key, progress):
+        def progress(self, run: str, key: str, progress: Progress) -> None:
             raise AssertionError("functions say nothing")
 
     await lab.run(mixed, watcher=Watcher())

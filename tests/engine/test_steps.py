@@ -280,7 +280,7 @@ async def test_no_more_than_the_limit_is_at_work_at_once(lab: Lab, autojump_cloc
 async def test_losers_of_a_race_are_stopped_and_recorded_as_such(
     lab: Lab, autojump_clock: object
 ) -> None:
-    ended = []
+    ended: list[str] = []
 
     async def slow() -> None:
         try:

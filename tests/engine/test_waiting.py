@@ -352,4 +352,4 @@ async def test_a_parent_ends_only_after_the_clean_up_of_its_children(
     assert (await lab.run(outer)).status == "succeeded"
 
     assert lab.state("r/child").status == "cancelled"
-    assert [e.key for e in lab.events("r/child", StepSucceeded)] == ["tidy"]
+    assert [e.key for e in lab.events("r/child", kind=StepSucceeded)] == ["tidy"]

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -77,7 +77,7 @@ def python(script: str) -> list[str]:
 
 
 @contextmanager
-def started(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def started(argv: list[str], env: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as process:
         try:
             yield process

@@ -58,13 +58,14 @@ TestVersions.settings = settings(max_examples=60, stateful_step_count=40, deadli
 
 def test_the_newest_version_costs_a_dict_however_many_there_were() -> None:
     newest: PMap[int] = PMap()
-    versions = []
+    versions: list[PMap[int]] = []
     for number in range(5000):
         versions.append(newest)
         newest = newest.set(str(number % 7), number)
 
-    assert newest._items is not None, "the newest version owns the dict"
-    assert all(version._items is None for version in versions)
+    # what a version costs shows in nothing public
+    assert newest._items is not None, "the newest version owns the dict"  # pyright: ignore[reportPrivateUsage]
+    assert all(version._items is None for version in versions)  # pyright: ignore[reportPrivateUsage]
     assert len(versions[3]) == 3, "the way back is as long as it is, and no recursion"
     assert newest["3"] == 4994
 

@@ -116,7 +116,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
     ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
     ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
-    ([TimerSet("k", 9)], TimerFired("k"), {"timers": PMap(), "resolved": ("k",)}),
+    ([TimerSet("k", 9)], TimerFired("k"), {"timers": PMap[Timer](), "resolved": ("k",)}),
     ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
     ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (raw(1),)})}),
     (
@@ -183,9 +183,9 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], StepDeferred("k", 9), {}),
     ([], SessionOpened("k", "s"), {}),
     ([], StepCancelled("k"), {}),
-    ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap()}),
-    ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap()}),
-    ([ASKED], StepCancelled("k"), {"gates": PMap()}),
+    ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
+    ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap[Wait]()}),
+    ([ASKED], StepCancelled("k"), {"gates": PMap[Gate]()}),
     (
         [ChildStarted("k", "r/k", b"m")],
         StepCancelled("k"),

@@ -1,21 +1,22 @@
 """An engine on a real log with a virtual clock, for tests of what runs do."""
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import trio
 
 from holdfast.commits import Committer
 from holdfast.engine import Engine
-from holdfast.eventlog import Batch, Log
+from holdfast.eventlog import AnyEvent, Batch, Log
 from holdfast.execution import Outcome
 from holdfast.plugins import Plugins
 from holdfast.reducer import State, Workflow
 from holdfast.runs import decide_gate, read_state
 
+E = TypeVar("E")
 EPOCH = 1_800_000_000_000_000_000
 
 
@@ -67,7 +68,7 @@ class Lab:
         return self.workflows[reference]
 
     @asynccontextmanager
-    async def engine(self, **options: Any) -> AsyncIterator[Engine]:
+    async def engine(self, **options: Any) -> AsyncGenerator[Engine]:
         kind: type[Engine] = options.pop("kind", VirtualEngine)
         options.setdefault("now", virtual_now)
         async with kind(self.log, self.plugins, self.load, **options) as engine:
@@ -101,6 +102,7 @@ class Lab:
         crashed = False
         try:
             async with self.engine(kind=CrashingEngine) as engine:
+                assert isinstance(engine, CrashingEngine)
                 engine.at, engine.after = at, after
                 engine.create(workflow, input, run=run, folder=str(self.folder))
                 await engine.execute(run)
@@ -117,9 +119,15 @@ class Lab:
     def state(self, run: str = "r") -> State:
         return read_state(self.log, self.log.branch_of(run))
 
-    def events(self, run: str = "r", kind: type[Any] | None = None) -> list[Any]:
+    @overload
+    def events(self, run: str = "r") -> list[AnyEvent]: ...
+    @overload
+    def events(self, run: str = "r", *, kind: type[E]) -> list[E]: ...
+
+    def events(self, run: str = "r", *, kind: type[Any] = object) -> list[Any]:
+        """Return a run's events, all or those of one kind."""
         records = self.log.records(self.log.branch_of(run))
-        return [r.event for r in records if kind is None or isinstance(r.event, kind)]
+        return [record.event for record in records if isinstance(record.event, kind)]
 
 
 class Counter:

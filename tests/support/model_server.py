@@ -136,7 +136,8 @@ def peek(connection: socket.socket) -> bytes:
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: ModelServer
+    # narrower than the base class says, which nobody here goes by
+    server: ModelServer  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
