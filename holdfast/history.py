@@ -28,6 +28,7 @@ from holdfast.reducer import (
     take,
 )
 
+from .audience import Audience
 from .errors import RunReplaced, RunTooNew
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class History:
         self.uncommitted: list[AnyEvent] = []
         self.committed = 0  # offset up to which the log has been taken in
         self.redactor = engine.redactor
+        self._audience = Audience(engine.log, branch, engine.plugins)
         self._engine = engine
         self._blobs: dict[bytes, bytes] = {}
 
@@ -59,7 +61,7 @@ class History:
         log = self._engine.log
         self.driver = Driver(self.workflow, self.load)
         self.committed = log.head(self.branch)
-        records, hide = log.records(self.branch), self.redactor.value
+        records, hide = self._audience.begin(log.records(self.branch)), self.redactor.value
         self.state = redrive(self.driver, records, code=self.code, redact=hide)
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
@@ -88,6 +90,7 @@ class History:
         events = self.uncommitted
         self.committed = await self._engine.commit(self._batch(events))
         self.forget()
+        self._audience.show(self.committed)
         if self._engine.watcher is not None:
             self._engine.watcher.events(self.state, events)
 
@@ -97,9 +100,10 @@ class History:
             return
         released = RunReleased(self._engine.owner.token, reason, [], why)
         try:
-            await self._engine.commit(self._batch([*self.uncommitted, released]))
+            head = await self._engine.commit(self._batch([*self.uncommitted, released]))
         except BranchMoved:
             return  # what came in between stands; ours is done again on resume
+        self._audience.show(head)
 
     def forget(self) -> None:
         """Forget what is not committed."""

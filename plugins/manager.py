@@ -88,6 +88,11 @@ class Plugins:
         return {name: offer.value for name, offer in self._offered("holdfast_workflows").items()}
 
     @property
+    def observes(self) -> bool:
+        """Whether any plugin observes: else nobody needs to be shown anything."""
+        return bool(self._observers)
+
+    @property
     def redacts(self) -> bool:
         """Whether any plugin redacts: else nobody needs to be asked."""
         return bool(self._redactors)

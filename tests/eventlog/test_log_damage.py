@@ -237,9 +237,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_takes_what_does(small_disk: P
         blobs: dict[bytes, bytes] = {}
         big = pack(os.urandom(4 << 20), blobs)
 
-        with pytest.raises(
-            LogUnwritable, match=r"the disk is full\. What was recorded before stays"
-        ):
+        with pytest.raises(LogUnwritable, match="the disk is full"):
             log.append(branch, [Noted("n", "big", big)], expected=1, actor="e", time=1, blobs=blobs)
 
         assert log.head(branch) == 1
