@@ -105,6 +105,10 @@ def _open_gate(state: State, name: str | None, *, approved: bool) -> Gate:
         named = gates
     else:
         named = [gate for gate in gates if gate.key == name]
+        if not named:  # a name without its scope will do, where only one gate has it
+            named = [gate for gate in gates if gate.key.rpartition("/")[2] == name]
+        if len(named) > 1:
+            raise GateAmbiguous(state.run, [gate.key for gate in named])
     if not named:
         raise NoSuchGate(state.run, name, keys)
     return named[0]

@@ -19,7 +19,7 @@ from .outcome import outcome
 from .requests import CancelRequest, Request
 from .run import Run
 from .state import State
-from .tasks import Cancelled, Future, Group, Scope, Spawn, Task
+from .tasks import Cancelled, Future, Group, Scope, Spawn, Task, dismiss
 from .workflow import Workflow
 
 Load = Callable[[Value], bytes]
@@ -233,6 +233,7 @@ def _close(task: Task) -> None:
     if task.finished:
         return
     task.finished = True
+    dismiss(task.coroutine)
     # `finally` blocks that await steps raise here. They are not lost: a resume asks for them again.
     with suppress(Exception, Cancelled):
         task.coroutine.close()

@@ -32,7 +32,7 @@ from .requests import (
     TimerRequest,
 )
 from .results import Decision, ShellResult
-from .tasks import Future, Scope, Spawn, check_name, quote
+from .tasks import Future, Scope, Spawn, check_name, dismiss, quote
 from .workflow import Workflow
 
 if TYPE_CHECKING:
@@ -324,9 +324,7 @@ class Run:
             parent = self._scope()
             return [_spawn(awaitable, name, parent) for name, awaitable in given]
         except WorkflowError:
-            for _, awaitable in given:
-                if isinstance(awaitable, Coroutine):
-                    awaitable.close()  # else Python warns that nobody awaited it
+            dismiss(given)
             raise
 
 

@@ -4,6 +4,7 @@ Nothing here knows what a step is. A coroutine yields a `Future` and is resumed 
 tasks become ready in one fixed order, so the same answers in the same order give the same run.
 """
 
+import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Literal
@@ -95,6 +96,19 @@ class Task:
 Spawn = Callable[[], tuple[Coroutine[Any, Any, Any], Scope]]
 
 
+def dismiss(value: object) -> None:
+    """Close coroutines that never began, with those among their arguments: nobody is to be warned."""
+    if isinstance(value, list | tuple | set):
+        for item in value:
+            dismiss(item)
+    elif isinstance(value, dict):
+        dismiss(list(value.values()))
+    elif inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        arguments = dict(value.cr_frame.f_locals)
+        value.close()
+        dismiss(arguments)
+
+
 class Group:
     """Tasks that one task waits for: all of them, or the first.
 
@@ -140,4 +154,4 @@ class Group:
         """Close the coroutines that never began, so that nobody is warned about them."""
         while self.waiting_spawns:
             _, spawn = self.waiting_spawns.popleft()
-            spawn()[0].close()
+            dismiss(spawn()[0])

@@ -5,10 +5,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.lab import Lab
 from tests.support.model_script import Scenario
 from tests.support.model_server import ModelServer
+
+# The same examples every time; `pytest --hypothesis-profile explore` looks for new ones.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.load_profile("fixed")
 
 
 @pytest.fixture

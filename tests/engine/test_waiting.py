@@ -113,6 +113,21 @@ async def test_wrong_gates_are_named(lab: Lab, autojump_clock: object) -> None:
         lab.approve("one")
 
 
+async def test_a_gates_own_name_will_do_where_only_one_has_it(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def scoped(run: Run) -> Any:
+        return await run.parallel(a=run.approve("go"), b=run.approve("stop"), c=run.approve("stop"))
+
+    await lab.run(scoped)
+    lab.approve("go")
+
+    with pytest.raises(GateAmbiguous, match="'b/stop', 'c/stop'"):
+        lab.approve("stop")
+    assert [gate.key for gate in lab.state().open_gates] == ["b/stop", "c/stop"]
+
+
 async def test_signals_are_kept_in_order_until_somebody_awaits_them(
     lab: Lab, autojump_clock: object
 ) -> None:

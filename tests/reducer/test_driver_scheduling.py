@@ -1,6 +1,7 @@
 """How tasks of a workflow run side by side: limits, failures, races, cancellation."""
 
 import gc
+import warnings
 from typing import Any
 
 import pytest
@@ -294,3 +295,25 @@ def test_closing_a_driver_leaves_no_coroutine_behind() -> None:
     gc.collect()
 
     assert player.keys == asked
+
+
+def test_branches_that_never_began_are_dropped_without_a_warning() -> None:
+    @workflow
+    async def nested(run: Run) -> None:
+        async def branch(name: str) -> None:
+            await run.step(name, print)
+
+        async def fails() -> None:
+            raise ValueError("at once")
+
+        await run.parallel(
+            fails(), run.parallel(branch("a"), inner=run.race(branch("b"), branch("c"))), limit=1
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        player = Player(nested)
+        gc.collect()
+
+    assert player.driver.ended is not None
+    assert player.driver.ended.status == "failed"
