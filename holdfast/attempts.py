@@ -112,24 +112,28 @@ class Attempts:
         return None
 
     def launch(self, attempt: Attempt, nursery: trio.Nursery) -> None:
+        """Begin a reserved attempt, unless it was dropped since."""
+        if self._by_key.get(attempt.request.key) is not attempt:
+            return
         attempt.launched = True
+        self.running += 1
         if isinstance(attempt.request, StepRequest):
-            nursery.start_soon(self._work, attempt, attempt.request)
+            step = self._history.state.steps[attempt.request.key]
+            nursery.start_soon(self._work, attempt, attempt.request, step)
         else:
             nursery.start_soon(self._work_on_child, attempt, attempt.request)
 
     # --- working -------------------------------------------------------------------------------
 
-    async def _work(self, attempt: Attempt, request: StepRequest) -> None:
-        step = self._history.state.steps[request.key]
+    async def _work(self, attempt: Attempt, request: StepRequest, step: Step) -> None:
         hide = self._history.redactor.text
         job = Job(request, step, self._history.folder, self.mark_of(step), hide)
-        self.running += 1
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
         with attempt.scope:
             try:
+                await trio.lowlevel.checkpoint_if_cancelled()  # dropped before its turn came
                 done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
@@ -141,7 +145,6 @@ class Attempts:
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
         run = self._history.state.children[request.key].run
-        self.running += 1
         try:
             outcome = await self._engine.execute_child(run, request, self._history.state)
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in

@@ -5,7 +5,7 @@ from typing import Any
 import trio
 
 from holdfast import Run, workflow
-from holdfast.eventlog import StepCancelled, StepStarted
+from holdfast.eventlog import CancelRequested, StepCancelled, StepStarted
 from holdfast.runs import request_cancel
 from tests.support.lab import Counter, Lab
 
@@ -134,3 +134,51 @@ async def test_a_waiting_run_with_a_clean_up_is_left_in_good_order(
         request_cancel(lab.log, "r", "cli:anna", "enough")
         assert (await lab.resume()).status == "cancelled"
     assert counter.calls == ["sweep"]
+
+
+async def test_what_loses_its_race_before_its_start_is_recorded_never_begins(
+    lab: Lab, autojump_clock: object
+) -> None:
+    count = Counter()
+    ran: list[str] = []
+
+    async def at_once() -> None:
+        ran.append("late")
+
+    @workflow
+    async def inner(run: Run) -> None:
+        await run.step("inside", count("inside"))
+
+    @workflow
+    async def raced(run: Run) -> None:
+        await run.race(run.step("late", at_once), run.note("wins"))
+        await run.race(run.child(inner, name="kid"), run.note("wins too"))
+        await run.step("after", trio.sleep, 1)
+
+    lab.workflows[inner.reference] = inner
+    outcome = await lab.run(raced)
+
+    assert outcome.status == "succeeded"
+    assert (ran, count.calls) == ([], [])
+    assert [row.run for row in lab.log.runs()] == ["r"]
+
+
+async def test_a_pure_step_that_news_made_superfluous_is_let_go(
+    lab: Lab, autojump_clock: object
+) -> None:
+    async def work() -> None:
+        branch = lab.log.branch_of("r")  # no bell: the commit is what tells of it
+        head = lab.log.head(branch)
+        lab.log.append(branch, [CancelRequested("stop")], expected=head, actor="cli:x", time=0)
+
+    async def quick() -> None:
+        return None
+
+    @workflow
+    async def computes(run: Run) -> None:
+        await run.step("work", work)
+        await run.parallel(run.step("pure", quick, pure=True), run.step("other", quick))
+
+    outcome = await lab.run(computes)
+
+    assert outcome.status == "cancelled"
