@@ -177,6 +177,8 @@ class Execution:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
         alarm = self._alarms.next
         if not self._attempts.is_busy and self.is_idle:
+            if self._history.driver.ended is not None:
+                return True  # what was cancelled has gone while we committed: record the end now
             if self._history.is_behind:
                 self._news = True
                 return True

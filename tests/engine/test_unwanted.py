@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 import trio
 
 from holdfast import Run, workflow
+from holdfast.engine import Engine
 from holdfast.eventlog import CancelRequested, StepCancelled, StepStarted
+from holdfast.reducer import Workflow
 from holdfast.runs import request_cancel
 from tests.support.lab import Counter, Lab
 
@@ -182,3 +185,51 @@ async def test_a_pure_step_that_news_made_superfluous_is_let_go(
     outcome = await lab.run(computes)
 
     assert outcome.status == "cancelled"
+
+
+async def fail() -> None:
+    raise ValueError("at once")
+
+
+@workflow
+async def ends_with_a_race(run: Run) -> None:
+    await run.race(run.step("quick", trio.sleep, 0), run.step("slow", trio.sleep_forever))
+
+
+@workflow
+async def ends_with_a_failure(run: Run) -> None:
+    await run.parallel(run.step("fails", fail), run.step("slow", trio.sleep_forever))
+
+
+@workflow
+async def ends_cancelled(run: Run) -> None:
+    await run.parallel(run.approve("go"), run.step("slow", trio.sleep_forever))
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (ends_with_a_race, "succeeded"),
+        (ends_with_a_failure, "failed"),
+        (ends_cancelled, "cancelled"),
+    ],
+)
+async def test_a_run_whose_last_act_cancels_a_step_has_ended_and_does_not_wait(
+    lab: Lab, ending: Workflow, status: str
+) -> None:
+    """The step is gone only after the commit, which leaves others their turn in a real engine."""
+
+    async def cancel() -> None:
+        while "slow" not in lab.state().steps:
+            await trio.lowlevel.checkpoint()
+        request_cancel(lab.log, "r", "cli:anna", "enough")
+
+    lab.workflows[ending.reference] = ending
+    async with lab.engine(kind=Engine) as engine, trio.open_nursery() as nursery:
+        engine.create(ending, {}, run="r", folder=str(lab.folder))
+        if ending is ends_cancelled:
+            nursery.start_soon(cancel)
+        with trio.fail_after(20):
+            outcome = await engine.execute("r")
+
+    assert (outcome.status, outcome.waiting) == (status, ())
