@@ -198,13 +198,17 @@ class Execution:
 
     def _intake(self) -> None:
         """Take in what other processes appended: approvals, signals, a cancel, a newer claim."""
+        if self._history.uncommitted:
+            return  # they share one time; and their commit tells whether the branch moved
         self._history.tick()
         if not self._news:
             return
         self._news = False
-        if self._history.uncommitted or not self._history.is_behind:
-            return  # with events of our own at hand, the next commit tells that the branch moved
-        for event, requests in self._history.news():
+        if not self._history.is_behind:
+            return
+        # All of it first: what we record stands behind it in the log, so it does here as well.
+        news = list(self._history.news())
+        for event, requests in news:
             self._consider(requests)
             if isinstance(event, ApprovalDecided):
                 self._consider_again(event.key)
