@@ -215,20 +215,23 @@ class Attempts:
         `arrivals` were taken already, into a batch that was not committed: they arrive again.
         """
         self._queues.clear()
-        for arrival in arrivals:
-            if isinstance(arrival, Ended):
-                self._by_key[arrival.attempt.request.key] = arrival.attempt
-                self._take_slot(arrival.attempt.request)
         for key, attempt in list(self._by_key.items()):
             if not attempt.launched:
                 del self._by_key[key]
                 self._free(attempt.request)
-            elif (
-                not _is_recorded(self._history.state, attempt)
-                or key not in self._history.driver.pending
-            ):
+            elif not self._goes_on(attempt):
                 self.drop(key)
-        self.inbox.extendleft(reversed(arrivals))
+        for arrival in reversed(arrivals):
+            if isinstance(arrival, Ended):
+                if not self._goes_on(arrival.attempt):
+                    continue
+                self._by_key[arrival.attempt.request.key] = arrival.attempt
+                self._take_slot(arrival.attempt.request)
+            self.inbox.appendleft(arrival)
+
+    def _goes_on(self, attempt: Attempt) -> bool:
+        key = attempt.request.key
+        return key in self._history.driver.pending and _is_recorded(self._history.state, attempt)
 
     def close(self) -> None:
         """Give back all slots."""

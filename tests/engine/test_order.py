@@ -7,6 +7,7 @@ import trio
 
 from holdfast import Run, workflow
 from holdfast.eventlog import NONE, ApprovalDecided, SignalReceived
+from holdfast.limits import Limits
 from tests.support.lab import EPOCH, Counter, Lab
 
 NIL = msgspec.Raw(b"\xc0")
@@ -60,3 +61,26 @@ async def test_steps_that_share_a_commit_share_its_time(lab: Lab) -> None:
     lab.approve("last")
 
     assert (await lab.resume(now=lambda: next(ticks))).output == "done"
+
+
+async def test_an_attempt_that_a_lost_batch_replaced_gives_its_slot_back(
+    lab: Lab, autojump_clock: object
+) -> None:
+    limits, calls = Limits(steps=1), Counter()
+
+    async def stumbles() -> str:
+        calls.calls.append("try")
+        if len(calls.calls) == 1:
+            lab.append_unheard(SignalReceived("between", NIL))
+            raise ValueError("once")
+        return "done"
+
+    @workflow
+    async def retried(run: Run) -> list[str]:
+        first = await run.step("stumbles", stumbles, retries=1, backoff=0)
+        return [first, await run.step("next", calls("next"))]
+
+    with trio.fail_after(60):
+        outcome = await lab.run(retried, limits=limits)
+
+    assert outcome.output == ["done", "next"]
