@@ -1,5 +1,6 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
+import hashlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import ChildFinished, SessionOpened
+from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -245,6 +246,16 @@ class Attempts:
     def _take_slot(self, request: Request) -> None:
         if isinstance(request, StepRequest):
             self._engine.limits.take(request)
+
+
+def child_run(parent: str, key: str) -> str:
+    """Return the id for a child run: it says whose it is, as far as ids may be long."""
+    run = f"{parent}/{key}"
+    raw = run.encode()
+    if len(raw) <= RUN_NAME_BYTES:
+        return run
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return f"{raw[: RUN_NAME_BYTES - 17].decode(errors='ignore')}~{digest}"
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

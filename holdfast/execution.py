@@ -56,7 +56,7 @@ from holdfast.reducer import (
     fingerprint,
 )
 
-from .attempts import Arrival, Attempt, Attempts, Ended
+from .attempts import Arrival, Attempt, Attempts, Ended, child_run
 from .effects import failure
 from .history import Alarms, History
 from .outcomes import end_of_run, event_of
@@ -375,7 +375,7 @@ class Execution:
         self._after_commit.append(self._attempts.reserve(request, 1))
         if key not in state.children:
             mark = fingerprint.child_fingerprint(request)
-            self._record(ChildStarted(key, f"{state.run}/{key}", mark))
+            self._record(ChildStarted(key, child_run(state.run, key), mark))
 
     # --- taking results in -----------------------------------------------------------------------
 
