@@ -1,5 +1,6 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
+import hashlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import ChildFinished, SessionOpened
+from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -112,24 +113,28 @@ class Attempts:
         return None
 
     def launch(self, attempt: Attempt, nursery: trio.Nursery) -> None:
+        """Begin a reserved attempt, unless it was dropped since."""
+        if self._by_key.get(attempt.request.key) is not attempt:
+            return
         attempt.launched = True
+        self.running += 1
         if isinstance(attempt.request, StepRequest):
-            nursery.start_soon(self._work, attempt, attempt.request)
+            step = self._history.state.steps[attempt.request.key]
+            nursery.start_soon(self._work, attempt, attempt.request, step)
         else:
             nursery.start_soon(self._work_on_child, attempt, attempt.request)
 
     # --- working -------------------------------------------------------------------------------
 
-    async def _work(self, attempt: Attempt, request: StepRequest) -> None:
-        step = self._history.state.steps[request.key]
+    async def _work(self, attempt: Attempt, request: StepRequest, step: Step) -> None:
         hide = self._history.redactor.text
         job = Job(request, step, self._history.folder, self.mark_of(step), hide)
-        self.running += 1
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
         with attempt.scope:
             try:
+                await trio.lowlevel.checkpoint_if_cancelled()  # dropped before its turn came
                 done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
@@ -141,7 +146,6 @@ class Attempts:
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
         run = self._history.state.children[request.key].run
-        self.running += 1
         try:
             outcome = await self._engine.execute_child(run, request, self._history.state)
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
@@ -212,20 +216,23 @@ class Attempts:
         `arrivals` were taken already, into a batch that was not committed: they arrive again.
         """
         self._queues.clear()
-        for arrival in arrivals:
-            if isinstance(arrival, Ended):
-                self._by_key[arrival.attempt.request.key] = arrival.attempt
-                self._take_slot(arrival.attempt.request)
         for key, attempt in list(self._by_key.items()):
             if not attempt.launched:
                 del self._by_key[key]
                 self._free(attempt.request)
-            elif (
-                not _is_recorded(self._history.state, attempt)
-                or key not in self._history.driver.pending
-            ):
+            elif not self._goes_on(attempt):
                 self.drop(key)
-        self.inbox.extendleft(reversed(arrivals))
+        for arrival in reversed(arrivals):
+            if isinstance(arrival, Ended):
+                if not self._goes_on(arrival.attempt):
+                    continue
+                self._by_key[arrival.attempt.request.key] = arrival.attempt
+                self._take_slot(arrival.attempt.request)
+            self.inbox.appendleft(arrival)
+
+    def _goes_on(self, attempt: Attempt) -> bool:
+        key = attempt.request.key
+        return key in self._history.driver.pending and _is_recorded(self._history.state, attempt)
 
     def close(self) -> None:
         """Give back all slots."""
@@ -239,6 +246,16 @@ class Attempts:
     def _take_slot(self, request: Request) -> None:
         if isinstance(request, StepRequest):
             self._engine.limits.take(request)
+
+
+def child_run(parent: str, key: str) -> str:
+    """Return the id for a child run: it says whose it is, as far as ids may be long."""
+    run = f"{parent}/{key}"
+    raw = run.encode()
+    if len(raw) <= RUN_NAME_BYTES:
+        return run
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return f"{raw[: RUN_NAME_BYTES - 17].decode(errors='ignore')}~{digest}"
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

@@ -66,6 +66,9 @@ class History:
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
         self.tick()
+        if self.state.owner != self._engine.owner.token:  # claimed while we were reading
+            row = log.run(self.state.run)
+            raise RunReplaced(self.state.run, f"process {row.pid} on {row.host!r}")
         if self.state.unknown:
             raise RunTooNew(self.state.run, self.state.unknown)
 

@@ -18,6 +18,7 @@ from holdfast.eventlog import (
 )
 from holdfast.limits import Limits
 from holdfast.plugins import ModelCall, ModelResult, OutputInvalid, RateLimited, Readiness, hookimpl
+from holdfast.reducer import WorkflowError
 from tests.support.lab import EPOCH, Counter, Lab, virtual_now
 
 
@@ -400,3 +401,14 @@ async def test_news_that_come_before_a_pure_step_is_recorded_cost_only_that_step
     assert lab.state().status == "succeeded"
     assert outcome is None
     assert [e.key for e in lab.events(kind=StepSucceeded)].count("pure") == 1
+
+
+async def test_an_effect_cannot_be_pure(lab: Lab, autojump_clock: object) -> None:
+    @workflow
+    async def confused(run: Run) -> None:
+        await run.step("deploy", trio.sleep, 0, pure=True, effect=True)
+
+    with pytest.raises(WorkflowError, match="'deploy' cannot be both"):
+        await lab.run(confused)
+
+    assert lab.state().steps.get("deploy") is None
