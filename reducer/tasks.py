@@ -6,8 +6,8 @@ tasks become ready in one fixed order, so the same answers in the same order giv
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from typing import Any, Literal, cast
 
 from .errors import BadName
 from .requests import Request
@@ -99,11 +99,12 @@ Spawn = Callable[[], tuple[Coroutine[Any, Any, Any], Scope]]
 def dismiss(value: object) -> None:
     """Close coroutines that never began, with those among their arguments: nobody is to be warned."""
     if isinstance(value, list | tuple | set):
-        for item in value:
+        for item in cast(Iterable[object], value):
             dismiss(item)
     elif isinstance(value, dict):
-        dismiss(list(value.values()))
+        dismiss(list(cast(dict[object, object], value).values()))
     elif inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        assert value.cr_frame is not None, "it did not end, so it has its frame"
         arguments = dict(value.cr_frame.f_locals)
         value.close()
         dismiss(arguments)
