@@ -101,6 +101,8 @@ class History:
         """Let go of the run, with all that was recorded, so that it can be resumed at once."""
         if self.state.status in ENDED and not self.uncommitted:
             return
+        if not self.uncommitted:  # those bear the time that the workflow has seen already
+            self.tick()
         released = RunReleased(self._engine.owner.token, reason, [], why)
         try:
             head = await self._engine.commit(self._batch([*self.uncommitted, released]))

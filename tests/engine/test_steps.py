@@ -116,6 +116,22 @@ async def test_a_command_tells_how_it_ended(lab: Lab) -> None:
     ]
 
 
+async def test_a_command_that_fails_in_silence_is_told_by_its_status(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def silent(run: Run) -> str:
+        try:
+            await run.shell("quiet", "exit 4")
+        except StepFailed as error:
+            return str(error)
+        return ""
+
+    said = (await lab.run(silent)).output
+
+    assert said == "step 'quiet' failed: 'exit 4' ended with status 4"
+
+
 async def test_an_effect_that_was_cut_short_asks_before_it_is_repeated(
     lab: Lab, autojump_clock: object
 ) -> None:
