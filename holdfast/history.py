@@ -66,6 +66,7 @@ class History:
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
         self.tick()
+        self._check_owner()
         if self.state.unknown:
             raise RunTooNew(self.state.run, self.state.unknown)
 
@@ -133,6 +134,12 @@ class History:
         if isinstance(event, RunClaimed) and event.owner != self._engine.owner.token:
             self.forget()
             raise RunReplaced(self.state.run, f"process {event.pid} on {event.host!r}")
+
+    def _check_owner(self) -> None:
+        """Raise RunReplaced when another took the run over before all of its history was read."""
+        if self.state.owner != self._engine.owner.token:
+            row = self._engine.log.run(self.state.run)
+            raise RunReplaced(self.state.run, f"process {row.pid} on {row.host!r}")
 
     def check_claims(self) -> None:
         """Raise RunReplaced when another owner's claim is among what others appended."""
