@@ -124,11 +124,13 @@ class Execution:
                     problem = error
                 self._nursery.cancel_scope.cancel()
         finally:
-            if interrupted:
-                with trio.CancelScope(shield=True):
-                    await self._history.release("interrupted", None)
-            self._attempts.close()
-            self._history.driver.close()
+            try:
+                if interrupted:
+                    with trio.CancelScope(shield=True):
+                        await self._history.release("interrupted", None)
+            finally:
+                self._attempts.close()
+                self._history.driver.close()
         if isinstance(problem, WorkflowError | RedactionFailed):
             built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
             await self._history.release("stopped", failure(problem, built_in.text))
