@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Attempt:
     """An attempt at a step, or a child run; `launched` once it has begun."""
 
-    __slots__ = ("emitted", "launched", "number", "request", "scope")
+    __slots__ = ("emitted", "has_slot", "launched", "number", "request", "scope")
 
     def __init__(self, request: StepRequest | ChildRequest, number: int) -> None:
         self.request = request
@@ -40,6 +40,7 @@ class Attempt:
         self.scope = trio.CancelScope()
         self.emitted: list[Progress] = []
         self.launched = False
+        self.has_slot = isinstance(request, StepRequest)
 
     @property
     def is_talkative(self) -> bool:
@@ -72,6 +73,8 @@ class Attempts:
         self._by_key: dict[str, Attempt] = {}
         self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
+        self._unwanted: list[Attempt] = []  # to be stopped once that is on disk
+        self._unwanted_children: list[str] = []
 
     def __contains__(self, key: str) -> bool:
         return key in self._by_key
@@ -113,8 +116,8 @@ class Attempts:
         return None
 
     def launch(self, attempt: Attempt, nursery: trio.Nursery) -> None:
-        """Begin a reserved attempt, unless it was dropped since."""
-        if self._by_key.get(attempt.request.key) is not attempt:
+        """Begin, unless what was reserved has been dropped before its start was on disk."""
+        if not self._is_at_work(attempt):
             return
         attempt.launched = True
         self.running += 1
@@ -123,6 +126,9 @@ class Attempts:
             nursery.start_soon(self._work, attempt, attempt.request, step)
         else:
             nursery.start_soon(self._work_on_child, attempt, attempt.request)
+
+    def _is_at_work(self, attempt: Attempt) -> bool:
+        return self._by_key.get(attempt.request.key) is attempt
 
     # --- working -------------------------------------------------------------------------------
 
@@ -134,7 +140,7 @@ class Attempts:
         error: Exception | None = None
         with attempt.scope:
             try:
-                await trio.lowlevel.checkpoint_if_cancelled()  # dropped before its turn came
+                await trio.lowlevel.checkpoint_if_cancelled()  # stopped before its first moment
                 done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
@@ -145,8 +151,10 @@ class Attempts:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
-        run = self._history.state.children[request.key].run
         try:
+            if attempt.scope.cancel_called:
+                return  # stopped before its first moment
+            run = self._history.state.children[request.key].run
             outcome = await self._engine.execute_child(run, request, self._history.state)
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
             self._arrive(Ended(attempt, 0, None, raised))
@@ -158,7 +166,7 @@ class Attempts:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
             event = ChildFinished(request.key, run, outcome.status, output, outcome.error)
             self._arrive(Ended(attempt, 0, event, None))
-        elif self._by_key.get(request.key) is attempt:
+        elif self._is_at_work(attempt):
             del self._by_key[request.key]  # it waits, and so does its parent
             self._resting[request.key] = (self._engine.log.branch_of(run), outcome.offset)
             self.arrived.set()
@@ -184,20 +192,47 @@ class Attempts:
         if isinstance(arrival, SessionOpened):
             return arrival.key in self._by_key
         request = arrival.attempt.request
-        if self._by_key.get(request.key) is not arrival.attempt:
+        if not self._is_at_work(arrival.attempt):
             return False
         del self._by_key[request.key]
-        self._free(request)
+        self._free(arrival.attempt)
         return True
 
     def drop(self, key: str) -> None:
-        """Stop what is at work for a key; a child run is asked to cancel itself."""
+        """Take what is at work for a key off the work; `stop_unwanted` stops it, after the commit."""
         attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
-        if attempt is not None and isinstance(attempt.request, StepRequest):
-            self._free(attempt.request)
-            attempt.scope.cancel()
-        elif child is not None and child.status not in ENDED:
-            self._engine.cancel_child(child.run)
+        if attempt is not None:
+            self._unwanted.append(attempt)
+        if child is not None and child.status not in ENDED:
+            self._unwanted_children.append(child.run)
+
+    @property
+    def has_unwanted(self) -> bool:
+        """Whether something is to be stopped."""
+        return bool(self._unwanted or self._unwanted_children)
+
+    def is_unwanted(self, arrival: Arrival) -> bool:
+        """Whether it comes from what is to be stopped, unless the commit meets a branch that moved."""
+        return isinstance(arrival, Ended) and arrival.attempt in self._unwanted
+
+    def stop_unwanted(self) -> None:
+        """Stop what was dropped; child runs are asked to cancel themselves."""
+        unwanted, self._unwanted = self._unwanted, []
+        children, self._unwanted_children = self._unwanted_children, []
+        for attempt in unwanted:
+            self._stop(attempt)
+        for run in children:
+            self._engine.cancel_child(run)
+
+    def remind_children(self) -> None:
+        """Cancel the children that a killed owner no longer wanted and may not have told."""
+        for child in self._history.state.children.values():
+            if child.status == "cancelled":
+                self._engine.cancel_child(child.run)
+
+    def _stop(self, attempt: Attempt) -> None:
+        self._free(attempt)
+        attempt.scope.cancel()  # a child run is not in it, and ends by itself
 
     def roused(self) -> list[Request]:
         """Return the requests for children that waited and to whom something happened since."""
@@ -216,36 +251,32 @@ class Attempts:
         `arrivals` were taken already, into a batch that was not committed: they arrive again.
         """
         self._queues.clear()
-        for key, attempt in list(self._by_key.items()):
-            if not attempt.launched:
-                del self._by_key[key]
-                self._free(attempt.request)
-            elif not self._goes_on(attempt):
-                self.drop(key)
-        for arrival in reversed(arrivals):
-            if isinstance(arrival, Ended):
-                if not self._goes_on(arrival.attempt):
-                    continue
-                self._by_key[arrival.attempt.request.key] = arrival.attempt
-                self._take_slot(arrival.attempt.request)
-            self.inbox.appendleft(arrival)
-
-    def _goes_on(self, attempt: Attempt) -> bool:
-        key = attempt.request.key
-        return key in self._history.driver.pending and _is_recorded(self._history.state, attempt)
+        self._unwanted_children.clear()
+        ended = [arrival.attempt for arrival in arrivals if isinstance(arrival, Ended)]
+        attempts = [*self._by_key.values(), *ended, *self._unwanted]
+        self._by_key, self._unwanted = {}, []
+        for attempt in attempts:
+            if attempt.launched and _is_recorded(self._history.state, attempt):
+                self._by_key[attempt.request.key] = attempt
+                self._take_slot(attempt)
+            else:
+                self._stop(attempt)
+        self.inbox.extendleft(reversed(arrivals))
 
     def close(self) -> None:
         """Give back all slots."""
-        for attempt in self._by_key.values():
-            self._free(attempt.request)
+        for attempt in [*self._by_key.values(), *self._unwanted]:
+            self._free(attempt)
 
-    def _free(self, request: Request) -> None:
-        if isinstance(request, StepRequest):
-            self._engine.limits.release(request)
+    def _free(self, attempt: Attempt) -> None:
+        if attempt.has_slot and isinstance(attempt.request, StepRequest):
+            attempt.has_slot = False
+            self._engine.limits.release(attempt.request)
 
-    def _take_slot(self, request: Request) -> None:
-        if isinstance(request, StepRequest):
-            self._engine.limits.take(request)
+    def _take_slot(self, attempt: Attempt) -> None:
+        if not attempt.has_slot and isinstance(attempt.request, StepRequest):
+            attempt.has_slot = True
+            self._engine.limits.take(attempt.request)
 
 
 def child_run(parent: str, key: str) -> str:
@@ -260,6 +291,7 @@ def child_run(parent: str, key: str) -> str:
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:
     if isinstance(attempt.request, ChildRequest):
-        return attempt.request.key in state.children
+        child = state.children.get(attempt.request.key)
+        return child is not None and child.status not in ENDED
     step = state.steps.get(attempt.request.key)
     return step is not None and (step.attempt, step.status) == (attempt.number, "running")

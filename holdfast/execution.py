@@ -124,11 +124,13 @@ class Execution:
                     problem = error
                 self._nursery.cancel_scope.cancel()
         finally:
-            if interrupted:
-                with trio.CancelScope(shield=True):
-                    await self._history.release("interrupted", None)
-            self._attempts.close()
-            self._history.driver.close()
+            try:
+                if interrupted:
+                    with trio.CancelScope(shield=True):
+                        await self._history.release("interrupted", None)
+            finally:
+                self._attempts.close()
+                self._history.driver.close()
         if isinstance(problem, WorkflowError | RedactionFailed):
             built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
             await self._history.release("stopped", failure(problem, built_in.text))
@@ -138,6 +140,7 @@ class Execution:
 
     async def _loop(self) -> None:
         self._history.rebuild()
+        self._attempts.remind_children()
         await self._end_orphans()
         self._consider_pending()
         while True:
@@ -152,7 +155,7 @@ class Execution:
 
     async def _overlaps(self) -> bool:
         """Whether the commit may wait: all that began is pure, and some of it has ended already."""
-        if self._after_commit or not self._attempts.is_busy:
+        if self._after_commit or self._attempts.has_unwanted or not self._attempts.is_busy:
             return False
         if not 0 < len(self._history.uncommitted) < MOST_UNCOMMITTED:
             return False
@@ -162,6 +165,7 @@ class Execution:
 
     async def _commit(self) -> None:
         """Make all that was recorded durable, then launch what waited for it."""
+        self._act_upon_commits()
         while self._history.uncommitted:
             try:
                 await self._history.commit()
@@ -169,9 +173,17 @@ class Execution:
                 self._start_over()
             else:
                 self._absorbed.clear()
+            self._act_upon_commits()
+
+    def _act_upon_commits(self) -> None:
+        """Do what waited for the events that were recorded, once all of them are on disk."""
+        if self._history.uncommitted:
+            return
         attempts, self._after_commit = self._after_commit, []
         for attempt in attempts:
             self._attempts.launch(attempt, self._nursery)
+        self._attempts.stop_unwanted()
+        self._finish_if_ended()
 
     async def _sleep(self) -> bool:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
@@ -384,7 +396,9 @@ class Execution:
         inbox = self._attempts.inbox
         while inbox:
             arrival = inbox.popleft()
-            if self._attempts.take(arrival):
+            if self._attempts.is_unwanted(arrival):  # it counts if the commit meets a moved branch
+                self._absorbed.append(arrival)
+            elif self._attempts.take(arrival):
                 self._absorbed.append(arrival)
                 self._absorb_one(arrival)
         for key in self._alarms.due(self._history.now):
@@ -419,7 +433,7 @@ class Execution:
     def _finish_if_ended(self) -> None:
         """Record the end once nothing is at work: nobody would look for orphans of an ended run."""
         history = self._history
-        over = history.driver.ended is not None and self.is_idle
+        over = history.driver.ended is not None and self.is_idle and not self._attempts.has_unwanted
         if over and history.state.status not in ENDED:
             self._record(end_of_run(history.driver, history))
 

@@ -66,9 +66,7 @@ class History:
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
         self.tick()
-        if self.state.owner != self._engine.owner.token:  # claimed while we were reading
-            row = log.run(self.state.run)
-            raise RunReplaced(self.state.run, f"process {row.pid} on {row.host!r}")
+        self._check_owner()
         if self.state.unknown:
             raise RunTooNew(self.state.run, self.state.unknown)
 
@@ -101,8 +99,6 @@ class History:
         """Let go of the run, with all that was recorded, so that it can be resumed at once."""
         if self.state.status in ENDED and not self.uncommitted:
             return
-        if not self.uncommitted:  # those bear the time that the workflow has seen already
-            self.tick()
         released = RunReleased(self._engine.owner.token, reason, [], why)
         try:
             head = await self._engine.commit(self._batch([*self.uncommitted, released]))
@@ -138,6 +134,12 @@ class History:
         if isinstance(event, RunClaimed) and event.owner != self._engine.owner.token:
             self.forget()
             raise RunReplaced(self.state.run, f"process {event.pid} on {event.host!r}")
+
+    def _check_owner(self) -> None:
+        """Raise RunReplaced when another took the run over before all of its history was read."""
+        if self.state.owner != self._engine.owner.token:
+            row = self._engine.log.run(self.state.run)
+            raise RunReplaced(self.state.run, f"process {row.pid} on {row.host!r}")
 
     def check_claims(self) -> None:
         """Raise RunReplaced when another owner's claim is among what others appended."""

@@ -1,0 +1,220 @@
+"""What must hold of a log when its runs have ended, whatever happened on the way."""
+
+import msgspec
+
+from holdfast.eventlog import (
+    ApprovalDecided,
+    AttemptFailed,
+    CancelRequested,
+    ChildFinished,
+    DoubtRaised,
+    Record,
+    RunCancelled,
+    RunClaimed,
+    RunFailed,
+    RunReleased,
+    RunStarted,
+    RunSucceeded,
+    StepCancelled,
+    StepDeferred,
+    StepFailed,
+    StepStarted,
+    StepSucceeded,
+    TimerFired,
+    verify,
+)
+from holdfast.reducer import ENDED, Driver, State, digest, redrive, reduce
+from tests.simulator.generic import generic
+from tests.simulator.oracle import expected
+from tests.simulator.programs import Program, is_sequential
+from tests.simulator.world import World, runs_of
+
+OVER = RunSucceeded | RunFailed | RunCancelled
+RESULT = StepSucceeded | StepFailed
+
+
+class Referee:
+    """Checks one ended run and its children."""
+
+    def __init__(self, world: World, root: str) -> None:
+        self.world, self.root = world, root
+
+    def check(self) -> None:
+        """Check everything; blame the world for the first thing that is wrong."""
+        verdict = verify(self.world.log)
+        self._hold(verdict.ok, f"the log does not verify: {verdict.fault}")
+        self._check_acknowledged()
+        for run in runs_of(self.world, self.root):
+            records = list(self.world.log.records(self.world.log.branch_of(run)))
+            offsets = [record.offset for record in records]
+            self._hold(offsets == [*range(len(records))], f"{run} has offsets {offsets}")
+            Story(self, run, records).check()
+            self._check_replay(run, records)
+            self._check_row(run)
+            self._check_children(run)
+
+    def _hold(self, holds: bool, what: str) -> None:
+        if not holds:
+            self.world.blame(what)
+
+    def _check_acknowledged(self) -> None:
+        """What a process was told to be committed stands in the log, there and in this order."""
+        for life in self.world.lives:
+            for branch, offset, events in life.acknowledged:
+                records = self.world.log.records(branch, offset, offset + len(events))
+                found = [_plain(record.event) for record in records]
+                said = [_plain(event) for event in events]
+                self._hold(found == said, f"{life.name} was told of {said}; the log has {found}")
+
+    def _check_replay(self, run: str, records: list[Record]) -> None:
+        """Every prefix drives the workflow to where it was, and all of it to the end that it had."""
+        middle = self.world.chance.randint(1, len(records))
+        for end in (middle, len(records)):
+            driver = Driver(generic, self.world.log.load)
+            state = redrive(driver, records[:end], code=digest(generic.function))
+            ended = driver.ended
+            driver.close()
+        told = ended.status if ended else "running"
+        self._hold(told == state.status, f"{run} replays to {told}, and was {state.status}")
+
+    def _check_row(self, run: str) -> None:
+        state, row = self.world.state(run), self.world.log.run(run)
+        same = (row.status, row.head, row.owner) == (state.status, state.offset, state.owner)
+        self._hold(same, f"{run} is listed as {row}, and is {state.status}")
+        self._hold(row.owner == "", f"{run} has ended and is owned")
+
+    def _check_children(self, run: str) -> None:
+        state = self.world.state(run)
+        for child in state.children.values():
+            if child.run not in {row.run for row in self.world.log.runs()}:
+                self._hold(child.status == "cancelled", f"{child.run} never was")
+                continue
+            there = self.world.state(child.run)
+            if child.status == "cancelled":
+                unwanted = there.cancelling is not None or there.status in ENDED
+                self._hold(unwanted, f"{child.run} was not told that nobody wants it")
+            else:
+                self._hold(there.status == child.status, f"{child.run} is not {child.status}")
+            for record in self.world.log.records(self.world.log.branch_of(child.run)):
+                if isinstance(record.event, CancelRequested) and record.actor == "engine":
+                    self._hold(
+                        child.status == "cancelled" or state.cancelling is not None,
+                        f"{child.run} was cancelled though its parent wants it",
+                    )
+
+
+class Story:
+    """The events of one run, held against what may follow what."""
+
+    def __init__(self, referee: Referee, run: str, records: list[Record]) -> None:
+        self._hold = referee._hold
+        self._world, self._run, self._records = referee.world, run, records
+        self._claimed = -1  # offset of the last claim
+        self._started: dict[str, int] = {}  # key -> offset of the last start
+        self._once: set[tuple[str, str]] = set()
+
+    def check(self) -> None:
+        """Check the events one by one, each against the state before it."""
+        state = State()
+        for record in self._records:
+            self._check(state, record)
+            state = reduce(state, record.event, record.time)
+        self._hold(state.status in ENDED, f"{self._run} has not ended")
+
+    def _check(self, state: State, record: Record) -> None:
+        event, place = record.event, f"{self._run} at {record.offset}: {record.event}"
+        self._hold(isinstance(event, RunStarted) == (record.offset == 0), f"a start: {place}")
+        self._hold(state.status not in ENDED, f"after the end: {place}")
+        match event:
+            case RunClaimed():
+                self._claimed = record.offset
+            case RunReleased(reason="waiting"):
+                self._check_waiting(state, event, place)
+            case StepStarted():
+                self._check_start(state, event, record.time, place)
+                self._started[event.key] = record.offset
+            case StepSucceeded() | StepFailed() | AttemptFailed() | StepDeferred():
+                self._check_result(state, event, place)
+            case StepCancelled() | TimerFired() | ChildFinished():
+                self._only_once(event.key, type(event).__name__, place)
+            case ApprovalDecided(by="engine"):
+                self._only_once(event.key, "expiry", place)
+            case DoubtRaised():
+                step = state.steps.get(event.key)
+                running = step is not None and step.status == "running"
+                self._hold(running, f"no reason to doubt: {place}")
+            case _:
+                pass
+
+    def _only_once(self, key: str, what: str, place: str) -> None:
+        self._hold((key, what) not in self._once, f"for the second time: {place}")
+        self._once.add((key, what))
+
+    def _check_start(self, state: State, event: StepStarted, time: int, place: str) -> None:
+        step = state.steps.get(event.key)
+        if step is None:
+            self._hold(event.attempt == 1, f"not the first attempt: {place}")
+            return
+        self._hold(event.attempt == step.attempt + 1, f"attempts out of order: {place}")
+        if step.status == "running":
+            restarted = self._claimed > self._started[event.key]
+            self._hold(restarted, f"started while it is running: {place}")
+        elif step.status == "doubt":
+            gate = state.gates[event.key]
+            said = gate.decision is not None and gate.decision.approved
+            self._hold(said, f"repeated without anybody's word: {place}")
+        else:
+            self._hold(step.status in ("retrying", "deferred"), f"was {step.status}: {place}")
+            self._hold(time >= step.not_before, f"too early: {place}")
+
+    def _check_result(
+        self,
+        state: State,
+        event: StepSucceeded | StepFailed | AttemptFailed | StepDeferred,
+        place: str,
+    ) -> None:
+        step = state.steps.get(event.key)
+        if step is None:
+            self._hold(False, f"it never started: {place}")
+            return
+        denied = step.status == "doubt" and isinstance(event, StepFailed)
+        self._hold(step.status == "running" or denied, f"was {step.status}: {place}")
+        self._hold(event.attempt == step.attempt, f"another attempt's result: {place}")
+        if isinstance(event, StepSucceeded):
+            done = self._world.done.get((self._run, event.key), [])
+            self._hold(bool(done), f"nobody did this: {place}")
+            answer = msgspec.msgpack.decode(self._world.log.load(event.result))
+            self._hold(answer in done, f"nobody answered {answer!r}: {place}")
+
+    def _check_waiting(self, state: State, event: RunReleased, place: str) -> None:
+        """A run that is said to wait waits for somebody, or for a moment to come."""
+        for key in event.waiting:
+            step, child = state.steps.get(key), state.children.get(key)
+            gate = state.gates.get(key)
+            waits = (
+                key in state.waits
+                or key in state.timers
+                or (gate is not None and gate.decision is None)
+                or (child is not None and child.status not in ENDED)
+                or (step is not None and step.status in ("retrying", "deferred"))
+            )
+            self._hold(waits, f"nothing to wait for at {key}: {place}")
+
+
+def _plain(event: object) -> object:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(event))
+
+
+def compare(world: World, program: Program, run: str, other: str = "") -> None:
+    """Blame the world where a run came to another end than its program says, or than another run."""
+    found = _ending(world, run)
+    if found[:2] != (said := expected(program)):
+        world.blame(f"{run} ended with {found}, and its program with {said}")
+    if other and is_sequential(program) and found != (undisturbed := _ending(world, other)):
+        world.blame(f"{run} ended with {found}, undisturbed with {undisturbed}")
+
+
+def _ending(world: World, run: str) -> tuple[object, ...]:
+    state = world.state(run)
+    output = msgspec.msgpack.decode(world.log.load(state.output))
+    return (state.status, output, state.error and state.error.code)

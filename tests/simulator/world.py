@@ -1,0 +1,267 @@
+"""The simulated world: one log, the processes that live on it, and what really happened to them.
+
+What really happened is kept beside the log, so that the log can be held against it. Everything that
+chance decides comes from one source, so that a seed replays exactly.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+import msgspec
+import trio
+
+from holdfast.eventlog import (
+    ApprovalDecided,
+    AttemptFailed,
+    Log,
+    StepDeferred,
+)
+from holdfast.eventlog.owners import Owner
+from holdfast.plugins import RateLimited
+from holdfast.reducer import State, reduce
+
+EPOCH = 1_800_000_000_000_000_000
+MOST_OPERATIONS = 20_000
+
+_here: "ContextVar[Life]" = ContextVar("life")
+
+
+class Wrong(BaseException):
+    """Something was seen that must never happen: the simulation ends here."""
+
+
+class Crash(BaseException):
+    """The process ends here, as with kill -9; nothing after this line happens."""
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A step that really began, when the log had `size` records."""
+
+    size: int
+    life: str
+
+
+class World:
+    """A log and all that happens around it."""
+
+    def __init__(self, log: Log, seed: int, *, calm: bool) -> None:
+        self.log = log
+        self.calm = calm
+        self.chance = random.Random(f"chaos {seed} {calm}")
+        self.begun: dict[tuple[str, str], list[Begun]] = {}
+        self.done: dict[tuple[str, str], list[str]] = {}
+        self.tried: Counter[tuple[str, str, str]] = Counter()
+        self.wrong: list[str] = []
+        self.trace: list[str] = []
+        self.lives: list[Life] = []
+        self.operations = 0
+        self._mirrors: dict[str, Mirror] = {}
+
+    def now(self) -> int:
+        """Return the virtual time, in ns since 1970."""
+        return EPOCH + int(trio.current_time() * 1e9)
+
+    def note(self, text: str) -> None:
+        """Write a line of what happened."""
+        try:
+            moment = trio.current_time()
+        except RuntimeError:
+            moment = 0.0
+        self.trace.append(f"{moment:10.3f} {text}")
+
+    def blame(self, what: str) -> NoReturn:
+        """End the simulation: this must never happen."""
+        self.note(f"WRONG: {what}")
+        self.wrong.append(what)
+        raise Wrong(what)
+
+    def state(self, run: str) -> State:
+        """Return the state of a run as the log has it now."""
+        mirror = self._mirrors.get(run)
+        if mirror is None:
+            mirror = self._mirrors[run] = Mirror(self.log, self.log.branch_of(run))
+        return mirror.newest()
+
+    @property
+    def living(self) -> "list[Life]":
+        """The processes that are alive."""
+        return [life for life in self.lives if life.alive]
+
+    def run_of(self, branch: int) -> str:
+        """Return the run whose branch this is."""
+        return next(self.log.records(branch, 0, 1)).event.run  # type: ignore[union-attr]
+
+
+class Mirror:
+    """A state folded from the log, event by event as they are needed."""
+
+    def __init__(self, log: Log, branch: int) -> None:
+        self._log, self._branch = log, branch
+        self.state = State()
+
+    def newest(self) -> State:
+        """Return the state after all events."""
+        return self.at(self._log.head(self._branch))
+
+    def at(self, offset: int) -> State:
+        """Return the state after `offset` events, which are no fewer than the last time."""
+        if offset > self.state.offset:
+            for record in self._log.records(self._branch, self.state.offset, offset):
+                self.state = reduce(self.state, record.event, record.time)
+        return self.state
+
+
+class Life:
+    """One process from its start to its end: when it is killed or interrupted, and what it does."""
+
+    def __init__(
+        self, world: World, *, kill_at: int = 0, interrupt_at: int = 0, takeover: bool = False
+    ) -> None:
+        self.world = world
+        self.name = f"p{len(world.lives) + 1}"
+        self.kill_at, self.interrupt_at, self.takeover = kill_at, interrupt_at, takeover
+        self.operations = 0
+        self.dead = False
+        self.alive = False
+        self.began = self.ended = 0  # in operations of the world
+        self.disk_failed = False
+        self.owner: Owner | None = None
+        self.scope = trio.CancelScope()
+        self.acknowledged: list[tuple[int, int, list[Any]]] = []
+        world.lives.append(self)
+
+    def enter(self) -> None:
+        """Make this the process that the present task and its children are in."""
+        _here.set(self)
+
+    def note(self, text: str) -> None:
+        """Write a line of what this process did."""
+        self.world.note(f"{self.name} {text}")
+
+    def operation(self, what: str) -> None:
+        """A moment at which the process may be killed or interrupted."""
+        if self.dead:
+            raise Crash
+        self.operations += 1
+        self.world.operations += 1
+        if self.world.operations > MOST_OPERATIONS:
+            self.world.blame("it goes on for ever: more operations than any program needs")
+        if self.operations == self.interrupt_at:
+            self.note(f"is interrupted at: {what}")
+            self.scope.cancel()
+        if self.operations == self.kill_at:
+            self.die(what)
+            raise Crash
+
+    def die(self, what: str) -> None:
+        """Be dead: the kernel lets go of the lock, and nobody removes its file."""
+        self.note(f"is killed at: {what}")
+        self.dead, self.alive = True, False
+        self.ended = self.world.operations
+        if self.owner is not None and self.owner._descriptor is not None:
+            os.close(self.owner._descriptor)
+            self.owner._descriptor = None
+
+    # --- what steps do -------------------------------------------------------------------------
+
+    async def work(self, run: str, key: str, plan: dict[str, Any]) -> str:
+        """Be a step: begin, take time, be limited, hang or fail as planned, and answer."""
+        self._begin(run, key, plan)
+        await self._take_time(plan.get("long", 0))
+        if self._next(run, key, "limited", plan):
+            raise RateLimited("slow down")
+        if self._next(run, key, "hangs", plan):
+            self.note(f"{run} {key} hangs")
+            await trio.sleep_forever()
+        if self._next(run, key, "fails", plan):
+            raise OSError(f"no luck with {key}")
+        if late := plan.get("late", 0):
+            with trio.CancelScope(shield=True):
+                await trio.sleep(late)
+        self.operation(f"the end of {run} {key}")
+        return self._finish(run, key)
+
+    async def compute(self, run: str, key: str) -> str:
+        """Be a pure step."""
+        self._begin(run, key, {"pure": True})
+        if self.world.chance.random() < 0.5:
+            await self._take_time(0)
+        return self._finish(run, key)
+
+    def session(self, run: str, key: str, given: str | None) -> str:
+        """Return the session that an agent opens or goes on with."""
+        recorded = self.world.state(run).steps[key]
+        if given is not None and given != recorded.session and self.owns(run):
+            self.world.blame(f"{key} goes on with session {given}, not {recorded.session}")
+        return given or f"s{self.world.tried.total()}"
+
+    def owns(self, run: str) -> bool:
+        """Whether the log says that this process executes the run."""
+        return self.owner is not None and self.world.state(run).owner == self.owner.token
+
+    def _next(self, run: str, key: str, what: str, plan: dict[str, Any]) -> bool:
+        if self.world.tried[run, key, what] >= plan.get(what, 0):
+            return False
+        self.world.tried[run, key, what] += 1
+        return True
+
+    async def _take_time(self, long_s: float) -> None:
+        chance = self.world.chance
+        for _ in range(chance.choice([0, 1, 1, 2])):
+            self.operation("a step's checkpoint")
+            await trio.sleep(chance.choice([0, 0, 0.01, 0.5, 2]))
+        if long_s:
+            await trio.sleep(long_s)
+        self.operation("a step's checkpoint")
+
+    def _begin(self, run: str, key: str, plan: dict[str, Any]) -> None:
+        self.operation(f"the beginning of {run} {key}")
+        self.note(f"{run} {key} begins")
+        world = self.world
+        step = world.state(run).steps.get(key)
+        before = world.begun.setdefault((run, key), [])
+        if step is None and "pure" not in plan:
+            world.blame(f"{run} {key} began before its start was on disk")
+        if step is not None and self.owns(run):  # who is replaced cannot know it at once
+            if step.status in ("succeeded", "failed"):
+                world.blame(f"{run} {key} began again though it had {step.status}")
+            if step.status != "running" and "pure" not in plan:
+                world.blame(f"{run} {key} began though it was {step.status}")
+            if before and plan.get("doubt") == "ask" and not self._cleared(run, key, before[-1]):
+                world.blame(f"effect {run} {key} was repeated without anybody's word")
+        before.append(Begun(world.log.size(), self.name))
+
+    def _cleared(self, run: str, key: str, last: Begun) -> bool:
+        """Whether the last try at an effect is known to have failed, or a person let it be repeated."""
+        branch = self.world.log.branch_of(run)
+        for record in self.world.log.scan(last.size):
+            event = record.event
+            if record.branch != branch or getattr(event, "key", "") != key:
+                continue
+            if isinstance(event, AttemptFailed | StepDeferred):
+                return True
+            if isinstance(event, ApprovalDecided) and event.approved:
+                return True
+        return False
+
+    def _finish(self, run: str, key: str) -> str:
+        answer = "done"
+        self.world.done.setdefault((run, key), []).append(answer)
+        self.note(f"{run} {key} answers")
+        return answer
+
+
+def here() -> Life:
+    """Return the process that the present task is in."""
+    return _here.get()
+
+
+def runs_of(world: World, root: str) -> Iterator[str]:
+    """Yield a run and all its children, the deepest last."""
+    for row in sorted(world.log.runs(), key=lambda row: row.branch):
+        if row.run == root or row.run.startswith(f"{root}/"):
+            yield row.run
