@@ -23,10 +23,12 @@ from holdfast.reducer import (
 )
 
 from .effects import Done, Job, perform
+from .errors import RunBusy, RunReplaced
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .history import History
+    from .execution import Outcome
+    from .history import Alarms, History
 
 
 class Attempt:
@@ -63,12 +65,13 @@ Arrival = Ended | SessionOpened
 class Attempts:
     """The attempts at work, by key, and the `inbox` of what they came to."""
 
-    def __init__(self, engine: "Engine", history: "History") -> None:
+    def __init__(self, engine: "Engine", history: "History", alarms: "Alarms") -> None:
         self.inbox: deque[Arrival] = deque()
         self.arrived = trio.Event()
         self.running = 0  # tasks that are not over, also those that nobody waits for any more
         self._engine = engine
         self._history = history
+        self._alarms = alarms
         self._by_key: dict[str, Attempt] = {}
         self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
@@ -148,6 +151,9 @@ class Attempts:
         run = self._history.state.children[request.key].run
         try:
             outcome = await self._engine.execute_child(run, request, self._history.state)
+        except (RunBusy, RunReplaced):
+            self._rest(attempt, run)  # another process is at it: its end is news to wait for
+            return
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
             self._arrive(Ended(attempt, 0, None, raised))
             return
@@ -158,10 +164,24 @@ class Attempts:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
             event = ChildFinished(request.key, run, outcome.status, output, outcome.error)
             self._arrive(Ended(attempt, 0, event, None))
-        elif self._by_key.get(request.key) is attempt:
-            del self._by_key[request.key]  # it waits, and so does its parent
-            self._resting[request.key] = (self._engine.log.branch_of(run), outcome.offset)
-            self.arrived.set()
+        else:
+            self._rest(attempt, run, outcome)
+
+    def _rest(self, attempt: Attempt, run: str, outcome: "Outcome | None" = None) -> None:
+        """Let a child be until something happens to it, or its next moment has come."""
+        key = attempt.request.key
+        if self._by_key.get(key) is not attempt:
+            return
+        del self._by_key[key]
+        row = self._engine.log.run(run)
+        if outcome is None:
+            at_rest = row.head if row.owner else -1  # let go just now: look at it again at once
+        else:
+            at_rest = outcome.offset
+            if outcome.until:
+                self._alarms.set(outcome.until, key)
+        self._resting[key] = (row.branch, at_rest)
+        self.arrived.set()
 
     def _emit(self, attempt: Attempt, progress: Progress) -> None:
         key = attempt.request.key

@@ -68,7 +68,10 @@ MOST_UNCOMMITTED = 1000  # events of pure steps
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How an execution ended. `waiting` are the keys that a waiting run waits for."""
+    """How an execution ended. `waiting` are the keys that a waiting run waits for.
+
+    `until` is the next moment, in ns since 1970, at which it goes on by itself; 0: only news help.
+    """
 
     run: str
     status: str
@@ -76,6 +79,7 @@ class Outcome(msgspec.Struct, frozen=True):
     output: Any = None
     error: Failure | None = None
     waiting: tuple[str, ...] = ()
+    until: int = 0
 
 
 class Execution:
@@ -84,8 +88,8 @@ class Execution:
     def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
         self._engine = engine
         self._history = History(engine, branch, workflow)
-        self._attempts = Attempts(engine, self._history)
         self._alarms = Alarms()
+        self._attempts = Attempts(engine, self._history, self._alarms)
         self._after_commit: list[Attempt] = []  # to be launched
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
         self._asked: deque[Request] = deque()
@@ -409,7 +413,7 @@ class Execution:
         gate = state.gates.get(key)
         if isinstance(future.request, TimerRequest) and key in state.timers:
             self._record(TimerFired(key))
-        elif isinstance(future.request, StepRequest):
+        elif isinstance(future.request, StepRequest | ChildRequest):
             self._consider([future.request])
         elif gate is not None and gate.decision is None:
             self._record(ApprovalDecided(key, False, "engine", "nobody decided in time"))
@@ -426,4 +430,7 @@ class Execution:
     def _outcome(self) -> Outcome:
         state = self._history.state
         output = msgspec.msgpack.decode(self._history.load(state.output))
-        return Outcome(state.run, state.status, state.offset, output, state.error, state.waiting)
+        until = self._alarms.next or 0
+        return Outcome(
+            state.run, state.status, state.offset, output, state.error, state.waiting, until
+        )
