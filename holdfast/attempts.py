@@ -19,14 +19,17 @@ from holdfast.reducer import (
     State,
     Step,
     StepRequest,
+    WorkflowError,
     fingerprint,
 )
 
 from .effects import Done, Job, perform
+from .errors import EngineError, RunBusy, RunReplaced
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .history import History
+    from .execution import Outcome
+    from .history import Alarms, History
 
 
 class Attempt:
@@ -64,12 +67,13 @@ Arrival = Ended | SessionOpened
 class Attempts:
     """The attempts at work, by key, and the `inbox` of what they came to."""
 
-    def __init__(self, engine: "Engine", history: "History") -> None:
+    def __init__(self, engine: "Engine", history: "History", alarms: "Alarms") -> None:
         self.inbox: deque[Arrival] = deque()
         self.arrived = trio.Event()
         self.running = 0  # tasks that are not over, also those that nobody waits for any more
         self._engine = engine
         self._history = history
+        self._alarms = alarms
         self._by_key: dict[str, Attempt] = {}
         self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
@@ -151,11 +155,14 @@ class Attempts:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
+        run = self._history.state.children[request.key].run
         try:
-            if attempt.scope.cancel_called:
-                return  # stopped before its first moment
-            run = self._history.state.children[request.key].run
-            outcome = await self._engine.execute_child(run, request, self._history.state)
+            outcome = await self._engine.execute_child(
+                run, request, self._history.state, is_wanted=lambda: not attempt.scope.cancel_called
+            )
+        except (RunBusy, RunReplaced):
+            self._rest(attempt, run)  # another process is at it: its end is news to wait for
+            return
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
             self._arrive(Ended(attempt, 0, None, raised))
             return
@@ -166,10 +173,24 @@ class Attempts:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
             event = ChildFinished(request.key, run, outcome.status, output, outcome.error)
             self._arrive(Ended(attempt, 0, event, None))
-        elif self._is_at_work(attempt):
-            del self._by_key[request.key]  # it waits, and so does its parent
-            self._resting[request.key] = (self._engine.log.branch_of(run), outcome.offset)
-            self.arrived.set()
+        else:
+            self._rest(attempt, run, outcome)
+
+    def _rest(self, attempt: Attempt, run: str, outcome: "Outcome | None" = None) -> None:
+        """Let a child be until something happens to it, or its next moment has come."""
+        key = attempt.request.key
+        if not self._is_at_work(attempt):
+            return
+        del self._by_key[key]
+        row = self._engine.log.run(run)
+        if outcome is None:
+            at_rest = row.head if row.owner else -1  # let go just now: look at it again at once
+        else:
+            at_rest = outcome.offset
+            if outcome.until:
+                self._alarms.set(outcome.until, key)
+        self._resting[key] = (row.branch, at_rest)
+        self.arrived.set()
 
     def _emit(self, attempt: Attempt, progress: Progress) -> None:
         key = attempt.request.key
@@ -215,20 +236,35 @@ class Attempts:
         """Whether it comes from what is to be stopped, unless the commit meets a branch that moved."""
         return isinstance(arrival, Ended) and arrival.attempt in self._unwanted
 
-    def stop_unwanted(self) -> None:
+    def stop_unwanted(self, nursery: trio.Nursery) -> None:
         """Stop what was dropped; child runs are asked to cancel themselves."""
         unwanted, self._unwanted = self._unwanted, []
         children, self._unwanted_children = self._unwanted_children, []
         for attempt in unwanted:
             self._stop(attempt)
         for run in children:
-            self._engine.cancel_child(run)
+            self._part_with(run, nursery)
 
-    def remind_children(self) -> None:
+    def remind_children(self, nursery: trio.Nursery) -> None:
         """Cancel the children that a killed owner no longer wanted and may not have told."""
         for child in self._history.state.children.values():
             if child.status == "cancelled":
-                self._engine.cancel_child(child.run)
+                self._part_with(child.run, nursery)
+
+    def _part_with(self, run: str, nursery: trio.Nursery) -> None:
+        """Ask a child to cancel itself; one that nobody executes is executed for that."""
+        if self._engine.cancel_child(run):
+            self.running += 1
+            nursery.start_soon(self._see_off, run)
+
+    async def _see_off(self, run: str) -> None:
+        try:
+            await self._engine.execute(run)
+        except (EngineError, WorkflowError):
+            return  # somebody else is at it, it has ended, or only a person can mend it
+        finally:
+            self.running -= 1
+            self.arrived.set()
 
     def _stop(self, attempt: Attempt) -> None:
         self._free(attempt)

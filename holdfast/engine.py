@@ -145,10 +145,17 @@ class Engine:
 
     async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
+        branch = await self._make(workflow, input, about)
+        return await self._execute(about["run"], branch, workflow)
+
+    async def _make(
+        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
+    ) -> int:
+        """Record a new run and its claim in one commit, and return its branch."""
         new = self._new_run(workflow, input, about)
-        claimed = msgspec.structs.replace(new, events=[*new.events, self._claim_event()])
-        branch = await self._write(claimed)
-        return await self._execute(new.run, branch, workflow)
+        return await self._write(
+            msgspec.structs.replace(new, events=[*new.events, self._claim_event()])
+        )
 
     def _new_run(
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
@@ -222,31 +229,37 @@ class Engine:
     def _alive(self, owner: str) -> bool:
         return owner_alive(self.log.path, owner)
 
-    async def execute_child(self, run: str, request: ChildRequest, parent: State) -> Outcome:
-        """Execute a child run, which is created when it is new; an ended one tells its outcome."""
+    async def execute_child(
+        self, run: str, request: ChildRequest, parent: State, *, is_wanted: Callable[[], bool]
+    ) -> Outcome:
+        """Execute a child run, which is created when it is new; an ended one tells its outcome.
+
+        One that is no longer wanted once it has been made is cancelled, before it does anything.
+        """
         try:
             row = self.log.run(run)
         except NoSuchRun:
-            return await self.start(
-                self.load(request.workflow),
-                request.input,
-                run=run,
-                folder=parent.folder,
-                source=request.workflow,
-                parent=parent.run,
-                parent_key=request.key,
-            )
-        if row.status in ENDED:
-            return self.outcome(run)
-        return await self.execute(run)
+            if not is_wanted():
+                return Outcome(run, "cancelled", 0)
+        else:
+            return self.outcome(run) if row.status in ENDED else await self.execute(run)
+        workflow = self.load(request.workflow)
+        about = {"folder": parent.folder, "source": request.workflow}
+        about |= {"run": run, "parent": parent.run, "parent_key": request.key}
+        branch = await self._make(workflow, request.input, about)
+        if not is_wanted():
+            self.cancel_child(run)
+        return await self._execute(run, branch, workflow)
 
-    def cancel_child(self, run: str) -> None:
-        """Ask a child run to cancel itself; one that waits is cancelled when it is next executed."""
+    def cancel_child(self, run: str) -> bool:
+        """Ask a child run to cancel itself; return whether nobody is there to do it."""
         with suppress(NoSuchRun, RunEnded):  # it had not begun, or has just ended
             why = "its parent no longer wants it"
             request_cancel(self.log, run, self.actor, why, now=self.now())
-        if run in self._executions:
+            if run not in self._executions:
+                return not self._alive(self.log.run(run).owner)
             self._executions[run].wake()
+        return False
 
     def started(self, mark: str) -> bool:
         """Tell whether a process with this mark belongs to a run that is being executed here."""

@@ -68,7 +68,10 @@ MOST_UNCOMMITTED = 1000  # events of pure steps
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How an execution ended. `waiting` are the keys that a waiting run waits for."""
+    """How an execution ended. `waiting` are the keys that a waiting run waits for.
+
+    `until` is the next moment, in ns since 1970, at which it goes on by itself; 0: only news help.
+    """
 
     run: str
     status: str
@@ -76,6 +79,7 @@ class Outcome(msgspec.Struct, frozen=True):
     output: Any = None
     error: Failure | None = None
     waiting: tuple[str, ...] = ()
+    until: int = 0
 
 
 class Execution:
@@ -84,8 +88,8 @@ class Execution:
     def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
         self._engine = engine
         self._history = History(engine, branch, workflow)
-        self._attempts = Attempts(engine, self._history)
         self._alarms = Alarms()
+        self._attempts = Attempts(engine, self._history, self._alarms)
         self._after_commit: list[Attempt] = []  # to be launched
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
         self._asked: deque[Request] = deque()
@@ -127,20 +131,33 @@ class Execution:
             try:
                 if interrupted:
                     with trio.CancelScope(shield=True):
-                        await self._history.release("interrupted", None)
+                        self._keep_last_results()
+                        await self._release("interrupted", None)
             finally:
                 self._attempts.close()
                 self._history.driver.close()
         if isinstance(problem, WorkflowError | RedactionFailed):
             built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
-            await self._history.release("stopped", failure(problem, built_in.text))
+            await self._release("stopped", failure(problem, built_in.text))
         if problem is not None:
             raise problem
         return self._outcome()
 
+    async def _release(self, reason: str, why: Failure | None) -> None:
+        never_begun = {attempt.request.key for attempt in self._after_commit}
+        await self._history.release(reason, why, never_begun=never_begun)
+
+    def _keep_last_results(self) -> None:
+        """Record what ended while everything was being stopped: it is finished work."""
+        inbox = self._attempts.inbox
+        while inbox:
+            arrival = inbox.popleft()
+            if isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
+                self._history.keep(event_of(arrival, self._history))
+
     async def _loop(self) -> None:
         self._history.rebuild()
-        self._attempts.remind_children()
+        self._attempts.remind_children(self._nursery)
         await self._end_orphans()
         self._consider_pending()
         while True:
@@ -182,7 +199,7 @@ class Execution:
         attempts, self._after_commit = self._after_commit, []
         for attempt in attempts:
             self._attempts.launch(attempt, self._nursery)
-        self._attempts.stop_unwanted()
+        self._attempts.stop_unwanted(self._nursery)
         self._finish_if_ended()
 
     async def _sleep(self) -> bool:
@@ -304,9 +321,10 @@ class Execution:
                 if key not in state.waits:
                     self._record(SignalAwaited(key, signal))
             case TimerRequest(until=until):
-                if key not in state.timers:
+                timer = state.timers.get(key)
+                if timer is None:
                     self._record(TimerSet(key, until))
-                self._alarms.set(until, key)
+                self._alarms.set(until if timer is None else timer.until, key)
             case ChildRequest():
                 self._answer_child(request)
             case NoteRequest(text=text, data=data):
@@ -423,7 +441,7 @@ class Execution:
         gate = state.gates.get(key)
         if isinstance(future.request, TimerRequest) and key in state.timers:
             self._record(TimerFired(key))
-        elif isinstance(future.request, StepRequest):
+        elif isinstance(future.request, StepRequest | ChildRequest):
             self._consider([future.request])
         elif gate is not None and gate.decision is None:
             self._record(ApprovalDecided(key, False, "engine", "nobody decided in time"))
@@ -440,4 +458,7 @@ class Execution:
     def _outcome(self) -> Outcome:
         state = self._history.state
         output = msgspec.msgpack.decode(self._history.load(state.output))
-        return Outcome(state.run, state.status, state.offset, output, state.error, state.waiting)
+        until = self._alarms.next or 0
+        return Outcome(
+            state.run, state.status, state.offset, output, state.error, state.waiting, until
+        )

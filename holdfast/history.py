@@ -1,7 +1,7 @@
 """A run's history as its executor has it: what the log has, and what waits for the next commit."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from holdfast.eventlog import (
     Failure,
     RunClaimed,
     RunReleased,
+    StepStarted,
     Value,
     pack,
     reference,
@@ -95,16 +96,46 @@ class History:
         if self._engine.watcher is not None:
             self._engine.watcher.events(self.state, events)
 
-    async def release(self, reason: str, why: Failure | None) -> None:
-        """Let go of the run, with all that was recorded, so that it can be resumed at once."""
+    async def release(
+        self, reason: str, why: Failure | None, *, never_begun: Container[str] = ()
+    ) -> None:
+        """Let go of the run, with all that was recorded, so that it can be resumed at once.
+
+        `never_begun` are the keys of steps whose recorded start is not to stand.
+        """
         if self.state.status in ENDED and not self.uncommitted:
             return
         released = RunReleased(self._engine.owner.token, reason, [], why)
+        kept = [
+            event
+            for event in self.uncommitted
+            if not (isinstance(event, StepStarted) and event.key in never_begun)
+        ]
+        batch = self._batch([*kept, released])
+        while True:
+            try:
+                head = await self._engine.commit(batch)
+            except BranchMoved:  # what came in between stands; ours is done again on resume
+                if self._is_replaced():
+                    return
+                self.forget()
+                self.committed = self._engine.log.head(self.branch)
+                batch = self._batch([released])
+            else:
+                self._audience.show(head)
+                return
+
+    def _is_replaced(self) -> bool:
         try:
-            head = await self._engine.commit(self._batch([*self.uncommitted, released]))
-        except BranchMoved:
-            return  # what came in between stands; ours is done again on resume
-        self._audience.show(head)
+            self.check_claims()
+        except RunReplaced:
+            return True
+        return False
+
+    def keep(self, event: AnyEvent) -> None:
+        """Take an event in without asking the workflow what comes next: the run is let go."""
+        self.uncommitted.append(event)
+        self.state = reduce(self.state, event, self.now)
 
     def forget(self) -> None:
         """Forget what is not committed."""

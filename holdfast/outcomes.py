@@ -25,6 +25,7 @@ from .history import History
 from .redact import Redactor
 
 LONGEST_TRACE = 4000  # characters
+SHORTEST_DEFERRAL = 1_000_000_000  # ns: a server that asks for no patience gets some all the same
 
 
 def event_of(ended: Ended, history: History) -> AnyEvent:
@@ -76,7 +77,7 @@ def _failure(
 ) -> AnyEvent:
     if isinstance(error, RateLimited):
         patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
-        until = error.until or history.now + patience
+        until = max(error.until or history.now + patience, history.now + SHORTEST_DEFERRAL)
         return StepDeferred(step.key, until, history.redactor.text(str(error)), step.attempt)
     known = error if isinstance(error, WorkError) else WorkError("")
     event = after_failure(

@@ -66,7 +66,8 @@ def digest_of_subject(request: ApprovalRequest) -> bytes:
 
 
 def child_fingerprint(request: ChildRequest) -> bytes:
-    given = encode([request.workflow, request.input], f"the input of child {request.key!r}")
+    name = request.workflow.replace("\\", "/").rpartition("/")[2]  # the repository may move
+    given = encode([name, request.input], f"the input of child {request.key!r}")
     return _digest(given)
 
 

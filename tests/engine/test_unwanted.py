@@ -1,5 +1,6 @@
 """What is no longer wanted: cancelled once, never started for nobody, also over a crash."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import trio
 from holdfast import Run, workflow
 from holdfast.engine import Engine
 from holdfast.eventlog import CancelRequested, StepCancelled, StepStarted
-from holdfast.reducer import Workflow
+from holdfast.plugins import ModelCall, ModelResult, RateLimited, Readiness, hookimpl
+from holdfast.reducer import NotDurable, Workflow
 from holdfast.runs import request_cancel
 from tests.support.lab import Counter, Lab
 
@@ -231,3 +233,97 @@ async def test_a_run_whose_last_act_cancels_a_step_has_ended_and_does_not_wait(
             outcome = await engine.execute("r")
 
     assert (outcome.status, outcome.waiting) == (status, ())
+
+
+async def test_a_waiting_child_that_lost_a_race_is_seen_off(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def child(run: Run) -> None:
+        try:
+            await run.approve("never")
+        finally:
+            await run.step("tidy", trio.sleep, 1)
+
+    @workflow
+    async def outer(run: Run) -> str:
+        await run.race(run.child(child), run.step("quick", trio.sleep, 5))
+        return "done"
+
+    lab.workflows[child.reference] = child
+
+    assert (await lab.run(outer)).output == "done"
+
+    assert lab.state("r/child").status == "cancelled"
+    assert lab.state("r/child").steps["tidy"].status == "succeeded"
+
+
+async def test_what_ends_while_everything_is_stopped_is_finished_work(
+    lab: Lab, autojump_clock: object
+) -> None:
+    calls: list[str] = []
+
+    async def stubborn() -> str:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(5)
+        calls.append("deployed")
+        return "deployed"
+
+    @workflow
+    async def deploys(run: Run) -> str:
+        return str(await run.step("deploy", stubborn, effect=True))
+
+    with trio.move_on_after(2):
+        await lab.run(deploys)
+    resumed = await lab.resume()
+
+    assert (resumed.status, resumed.output, calls) == ("succeeded", "deployed", ["deployed"])
+
+
+async def test_a_start_that_was_not_acted_upon_is_not_recorded_when_the_run_stops(
+    lab: Lab, autojump_clock: object
+) -> None:
+    async def misuses(run: Run) -> None:
+        await trio.sleep(1)
+
+    @workflow
+    async def wrong(run: Run) -> None:
+        await run.step("first", trio.sleep, 0)
+        await run.parallel(run.step("deploy", trio.sleep, 0, effect=True), misuses(run))
+
+    with pytest.raises(NotDurable):
+        await lab.run(wrong)
+
+    assert list(lab.state().steps) == ["first"]
+    assert lab.state().owner == ""
+
+
+async def test_a_server_that_asks_for_no_patience_gets_some_all_the_same(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    class Busy:
+        asked = 0
+
+        async def call(self, call: ModelCall, emit: Any) -> ModelResult:
+            self.asked += 1
+            if self.asked < 4:
+                raise RateLimited("busy", until=1)
+            return ModelResult(text="at last")
+
+        def readiness(self) -> Readiness:
+            return Readiness(True, "scripted")
+
+        @hookimpl
+        def holdfast_models(self) -> dict[str, Any]:
+            return {"scripted/": self}
+
+    @workflow
+    async def asks(run: Run) -> str:
+        return str(await run.model("ask", "Well?", model="scripted/one", backoff=0))
+
+    lab = Lab(tmp_path, Busy())
+    began = trio.current_time()
+
+    assert (await lab.run(asks)).output == "at last"
+    assert trio.current_time() - began >= 3
+    lab.log.close()

@@ -386,3 +386,47 @@ async def test_a_child_with_a_long_name_has_an_id_that_fits(
 
     assert (await lab.run(outer, {"texts": texts})).output == texts
     assert "r/short/echo" in [row.run for row in lab.log.runs()]
+
+
+async def test_a_child_that_another_process_executes_does_not_stop_its_parent(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def child(run: Run) -> str:
+        await run.approve("go")
+        await run.step("long", trio.sleep, 20)
+        return "child"
+
+    @workflow
+    async def outer(run: Run) -> list[Any]:
+        return await run.parallel(run.child(child), run.step("work", trio.sleep, 10))
+
+    async def elsewhere() -> None:
+        await trio.sleep(3)
+        async with lab.engine() as other:
+            lab.approve(run="r/child")
+            await other.execute("r/child")
+
+    lab.workflows[child.reference] = child
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(elsewhere)
+        waiting = await lab.run(outer)
+
+    assert (waiting.status, waiting.waiting) == ("waiting", ("child",))
+    assert (await lab.resume()).output == ["child", None]
+
+
+async def test_a_childs_timer_fires_while_its_parent_is_at_work(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def child(run: Run) -> None:
+        await run.sleep("5m")
+
+    @workflow
+    async def outer(run: Run) -> None:
+        await run.parallel(run.child(child), run.step("work", trio.sleep, 3600))
+
+    lab.workflows[child.reference] = child
+
+    assert (await lab.run(outer)).status == "succeeded"
