@@ -130,8 +130,9 @@ class Attempts:
     # --- working -------------------------------------------------------------------------------
 
     async def _work(self, attempt: Attempt, request: StepRequest) -> None:
-        if attempt.scope.cancel_called:
-            return  # stopped before its first moment
+        if not self._is_at_work(attempt):
+            attempt.launched = False  # dropped before its first moment
+            return
         step = self._history.state.steps[request.key]
         hide = self._history.redactor.text
         job = Job(request, step, self._history.folder, self.mark_of(step), hide)
@@ -151,7 +152,8 @@ class Attempts:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
-        if attempt.scope.cancel_called:
+        if not self._is_at_work(attempt):
+            attempt.launched = False
             return
         run = self._history.state.children[request.key].run
         self.running += 1
@@ -246,10 +248,11 @@ class Attempts:
                     requests.append(future.request)
         return requests
 
-    def keep_only_recorded(self, arrivals: list[Arrival]) -> None:
+    def keep_only_recorded(self, arrivals: list[Arrival]) -> list[Attempt]:
         """After the history was rebuilt: go on with what it knows of, and stop the rest.
 
-        `arrivals` were taken already, into a batch that was not committed: they arrive again.
+        `arrivals` were taken already, into a batch that was not committed: they arrive again. Returns
+        what is still to be launched.
         """
         self._queues.clear()
         self._unwanted_children.clear()
@@ -259,10 +262,11 @@ class Attempts:
             self._take_slot(attempt)
         self._unwanted.clear()
         for key, attempt in list(self._by_key.items()):
-            if not attempt.launched or not _is_recorded(self._history.state, attempt):
+            if not _is_recorded(self._history.state, attempt):
                 del self._by_key[key]
                 self._stop(attempt)
         self.inbox.extendleft(reversed(arrivals))
+        return [attempt for attempt in self._by_key.values() if not attempt.launched]
 
     def close(self) -> None:
         """Give back all slots."""
