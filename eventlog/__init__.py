@@ -79,6 +79,7 @@ from .events import (
     Value,
 )
 from .log import (
+    RUN_NAME_BYTES,
     Log,
 )
 from .owners import (
@@ -100,6 +101,7 @@ from .values import (
 __all__ = [
     "KNOWN",
     "NONE",
+    "RUN_NAME_BYTES",
     "SCHEMA_VERSION",
     "STATUSES",
     "AnyEvent",

@@ -1,5 +1,6 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
+import hashlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import ChildFinished, SessionOpened
+from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -119,8 +120,10 @@ class Attempts:
         if not self._is_at_work(attempt):
             return
         attempt.launched = True
+        self.running += 1
         if isinstance(attempt.request, StepRequest):
-            nursery.start_soon(self._work, attempt, attempt.request)
+            step = self._history.state.steps[attempt.request.key]
+            nursery.start_soon(self._work, attempt, attempt.request, step)
         else:
             nursery.start_soon(self._work_on_child, attempt, attempt.request)
 
@@ -129,19 +132,17 @@ class Attempts:
 
     # --- working -------------------------------------------------------------------------------
 
-    async def _work(self, attempt: Attempt, request: StepRequest) -> None:
-        if not self._is_at_work(attempt):
-            attempt.launched = False  # dropped before its first moment
-            return
-        step = self._history.state.steps[request.key]
+    async def _work(self, attempt: Attempt, request: StepRequest, step: Step) -> None:
         hide = self._history.redactor.text
         job = Job(request, step, self._history.folder, self.mark_of(step), hide)
-        self.running += 1
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
         with attempt.scope:
             try:
+                if not self._is_at_work(attempt):
+                    attempt.launched = False  # dropped before its first moment
+                    return
                 done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
@@ -152,12 +153,11 @@ class Attempts:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
-        if not self._is_at_work(attempt):
-            attempt.launched = False
-            return
-        run = self._history.state.children[request.key].run
-        self.running += 1
         try:
+            if not self._is_at_work(attempt):
+                attempt.launched = False
+                return
+            run = self._history.state.children[request.key].run
             outcome = await self._engine.execute_child(run, request, self._history.state)
         except Exception as raised:  # noqa: BLE001 - raised again where the parent takes it in
             self._arrive(Ended(attempt, 0, None, raised))
@@ -257,13 +257,13 @@ class Attempts:
         self._queues.clear()
         self._unwanted_children.clear()
         ended = [arrival.attempt for arrival in arrivals if isinstance(arrival, Ended)]
-        for attempt in [*ended, *self._unwanted]:
-            self._by_key[attempt.request.key] = attempt
-            self._take_slot(attempt)
-        self._unwanted.clear()
-        for key, attempt in list(self._by_key.items()):
-            if not _is_recorded(self._history.state, attempt):
-                del self._by_key[key]
+        attempts = [*self._by_key.values(), *ended, *self._unwanted]
+        self._by_key, self._unwanted = {}, []
+        for attempt in attempts:
+            if _is_recorded(self._history.state, attempt):
+                self._by_key[attempt.request.key] = attempt
+                self._take_slot(attempt)
+            else:
                 self._stop(attempt)
         self.inbox.extendleft(reversed(arrivals))
         return [attempt for attempt in self._by_key.values() if not attempt.launched]
@@ -282,6 +282,16 @@ class Attempts:
         if not attempt.has_slot and isinstance(attempt.request, StepRequest):
             attempt.has_slot = True
             self._engine.limits.take(attempt.request)
+
+
+def child_run(parent: str, key: str) -> str:
+    """Return the id for a child run: it says whose it is, as far as ids may be long."""
+    run = f"{parent}/{key}"
+    raw = run.encode()
+    if len(raw) <= RUN_NAME_BYTES:
+        return run
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return f"{raw[: RUN_NAME_BYTES - 17].decode(errors='ignore')}~{digest}"
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

@@ -7,7 +7,7 @@ import trio
 from outcome import Value
 from trio.testing import wait_all_tasks_blocked
 
-from holdfast.eventlog import Batch, Log, LogError, NewRun
+from holdfast.eventlog import Batch, Log, NewRun
 
 Item = Batch | NewRun
 Result = int | Exception
@@ -36,7 +36,7 @@ class Committer:
     async def write(self, item: Item, *, alone: bool) -> int:
         """Return the new head of a batch's branch, or the branch of a new run, once it is on disk.
 
-        `alone` says that no other task could have something to add. Raises LogError.
+        `alone` says that no other task could have something to add. Raises what the log raises.
         """
         if alone and self._flush_s < self._slow_s:
             result = self._write([item])[0]
@@ -74,7 +74,7 @@ class Committer:
         began = time.perf_counter()
         try:
             return self._log.write_each(items)
-        except LogError as error:
+        except Exception as error:  # noqa: BLE001 - raised by whoever waits, who else never wakes
             return [error] * len(items)
         finally:
             self._flush_s = time.perf_counter() - began

@@ -139,7 +139,8 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
         stdout, stderr = job.redact(stdout), job.redact(stderr)
         last = (stderr.strip() or stdout.strip()).rpartition("\n")[2][:200]
         detail = f"{stdout[-TAIL_CHARACTERS:]}\n{stderr[-TAIL_CHARACTERS:]}".strip()
-        raise CommandFailed(f"{call.command!r} ended with status {code}: {last}", detail=detail)
+        why = f"{call.command!r} ended with status {code}{': ' if last else ''}{last}"
+        raise CommandFailed(why, detail=detail)
     return result
 
 

@@ -180,8 +180,9 @@ class Engine:
     ) -> Outcome:
         """Claim a run and execute it until it ends or only waits.
 
-        Raises RunBusy when a live process has it (unless `takeover`), RunReplaced when another takes
-        it over meanwhile, RunEnded, WorkflowError where the workflow cannot be driven on.
+        Raises RunBusy when another live process has it (unless `takeover`) or this engine is at it,
+        RunReplaced when another takes it over meanwhile, RunEnded, WorkflowError where the workflow
+        cannot be driven on.
         """
         row = self.log.run(run)
         if row.status in ENDED:
@@ -205,7 +206,7 @@ class Engine:
         while True:
             row = self.log.run(run)
             held = row.owner and (row.owner == self.owner.token or self._alive(row.owner))
-            if held and not takeover:
+            if (held and not takeover) or run in self._executions:
                 raise RunBusy(run, host=row.host, pid=row.pid)
             if row.status in ENDED:
                 raise RunEnded(run, row.status, "resumed")

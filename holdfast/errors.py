@@ -7,9 +7,12 @@ HoldfastError
     RunEnded            the run is over, so this cannot be done to it
     NoSuchGate          nothing of this name waits for a decision
     GateAmbiguous       several gates wait: say which
+    NotAllowed          the gate is for others
+    AlreadyDecided      who decided once cannot decide otherwise
   ProjectError          no project here, or its folder cannot be used
 """
 
+import shlex
 from collections.abc import Sequence
 
 from holdfast.eventlog import HoldfastError
@@ -25,7 +28,7 @@ class RunBusy(EngineError):
     def __init__(self, run: str, *, host: str, pid: int) -> None:
         super().__init__(
             f"run {run!r} is being executed by process {pid} on {host!r}. Watch it with: "
-            f"holdfast watch {run} (or take it over with: holdfast resume {run} --takeover)"
+            f"holdfast watch {shlex.quote(run)} (or take it over with: holdfast resume {shlex.quote(run)} --takeover)"
         )
         self.run, self.host, self.pid = run, host, pid
 
@@ -36,7 +39,7 @@ class RunReplaced(EngineError):
     def __init__(self, run: str, owner: str) -> None:
         super().__init__(
             f"run {run!r} was taken over by another process ({owner}); this one stopped and wrote "
-            f"nothing more. Watch the run with: holdfast watch {run}"
+            f"nothing more. Watch the run with: holdfast watch {shlex.quote(run)}"
         )
         self.run, self.owner = run, owner
 
@@ -47,7 +50,7 @@ class RunEnded(EngineError):
 
     def __init__(self, run: str, status: str, wanted: str) -> None:
         super().__init__(
-            f"run {run!r} has {status}, so it cannot be {wanted}. Look at it with: holdfast show {run}"
+            f"run {run!r} has {status}, so it cannot be {wanted}. Look at it with: holdfast show {shlex.quote(run)}"
         )
         self.run, self.status = run, status
 
@@ -71,7 +74,7 @@ class NoSuchGate(EngineError):
         named = "no open gate" if gate is None else f"no open gate {gate!r}"
         there = f" Open are: {', '.join(map(repr, open_gates))}." if open_gates else ""
         super().__init__(
-            f"run {run!r} has {named}.{there} See what it waits for with: holdfast show {run}"
+            f"run {run!r} has {named}.{there} See what it waits for with: holdfast show {shlex.quote(run)}"
         )
         self.run, self.gate, self.open_gates = run, gate, list(open_gates)
 
@@ -83,7 +86,7 @@ class GateAmbiguous(EngineError):
     def __init__(self, run: str, open_gates: Sequence[str]) -> None:
         super().__init__(
             f"run {run!r} waits at {len(open_gates)} gates: {', '.join(map(repr, open_gates))}. "
-            f"Say which: holdfast approve {run} GATE"
+            f"Say which: holdfast approve {shlex.quote(run)} GATE"
         )
         self.run, self.open_gates = run, list(open_gates)
 
@@ -98,6 +101,18 @@ class NotAllowed(EngineError):
             "Decide as one of them with --by"
         )
         self.gate, self.who, self.allowed = gate, who, list(allowed)
+
+
+class AlreadyDecided(EngineError):
+    code = "already_decided"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str, who: str) -> None:
+        super().__init__(
+            f"{who!r} has approved {gate!r} before, and that stands. Deny it as somebody else with "
+            f"--by, or stop the run with: holdfast cancel {shlex.quote(run)}"
+        )
+        self.run, self.gate, self.who = run, gate, who
 
 
 class ProjectError(HoldfastError):

@@ -56,7 +56,7 @@ from holdfast.reducer import (
     fingerprint,
 )
 
-from .attempts import Arrival, Attempt, Attempts, Ended
+from .attempts import Arrival, Attempt, Attempts, Ended, child_run
 from .effects import failure
 from .history import Alarms, History
 from .outcomes import end_of_run, event_of
@@ -189,6 +189,8 @@ class Execution:
         """Wait for something to do. Return False when only waiting is left, and the run released."""
         alarm = self._alarms.next
         if not self._attempts.is_busy and self.is_idle:
+            if self._history.driver.ended is not None:
+                return True  # what was cancelled has gone while we committed: record the end now
             if self._history.is_behind:
                 self._news = True
                 return True
@@ -208,13 +210,17 @@ class Execution:
 
     def _intake(self) -> None:
         """Take in what other processes appended: approvals, signals, a cancel, a newer claim."""
+        if self._history.uncommitted:
+            return  # they share one time; and their commit tells whether the branch moved
         self._history.tick()
         if not self._news:
             return
         self._news = False
-        if self._history.uncommitted or not self._history.is_behind:
-            return  # with events of our own at hand, the next commit tells that the branch moved
-        for event, requests in self._history.news():
+        if not self._history.is_behind:
+            return
+        # All of it first: what we record stands behind it in the log, so it does here as well.
+        news = list(self._history.news())
+        for event, requests in news:
             self._consider(requests)
             if isinstance(event, ApprovalDecided):
                 self._consider_again(event.key)
@@ -381,7 +387,7 @@ class Execution:
         self._after_commit.append(self._attempts.reserve(request, 1))
         if key not in state.children:
             mark = fingerprint.child_fingerprint(request)
-            self._record(ChildStarted(key, f"{state.run}/{key}", mark))
+            self._record(ChildStarted(key, child_run(state.run, key), mark))
 
     # --- taking results in -----------------------------------------------------------------------
 

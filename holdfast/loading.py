@@ -117,11 +117,15 @@ def _load(path: Path) -> ModuleType:
 
 
 def _last_line(error: BaseException) -> str:
+    if isinstance(error, NotAWorkflow):
+        return str(error) + _where(error)
     return traceback.format_exception_only(error)[-1].strip() + _where(error)
 
 
 def _where(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f" ({error.filename}:{error.lineno})"  # the frames only show who compiled it
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = list(traceback.extract_tb(error.__traceback__))
+    if isinstance(error, NotAWorkflow):  # raised by us, about what the file has at its top level
+        frames = [frame for frame in frames if frame.name == "<module>"]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

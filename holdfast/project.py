@@ -11,11 +11,15 @@ FOLDER = ".holdfast"
 
 
 class Project:
-    """A project's places. `root` is the repository, `home` its `.holdfast` folder."""
+    """A project's places. `root` is the repository, `home` its `.holdfast` folder.
 
-    def __init__(self, root: Path, home: Path) -> None:
+    `is_given` tells that somebody said where it is, so that it was not searched for.
+    """
+
+    def __init__(self, root: Path, home: Path, *, is_given: bool = False) -> None:
         self.root = root
         self.home = home
+        self.is_given = is_given
 
     @classmethod
     def find(cls, home: str | None = None, start: Path | None = None) -> "Project":
@@ -28,7 +32,7 @@ class Project:
         if given:
             path = Path(given).resolve()
             root = path.parent if path.name == FOLDER else cls._root_above(here)
-            return cls(root, path)
+            return cls(root, path, is_given=True)
         root = cls._root_above(here)
         return cls(root, root / FOLDER)
 
@@ -56,9 +60,10 @@ class Project:
     def open_log(self, *, create: bool = False) -> Log:
         """Open the project's log. Raises ProjectError where there is none, LogError otherwise."""
         if not create and not self.exists():
+            where = f"{str(self.home)!r}" if self.is_given else f"{str(self.root)!r} or above"
             raise ProjectError(
-                f"there is no Holdfast project in {str(self.root)!r} or above. Run a workflow to "
-                "make one: holdfast run FILE (or see it at work: holdfast demo)"
+                f"there is no Holdfast project in {where}. Run a workflow to make one: "
+                "holdfast run FILE (or see it at work: holdfast demo)"
             )
         if create:
             self._make_home()

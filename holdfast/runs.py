@@ -23,7 +23,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import ENDED, Gate, State, replay
 
-from .errors import GateAmbiguous, NoSuchGate, NotAllowed, RunEnded
+from .errors import AlreadyDecided, GateAmbiguous, NoSuchGate, NotAllowed, RunEnded
 from .redact import Redactor
 
 
@@ -74,7 +74,7 @@ def decide_gate(
 ) -> Gate:
     """Approve or deny an open gate; without a name, the only one. Returns the gate as it was.
 
-    Raises NoSuchGate, GateAmbiguous, NotAllowed, RunEnded.
+    Raises NoSuchGate, GateAmbiguous, NotAllowed, AlreadyDecided, RunEnded.
     """
     chosen: list[Gate] = []
     redactor = _redactor()
@@ -85,6 +85,8 @@ def decide_gate(
             raise NotAllowed(found.key, by, found.by)
         chosen[:] = [found]
         if any(vote.by == by for vote in found.votes):
+            if not approved:
+                raise AlreadyDecided(run, found.key, by)
             return []
         hidden = msgspec.Raw(redactor.value(bytes(edits)))
         words = redactor.text(note)

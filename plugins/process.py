@@ -6,6 +6,7 @@ alive when `run_process` returns.
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -205,9 +206,17 @@ def _cannot_start(
         size = max(len(os.fsencode(argument)) for argument in argv)
         return CommandTooLong(program, longest_bytes=size)
     if error.errno in NOT_A_PROGRAM:
-        how = f"Install it with: {install}" if install else "Install it, or mend the PATH."
+        how = f"Install it with: {install}" if install else _how_to_find(error, program, folder)
         return MissingBinary(f"cannot start {program!r}: {reason}. {how}")
     return Crashed(f"cannot start {program!r}: {reason}. The machine may lack memory or files.")
+
+
+def _how_to_find(error: OSError, program: str, folder: Path) -> str:
+    if error.errno == errno.EACCES:
+        return f"Make it executable with: chmod +x {shlex.quote(program)}"
+    if os.sep in program and not os.path.isabs(program):
+        return f"It is looked for from {str(folder)!r}, where the step works."
+    return "Install it, or mend the PATH."
 
 
 async def _feed(process: trio.Process, data: bytes) -> None:

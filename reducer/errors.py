@@ -93,13 +93,14 @@ class WorkflowDiverged(WorkflowError):
 
     def __init__(self, run: str, key: str, difference: str, *, edited: bool) -> None:
         cause = (
-            "the workflow's code was changed since"
+            "The workflow's code was changed since"
             if edited
-            else "the code is unchanged, so it reads something that is not recorded (a clock, a "
+            else "The code is unchanged, so it reads something that is not recorded (a clock, a "
             "file, a random number): find it with holdfast check"
         )
+        end = "\n" if "\n" in difference else ". "
         super().__init__(
-            f"run {run!r} cannot go on at step {key!r}: {difference}; {cause}. Nothing was "
+            f"run {run!r} cannot go on at step {key!r}: {difference}{end}{cause}. Nothing was "
             "changed. Put the code back and resume, or start a new run."
         )
         self.run, self.key, self.difference, self.edited = run, key, difference, edited

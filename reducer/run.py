@@ -95,6 +95,11 @@ class Run:
         A `pure` function only computes: it may begin before its start is on disk, and its result may
         be used before that is, so that many of them share a flush; a crash does the last ones again.
         """
+        if pure and effect:
+            raise WorkflowError(
+                f"step {name!r} cannot be both pure=True and effect=True: an effect must not begin "
+                "before its start is on disk. Leave pure= out."
+            )
         if retries == 0 and timeout == 0 and not effect:
             policy = _PURE if pure else _PLAIN
         else:

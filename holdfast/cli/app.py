@@ -105,7 +105,7 @@ def cli(ctx: click.Context, home: str | None) -> None:
     """Durable workflows for coding agents."""
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    ctx.obj = Place(home)
+    ctx.obj.home = home
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -115,13 +115,14 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def invoke(args: list[str]) -> int:
     """Run the command line and return the exit status; whatever goes wrong is told in one line."""
+    place = Place()
     try:
-        status = cli.main(args, prog_name="holdfast", standalone_mode=False)
+        status = cli.main(args, prog_name="holdfast", standalone_mode=False, obj=place)
         return status if isinstance(status, int) else 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, whatever it is
         from .failures import tell
 
-        return tell(error, as_json="--json" in args)
+        return tell(error, place, as_json="--json" in args)
 
 
 def _reader_left() -> int:

@@ -7,6 +7,8 @@ HoldfastError
   NotStarted    a detached process ended before it had the run
 """
 
+import shlex
+
 from holdfast.eventlog import HoldfastError
 
 
@@ -16,8 +18,8 @@ class BadRunId(HoldfastError):
 
     def __init__(self, run: str) -> None:
         super().__init__(
-            f"{run[:120]!r} cannot be a run's id: it is 1 to 100 letters, digits, '.', '_' and '-', "
-            "and begins with a letter or digit. Leave --id out to have one made"
+            f"{run[:120]!r} cannot be a run's id: it is 1 to 100 letters (a to z, A to Z), digits, '.', '_' "
+            "and '-', and begins with a letter or digit. Leave --id out to have one made"
         )
         self.run = run
 
@@ -45,6 +47,6 @@ class NotStarted(HoldfastError):
     def __init__(self, run: str, log_file: str, last_line: str) -> None:
         super().__init__(
             f"the detached process for run {run!r} ended before it began: {last_line or 'silently'}. "
-            f"Its output is in {log_file}; try in the foreground: holdfast resume {run}"
+            f"Its output is in {log_file}; try in the foreground: holdfast resume {shlex.quote(run)}"
         )
         self.run, self.log_file = run, log_file

@@ -1,6 +1,7 @@
 """How errors reach people and programs: one line, or one JSON object, and an exit status."""
 
 import os
+import re
 import traceback
 from typing import cast
 
@@ -8,15 +9,21 @@ import click
 
 from holdfast.eventlog import HoldfastError
 
+from .place import Place
+
 USAGE, INTERRUPTED = 2, 130
 
 
-def tell(error: BaseException, *, as_json: bool) -> int:
+def tell(error: BaseException, place: Place, *, as_json: bool) -> int:
     """Print the error and return the exit status."""
     error = _single(error)
     if os.environ.get("HOLDFAST_DEBUG"):
         traceback.print_exception(error)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return USAGE
     code, message, status = _described(error)
+    message = _at_home(message, place)
     if as_json:
         from .values import print_json
 
@@ -49,6 +56,17 @@ def _described(error: BaseException) -> tuple[str, str, int]:
             return "internal", f"{kind}: {error}. {_PLEASE}", 1
 
 
+def _at_home(message: str, place: Place) -> str:
+    """Let the commands that a message names work on this place: errors do not know of --home."""
+    start = place.command()
+    if start == "holdfast":
+        return message
+    from .app import SUMMARIES
+
+    commands = "|".join(SUMMARIES)
+    return re.sub(rf"\bholdfast (?=({commands})\b)", lambda _: f"{start} ", message)
+
+
 _PLEASE = (
     "This is a defect of Holdfast: please report it to its maintainers, with what "
     "HOLDFAST_DEBUG=1 and holdfast doctor show"
@@ -59,4 +77,5 @@ def _usage(error: click.UsageError) -> str:
     message = error.format_message().rstrip(".")
     if error.ctx is None or "holdfast " in message:
         return message
-    return f"{message}. See: {error.ctx.command_path} --help"
+    stop = "" if message.endswith("?") else "."
+    return f"{message}{stop} See: {error.ctx.command_path} --help"

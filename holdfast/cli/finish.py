@@ -35,7 +35,7 @@ def stopped(place: Place, log: Log, run: str, error: WorkflowError, *, as_json: 
     if as_json:
         print_json(run_object(log, state))
     else:
-        tell(error, as_json=False)
+        tell(error, place, as_json=False)
         click.echo(f"when that is mended, go on with: {place.command('resume', run)}", err=True)
     return error.exit_status
 

@@ -45,15 +45,14 @@ def workflow_input(workflow: "Workflow", text: str | None, pairs: Sequence[str])
     return workflow.check(given)
 
 
-def parse(text: str, option: str) -> Any:
+def parse(text: str, option: str, example: str = '--input \'{"goal": "..."}\'') -> Any:
     """Return JSON that stands on the command line or, after @, in a file (@- is standard input)."""
     source = _read(text[1:], option) if text.startswith("@") else text
     try:
         return msgspec.json.decode(source)
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise BadInput(
-            f'{option} is no JSON: {error}. Write for example: {option} \'{{"goal": "..."}}\''
-        ) from error
+        name = f"{option} {text}" if text.startswith("@") else option
+        raise BadInput(f"{name} is no JSON: {error}. Write for example: {example}") from error
 
 
 def _read(name: str, option: str) -> bytes:

@@ -1,6 +1,7 @@
 """Where a command works and in whose name. Nothing is imported before it is needed."""
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +34,17 @@ class Place:
         import shlex
 
         home = ["--home", self.home] if self.home else []
-        return shlex.join(["holdfast", *home, *words])
+        return shlex.join([_program(), *home, *words])
+
+
+def _program() -> str:
+    """Return how to call this program: by its path where its folder is not in the PATH."""
+    import shutil
+
+    path = sys.argv[0]
+    if os.path.basename(path) != "holdfast" or shutil.which("holdfast"):
+        return "holdfast"
+    return path
 
 
 def user() -> str:

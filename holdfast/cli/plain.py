@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from holdfast.eventlog import Event, UnknownEvent
+from holdfast.eventlog import Event, RunSucceeded, UnknownEvent
 from holdfast.plugins import Progress
 from holdfast.reducer import State
 
@@ -34,6 +34,8 @@ class Plain:
         for event in events:
             if isinstance(event, RUN_ENDS) and state.run == self._run:
                 continue
+            if isinstance(event, RunSucceeded):
+                continue  # of a child: its parent tells that
             told = telling(event, state, self._load)
             if told is not None:
                 sign = click.style(self._signs[told.mood], fg=COLOURS.get(told.mood))

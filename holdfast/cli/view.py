@@ -27,7 +27,8 @@ def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | Non
         click.echo(f"{click.style(f'{name:<9}', dim=True)} {value}")
     if state.steps:
         heading = ["STEP", "KIND", "STATUS", "TRIES", "TIME", "COST"]
-        click.echo("\n" + table(heading, [_cells(step) for step in state.steps.values()]))
+        now = state.now if gone or at is not None else time.time_ns()
+        click.echo("\n" + table(heading, [_cells(step, now) for step in state.steps.values()]))
     _print_failures(state)
     if at is None:
         print_waiting(place, log, state)
@@ -82,8 +83,8 @@ def indented(text: str, by: str) -> str:
     return "\n".join(f"{by}{line}" for line in text.splitlines())
 
 
-def _cells(step: Step) -> list[str]:
-    seconds = step.seconds if step.finished else (time.time_ns() - step.started) / 1e9
+def _cells(step: Step, now: int) -> list[str]:
+    seconds = step.seconds if step.finished else max(0, now - step.started) / 1e9
     took = duration(seconds) if step.finished or step.status == "running" else ""
     cost = money(step.usage.cost_usd) if step.usage else ""
     return [step.key, step.kind, step.status, str(step.attempt), took, cost]

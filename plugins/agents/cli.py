@@ -75,8 +75,11 @@ def options_of(task: AgentTask, kind: type[OptionsType]) -> OptionsType:
     try:
         return msgspec.convert(task.options, kind)
     except msgspec.ValidationError as error:
-        known = ", ".join(kind.__struct_fields__)
-        raise BadOptions(f"the agent's options are wrong: {error}. It knows: {known}") from error
+        known = kind.__struct_fields__
+        raise BadOptions(
+            f"the agent's options are wrong: {error}. It knows: {', '.join(known)}. Write for "
+            f'example: options={{"{known[0]}": ...}}'
+        ) from error
 
 
 async def run_lines(

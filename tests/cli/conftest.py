@@ -74,6 +74,11 @@ async def impure(run: Run) -> None:
 
 
 @workflow
+async def two_people(run: Run) -> None:
+    await run.approve("both", count=2)
+
+
+@workflow
 async def ask_nobody(run: Run) -> None:
     await run.agent("code", "do it", agent="nobody", retries=0)
 

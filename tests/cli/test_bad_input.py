@@ -35,6 +35,10 @@ RUN = ("run", "w.py:greet")
         (("xyzzy",), "usage", "holdfast --help"),
         (("ps", "--status", "odd"), "usage", "odd"),
         (("check", "missing.py"), "bad_input", "missing.py"),
+        ((*RUN, "--input", "@empty.py"), "bad_input", "--input @empty.py is no JSON"),
+        (("run", "w.py", "--jsno"), "usage", "Did you mean '--json'? See: holdfast run --help"),
+        (("run", "sync.py"), "not_a_workflow", "'plain' is no async function"),
+        (("run", "sync.py"), "not_a_workflow", "sync.py:2)"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_written(
@@ -43,6 +47,9 @@ def test_wrong_words_are_refused_before_anything_is_written(
     (cli.folder / "broken.py").write_text("def (:\n")
     (cli.folder / "exits.py").write_text("import sys; sys.exit(0)")
     (cli.folder / "empty.py").write_text("")
+    (cli.folder / "sync.py").write_text(
+        "from holdfast import workflow\n@workflow\ndef plain(run): pass\n"
+    )
 
     told = cli(*args, status=2)
 
@@ -108,7 +115,10 @@ def test_a_frame_that_is_not_there_is_refused(cli: Cli) -> None:
 def test_a_signal_s_payload_must_be_json(cli: Cli) -> None:
     cli("run", "w.py:wait", "--id", "r", status=3)
 
-    assert "error[bad_input]" in cli("signal", "r", "news", "{", status=2).err
+    told = cli("signal", "r", "news", "{", status=2)
+
+    assert "error[bad_input]" in told.err
+    assert """holdfast signal r news '{"answer": 42}'""" in told.err
 
 
 def test_an_ended_run_cannot_be_resumed_or_decided(cli: Cli) -> None:
@@ -152,6 +162,56 @@ def test_a_read_only_home_is_told(cli: Cli, tmp_path: Path) -> None:
     told = cli("--home", str(locked / "home"), *RUN, "-i", "name=Bo", status=2)
 
     assert "error[project]" in told.err
+
+
+@pytest.mark.parametrize("args", [(), ("audit",)])
+def test_without_a_command_the_help_is_shown_whole(cli: Cli, args: tuple[str, ...]) -> None:
+    told = cli(*args, status=2)
+
+    assert told.err.strip() == cli(*args, "--help").out.strip()
+
+
+def test_the_commands_that_an_error_names_work_on_the_same_home(cli: Cli) -> None:
+    home = "--home", "other place"
+    cli(*home, "run", "w.py:fail", "--id", "r", status=1)
+
+    assert "holdfast --home 'other place' ps" in cli(*home, "show", "x", status=2).err
+    assert (
+        "holdfast --home 'other place' show r"
+        in cli.json(*home, "resume", "r", status=2)["error"]["message"]
+    )
+
+
+def test_a_home_without_runs_is_named_itself(cli: Cli) -> None:
+    told = cli("--home", "nowhere", "ps", status=2)
+
+    assert str(cli.folder / "nowhere") in told.err
+    assert "or above" not in told.err
+
+
+def test_a_program_outside_of_the_path_is_called_by_its_own(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/holdfast", "show", "x"])
+    monkeypatch.setenv("PATH", str(cli.folder))
+    cli("run", "w.py:wait", "--id", "r", status=3)
+
+    assert ".venv/bin/holdfast ps" in cli("show", "x", status=2).err
+    assert ".venv/bin/holdfast signal r news" in cli("show", "r").out
+
+
+def test_one_who_approved_cannot_deny_as_well(cli: Cli) -> None:
+    cli("run", "w.py:two_people", "--id", "r", status=3)
+    once = cli("approve", "r", "--by", "ann")
+    again = cli("approve", "r", "--by", "ann")
+    other = cli("deny", "r", "--by", "ann", status=2)
+    last = cli("approve", "r", "--by", "ben")
+
+    assert "1 more must approve it" in once.out
+    assert "holdfast resume" not in once.out
+    assert again.out == once.out
+    assert "error[already_decided]: 'ann' has approved 'both' before" in other.err
+    assert "holdfast resume r" in last.out
 
 
 def test_a_defect_is_told_in_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

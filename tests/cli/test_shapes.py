@@ -73,6 +73,38 @@ def test_show_tells_how_a_run_was_at_a_frame(cli: Cli) -> None:
     assert "after 3 of 6 events" in cli("show", "r", "--at", "3").out
 
 
+def test_a_step_at_a_frame_has_the_age_that_it_had_then(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting_run(cli)
+    monkeypatch.setattr("time.time_ns", lambda: 2_000_000_000_000_000_000)
+
+    assert "running  1      0.0 s" in cli("show", "r", "--at", "3").out
+
+
+def test_ps_says_that_no_run_has_the_wanted_status(cli: Cli) -> None:
+    waiting_run(cli)
+
+    told = cli("ps", "--status", "failed", "--status", "cancelled")
+
+    assert told.err == "no run is failed or cancelled. List all with: holdfast ps\n"
+
+
+def test_what_a_defective_workflow_records_bears_the_time(cli: Cli) -> None:
+    cli("run", "w.py:impure", "--id", "r", status=1)
+
+    assert all(event["time"] for event in cli.lines("log", "r"))
+    [row] = cli.json("ps")
+    assert row["updated"] > row["started"]
+
+
+def test_the_end_of_a_child_is_told_once(cli: Cli) -> None:
+    cli("run", "w.py:family", "--id", "r", status=3)
+    cli("approve", "r/kid")
+
+    assert cli("resume", "r").err.count("kid  succeeded") == 1
+
+
 def test_ps_prints_rows_newest_first(cli: Cli) -> None:
     waiting_run(cli)
     cli("run", "w.py:fail", "--id", "second", status=1)

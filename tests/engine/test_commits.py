@@ -1,5 +1,6 @@
 """Many runs in one process: their commits share flushes, and none is lost or left waiting."""
 
+import errno
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,23 @@ async def test_a_log_that_cannot_be_written_fails_the_commit(log: Log, *, alone:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(committer.run)
         with pytest.raises(LogClosed):
+            await committer.write(new_run("a"), alone=alone)
+        committer.close()
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_defect_below_the_log_is_raised_by_whoever_waits(
+    log: Log, monkeypatch: pytest.MonkeyPatch, *, alone: bool
+) -> None:
+    def broken(_items: object) -> list[int | Exception]:
+        raise OSError(errno.EIO, "no such luck")
+
+    monkeypatch.setattr(log, "write_each", broken)
+    committer = Committer(log)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(committer.run)
+        with pytest.raises(OSError, match="no such luck"):
             await committer.write(new_run("a"), alone=alone)
         committer.close()
 

@@ -1,155 +1,86 @@
-"""What is done only once it is on disk, and what is not done at all: found by the simulator."""
+"""What others append in between: the log's order and times are those that the workflow saw live."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import pytest
+import msgspec
 import trio
 
 from holdfast import Run, workflow
-from holdfast.errors import RunReplaced
-from holdfast.eventlog import (
-    Batch,
-    CancelRequested,
-    DoubtRaised,
-    LogUnwritable,
-    RunClaimed,
-    RunReleased,
-    SignalReceived,
-    StepCancelled,
-    StepStarted,
-)
+from holdfast.eventlog import NONE, ApprovalDecided, SignalReceived
 from holdfast.limits import Limits
-from holdfast.reducer import ENDED
-from tests.support.lab import Counter, Lab, VirtualEngine
+from tests.support.lab import EPOCH, Counter, Lab
+
+NIL = msgspec.Raw(b"\xc0")
 
 
-async def test_a_step_that_was_cancelled_before_its_start_was_on_disk_never_begins(
+async def test_two_events_that_came_together_are_taken_in_before_anything_is_recorded(
     lab: Lab, autojump_clock: object
 ) -> None:
-    counter = Counter()
+    count = Counter()
+
+    async def meanwhile() -> None:
+        await trio.sleep(5)
+        approval = ApprovalDecided("race/approved/go", True, "anna", "", NONE, b"")
+        lab.append_unheard(approval, SignalReceived("stop", NIL))
+        await trio.sleep(5)
+
+    async def approved(run: Run) -> str:
+        await run.approve("go")
+        return str(await run.step("deploy", count("deploy")))
+
+    async def race(run: Run) -> Any:
+        return await run.race(approved(run), run.wait("stop"))
 
     @workflow
-    async def raced(run: Run) -> None:
-        await run.race(run.step("late", counter("late")), run.note("wins"))
+    async def contest(run: Run) -> str:
+        await run.parallel(run.step("meanwhile", meanwhile), race(run))
+        await run.approve("last")
+        return "done"
 
-    await lab.run(raced)
+    await lab.run(contest)
+    lab.approve("last")
 
-    assert [event.key for event in lab.events(kind=StepCancelled)] == ["late"]
-    assert counter.calls == []
-
-
-@workflow
-async def waits(run: Run) -> None:
-    await run.wait("never")
+    assert (await lab.resume()).output == "done"
+    assert count.calls == []
 
 
-async def test_a_child_that_was_cancelled_before_its_start_was_on_disk_never_is(
-    lab: Lab, autojump_clock: object
-) -> None:
-    @workflow
-    async def raced(run: Run) -> None:
-        await run.race(run.child(waits), run.note("wins"))
+async def test_steps_that_share_a_commit_share_its_time(lab: Lab) -> None:
+    ticks = iter(range(EPOCH, EPOCH + 10**12, 10**6))
 
-    lab.workflows[waits.reference] = waits
-    await lab.run(raced)
-
-    assert [row.run for row in lab.log.runs()] == ["r"]
-
-
-async def test_what_lost_a_race_is_not_stopped_before_the_end_of_the_race_is_on_disk(
-    lab: Lab, autojump_clock: object
-) -> None:
-    """Else a commit that meets a moved branch leaves an effect cut short that is still wanted."""
-
-    async def quick() -> None:
-        await trio.sleep(0.5)
-        news = SignalReceived("news")
-        lab.log.append(1, [news], expected=lab.log.head(1), actor="cli:x", time=0)
+    async def same(moment: str) -> str:
+        return moment
 
     @workflow
-    async def raced(run: Run) -> None:
-        await run.race(run.step("deploy", trio.sleep, 100, effect=True), run.step("quick", quick))
+    async def computes(run: Run) -> str:
+        for _ in range(5):
+            await run.step("same", same, run.now().isoformat(), pure=True)
+        await run.approve("last")
+        return "done"
 
-    outcome = await lab.run(raced)
+    await lab.run(computes, now=lambda: next(ticks))
+    lab.approve("last")
 
-    assert outcome.status == "succeeded"
-    assert lab.events(kind=DoubtRaised) == []
-    assert sorted(event.key for event in lab.events(kind=StepStarted)) == ["deploy", "quick"]
+    assert (await lab.resume(now=lambda: next(ticks))).output == "done"
 
 
-async def test_a_child_is_told_that_nobody_wants_it_after_that_is_on_disk_and_surely_then(
+async def test_an_attempt_that_a_lost_batch_replaced_gives_its_slot_back(
     lab: Lab, autojump_clock: object
 ) -> None:
+    limits, calls = Limits(steps=1), Counter()
+
+    async def stumbles() -> str:
+        calls.calls.append("try")
+        if len(calls.calls) == 1:
+            lab.append_unheard(SignalReceived("between", NIL))
+            raise ValueError("once")
+        return "done"
+
     @workflow
-    async def raced(run: Run) -> None:
-        await run.race(run.child(waits), run.step("quick", trio.sleep, 1))
+    async def retried(run: Run) -> list[str]:
+        first = await run.step("stumbles", stumbles, retries=1, backoff=0)
+        return [first, await run.step("next", calls("next"))]
 
-    def was_told(run: str) -> bool:
-        child = f"{run}/waits"
-        there = child in {row.run for row in lab.log.runs()}
-        return there and bool(lab.events(child, kind=CancelRequested))
+    with trio.fail_after(60):
+        outcome = await lab.run(retried, limits=limits)
 
-    lab.workflows[waits.reference] = waits
-    crashed, at = True, 0
-    while crashed:
-        at += 1
-        for after in (False, True):
-            run = f"r{at}{after}"
-            crashed = await lab.crash(raced, {}, at=at, after=after, run=run)
-            if was_told(run):
-                assert [event.key for event in lab.events(run, kind=StepCancelled)] == ["waits"]
-
-            if lab.state(run).status not in ENDED:
-                await lab.resume(run)
-            assert was_told(run)
-    assert at > 5
-
-
-class RobbedEngine(VirtualEngine):
-    """Another process takes the run over between the claim and the reading of the history."""
-
-    async def _claim(self, run: str, *, takeover: bool) -> None:
-        await super()._claim(run, takeover=takeover)
-        row = self.log.run(run)
-        claim = RunClaimed("0" * 16, "elsewhere", 7)
-        self.log.append(row.branch, [claim], expected=row.head, actor="engine", time=0)
-
-
-async def test_a_run_that_is_taken_over_before_its_history_was_read_is_let_be(
-    lab: Lab, autojump_clock: object
-) -> None:
-    await lab.run(waits)
-    before = lab.state().offset
-
-    with pytest.raises(RunReplaced, match="process 7 on 'elsewhere'"):
-        await lab.resume(kind=RobbedEngine)
-
-    assert lab.state().offset == before + 2
-
-
-class FullDiskEngine(VirtualEngine):
-    """Cannot write that it lets go of a run."""
-
-    async def commit(self, batch: Batch) -> int:
-        events: Sequence[Any] = batch.events
-        if isinstance(events[-1], RunReleased):
-            raise LogUnwritable(str(self.log.path), "the disk is full")
-        return await super().commit(batch)
-
-
-async def test_an_interrupted_run_gives_its_slots_back_also_when_the_disk_is_full(
-    lab: Lab, autojump_clock: object
-) -> None:
-    @workflow
-    async def naps(run: Run, seconds: int) -> None:
-        await run.step("nap", trio.sleep, seconds)
-
-    lab.workflows[naps.reference] = naps
-    async with lab.engine(kind=FullDiskEngine, limits=Limits(steps=1)) as engine:
-        engine.create(naps, {"seconds": 100}, run="long")
-        engine.create(naps, {"seconds": 1}, run="short")
-        with trio.move_on_after(5), pytest.raises(LogUnwritable):
-            await engine.execute("long")
-
-        assert (await engine.execute("short")).status == "succeeded"
+    assert outcome.output == ["done", "next"]

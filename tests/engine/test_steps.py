@@ -18,6 +18,7 @@ from holdfast.eventlog import (
 )
 from holdfast.limits import Limits
 from holdfast.plugins import ModelCall, ModelResult, OutputInvalid, RateLimited, Readiness, hookimpl
+from holdfast.reducer import WorkflowError
 from tests.support.lab import EPOCH, Counter, Lab, virtual_now
 
 
@@ -113,6 +114,22 @@ async def test_a_command_tells_how_it_ended(lab: Lab) -> None:
         "exit_status",
         "step 'worse' failed: 'echo why >&2; exit 4' ended with status 4: why",
     ]
+
+
+async def test_a_command_that_fails_in_silence_is_told_by_its_status(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def silent(run: Run) -> str:
+        try:
+            await run.shell("quiet", "exit 4")
+        except StepFailed as error:
+            return str(error)
+        return ""
+
+    said = (await lab.run(silent)).output
+
+    assert said == "step 'quiet' failed: 'exit 4' ended with status 4"
 
 
 async def test_an_effect_that_was_cut_short_asks_before_it_is_repeated(
@@ -400,3 +417,14 @@ async def test_news_that_come_before_a_pure_step_is_recorded_cost_only_that_step
     assert lab.state().status == "succeeded"
     assert outcome is None
     assert [e.key for e in lab.events(kind=StepSucceeded)].count("pure") == 1
+
+
+async def test_an_effect_cannot_be_pure(lab: Lab, autojump_clock: object) -> None:
+    @workflow
+    async def confused(run: Run) -> None:
+        await run.step("deploy", trio.sleep, 0, pure=True, effect=True)
+
+    with pytest.raises(WorkflowError, match="'deploy' cannot be both"):
+        await lab.run(confused)
+
+    assert lab.state().steps.get("deploy") is None

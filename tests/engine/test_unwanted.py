@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 import trio
 
 from holdfast import Run, workflow
-from holdfast.eventlog import StepCancelled, StepStarted
+from holdfast.engine import Engine
+from holdfast.eventlog import CancelRequested, StepCancelled, StepStarted
+from holdfast.reducer import Workflow
 from holdfast.runs import request_cancel
 from tests.support.lab import Counter, Lab
 
@@ -134,3 +137,97 @@ async def test_a_waiting_run_with_a_clean_up_is_left_in_good_order(
         request_cancel(lab.log, "r", "cli:anna", "enough")
         assert (await lab.resume()).status == "cancelled"
     assert counter.calls == ["sweep"]
+
+
+async def test_what_loses_its_race_before_its_start_is_recorded_never_begins(
+    lab: Lab, autojump_clock: object
+) -> None:
+    count = Counter()
+    ran: list[str] = []
+
+    async def at_once() -> None:
+        ran.append("late")
+
+    @workflow
+    async def inner(run: Run) -> None:
+        await run.step("inside", count("inside"))
+
+    @workflow
+    async def raced(run: Run) -> None:
+        await run.race(run.step("late", at_once), run.note("wins"))
+        await run.race(run.child(inner, name="kid"), run.note("wins too"))
+        await run.step("after", trio.sleep, 1)
+
+    lab.workflows[inner.reference] = inner
+    outcome = await lab.run(raced)
+
+    assert outcome.status == "succeeded"
+    assert (ran, count.calls) == ([], [])
+    assert [row.run for row in lab.log.runs()] == ["r"]
+
+
+async def test_a_pure_step_that_news_made_superfluous_is_let_go(
+    lab: Lab, autojump_clock: object
+) -> None:
+    async def work() -> None:
+        lab.append_unheard(CancelRequested("stop"))
+
+    async def quick() -> None:
+        return None
+
+    @workflow
+    async def computes(run: Run) -> None:
+        await run.step("work", work)
+        await run.parallel(run.step("pure", quick, pure=True), run.step("other", quick))
+
+    outcome = await lab.run(computes)
+
+    assert outcome.status == "cancelled"
+
+
+async def fail() -> None:
+    raise ValueError("at once")
+
+
+@workflow
+async def ends_with_a_race(run: Run) -> None:
+    await run.race(run.step("quick", trio.sleep, 0), run.step("slow", trio.sleep_forever))
+
+
+@workflow
+async def ends_with_a_failure(run: Run) -> None:
+    await run.parallel(run.step("fails", fail), run.step("slow", trio.sleep_forever))
+
+
+@workflow
+async def ends_cancelled(run: Run) -> None:
+    await run.parallel(run.approve("go"), run.step("slow", trio.sleep_forever))
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (ends_with_a_race, "succeeded"),
+        (ends_with_a_failure, "failed"),
+        (ends_cancelled, "cancelled"),
+    ],
+)
+async def test_a_run_whose_last_act_cancels_a_step_has_ended_and_does_not_wait(
+    lab: Lab, ending: Workflow, status: str
+) -> None:
+    """The step is gone only after the commit, which leaves others their turn in a real engine."""
+
+    async def cancel() -> None:
+        while "slow" not in lab.state().steps:
+            await trio.lowlevel.checkpoint()
+        request_cancel(lab.log, "r", "cli:anna", "enough")
+
+    lab.workflows[ending.reference] = ending
+    async with lab.engine(kind=Engine) as engine, trio.open_nursery() as nursery:
+        engine.create(ending, {}, run="r", folder=str(lab.folder))
+        if ending is ends_cancelled:
+            nursery.start_soon(cancel)
+        with trio.fail_after(20):
+            outcome = await engine.execute("r")
+
+    assert (outcome.status, outcome.waiting) == (status, ())

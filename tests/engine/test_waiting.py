@@ -368,3 +368,21 @@ async def test_a_parent_ends_only_after_the_clean_up_of_its_children(
 
     assert lab.state("r/child").status == "cancelled"
     assert [e.key for e in lab.events("r/child", kind=StepSucceeded)] == ["tidy"]
+
+
+async def test_a_child_with_a_long_name_has_an_id_that_fits(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def echo(run: Run, text: str) -> str:
+        return text
+
+    @workflow
+    async def outer(run: Run, texts: list[str]) -> list[str]:
+        return await run.map(lambda text: run.child(echo, {"text": text}), texts)
+
+    lab.workflows[echo.reference] = echo
+    texts = ["ä" * 150 + "a", "ä" * 150 + "b", "short"]
+
+    assert (await lab.run(outer, {"texts": texts})).output == texts
+    assert "r/short/echo" in [row.run for row in lab.log.runs()]

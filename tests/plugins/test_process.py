@@ -1,6 +1,7 @@
 """Real programs: what they say is heard, and nothing that they start outlives the step."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -248,8 +249,15 @@ async def test_a_file_that_is_no_program_is_told_from_a_crash(
 ) -> None:
     (tmp_path / "notes.txt").write_text("not a program")
 
-    with pytest.raises(MissingBinary, match="Permission denied"):
+    with pytest.raises(MissingBinary, match=r"Permission denied.*chmod \+x ./notes.txt"):
         await run_process(["./notes.txt"], folder=tmp_path, env=env)
+
+
+async def test_a_missing_script_is_told_with_the_folder_where_it_was_looked_for(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(MissingBinary, match=re.escape(f"looked for from {str(tmp_path)!r}")):
+        await run_process(["./agent.sh"], folder=tmp_path, env=env)
 
 
 async def test_a_missing_folder_is_not_taken_for_a_missing_program(

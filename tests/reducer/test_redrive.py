@@ -160,7 +160,7 @@ def test_a_changed_workflow_is_refused_with_the_difference(
 
     assert (caught.value.run, caught.value.key) == ("r", key)
     assert caught.value.edited
-    assert "the workflow's code was changed since" in str(caught.value)
+    assert "The workflow's code was changed since" in str(caught.value)
 
 
 def test_an_impure_workflow_is_told_that_its_code_is_unchanged() -> None:
@@ -176,7 +176,7 @@ def test_an_impure_workflow_is_told_that_its_code_is_unchanged() -> None:
         player.redriven()
 
     assert not caught.value.edited
-    assert "the code is unchanged, so it reads something that is not recorded" in str(caught.value)
+    assert "The code is unchanged, so it reads something that is not recorded" in str(caught.value)
 
 
 def test_a_cancel_that_nobody_acted_on_yet_is_acted_on_when_driven_anew() -> None:

@@ -116,6 +116,12 @@ class Lab:
         options.setdefault("by", "anna")
         decide_gate(self.log, run, gate, actor="cli:anna", **options)
 
+    def append_unheard(self, *events: AnyEvent, run: str = "r") -> None:
+        """Append as another process would that was killed before it could ring."""
+        branch = self.log.branch_of(run)
+        head, now = self.log.head(branch), virtual_now()
+        self.log.append(branch, events, expected=head, actor="cli:anna", time=now)
+
     def state(self, run: str = "r") -> State:
         return read_state(self.log, self.log.branch_of(run))
 

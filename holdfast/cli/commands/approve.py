@@ -73,5 +73,8 @@ def _decide(
         )
         return
     click.echo(f"{who} {'approved' if approved else 'denied'} {found.key!r} of {run}")
-    if not alive:
+    missing = found.count - len({who, *(vote.by for vote in found.votes)}) if approved else 0
+    if missing > 0:
+        click.echo(f"{missing} more must approve it, with --by another name")
+    elif not alive:
         click.echo(f"go on with: {place.command('resume', row.parent_run or run)}")

@@ -34,8 +34,12 @@ def ps(place: Place, every: bool, limit: int, status: tuple[str, ...], as_json: 
             print_json([row_object(log, row) for row in rows])
         elif rows:
             _print(place, log, rows)
+        elif status and log.runs(limit=1):
+            which = " or ".join(status)
+            click.echo(f"no run is {which}. List all with: {place.command('ps')}", err=True)
         else:
-            click.echo("no runs yet. Start one with: holdfast run FILE", err=True)
+            start = place.command("run")
+            click.echo(f"no runs yet. Start one with: {start} FILE", err=True)
 
 
 def _print(place: Place, log: "Log", rows: "list[RunRow]") -> None:

@@ -23,7 +23,8 @@ def signal(place: Place, run: str, name: str, payload: str | None, as_json: bool
     from ..rows import is_alive
     from ..values import print_json
 
-    value = None if payload is None else parse(payload, "PAYLOAD")
+    example = place.command("signal", run, name, '{"answer": 42}')
+    value = None if payload is None else parse(payload, "PAYLOAD", example)
     with place.log() as log:
         send_signal(log, run, name, value, place.actor)
         row = log.run(run)
