@@ -134,9 +134,20 @@ class Attempts:
     def _is_at_work(self, attempt: Attempt) -> bool:
         return self._by_key.get(attempt.request.key) is attempt
 
+    def _begins(self, attempt: Attempt) -> bool:
+        """Tell, in its first moment, whether an attempt is still wanted; else it never was launched."""
+        if self._is_at_work(attempt):
+            return True
+        attempt.launched = False
+        self.running -= 1
+        self.arrived.set()
+        return False
+
     # --- working -------------------------------------------------------------------------------
 
     async def _work(self, attempt: Attempt, request: StepRequest, step: Step) -> None:
+        if not self._begins(attempt):
+            return
         hide = self._history.redactor.text
         job = Job(request, step, self._history.folder, self.mark_of(step), hide)
         began = trio.current_time()
@@ -144,7 +155,6 @@ class Attempts:
         error: Exception | None = None
         with attempt.scope:
             try:
-                await trio.lowlevel.checkpoint_if_cancelled()  # stopped before its first moment
                 done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
@@ -155,6 +165,8 @@ class Attempts:
             self._arrive(Ended(attempt, trio.current_time() - began, done, error))
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
+        if not self._begins(attempt):
+            return
         run = self._history.state.children[request.key].run
         try:
             outcome = await self._engine.execute_child(
@@ -281,10 +293,11 @@ class Attempts:
                     requests.append(future.request)
         return requests
 
-    def keep_only_recorded(self, arrivals: list[Arrival]) -> None:
+    def keep_only_recorded(self, arrivals: list[Arrival]) -> list[Attempt]:
         """After the history was rebuilt: go on with what it knows of, and stop the rest.
 
-        `arrivals` were taken already, into a batch that was not committed: they arrive again.
+        `arrivals` were taken already, into a batch that was not committed: they arrive again. Returns
+        what is still to be launched.
         """
         self._queues.clear()
         self._unwanted_children.clear()
@@ -292,12 +305,13 @@ class Attempts:
         attempts = [*self._by_key.values(), *ended, *self._unwanted]
         self._by_key, self._unwanted = {}, []
         for attempt in attempts:
-            if attempt.launched and _is_recorded(self._history.state, attempt):
+            if _is_recorded(self._history.state, attempt):
                 self._by_key[attempt.request.key] = attempt
                 self._take_slot(attempt)
             else:
                 self._stop(attempt)
         self.inbox.extendleft(reversed(arrivals))
+        return [attempt for attempt in self._by_key.values() if not attempt.launched]
 
     def close(self) -> None:
         """Give back all slots."""

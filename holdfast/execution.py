@@ -255,7 +255,7 @@ class Execution:
         self._after_commit.clear()
         self._alarms.clear()
         absorbed, self._absorbed = self._absorbed, []
-        self._attempts.keep_only_recorded(absorbed)
+        self._after_commit.extend(self._attempts.keep_only_recorded(absorbed))
         self._consider_pending()
         self._absorb()
 

@@ -92,7 +92,7 @@ async def _branch(run: Run, label: str, node: list[Any]) -> Any:
 
 
 async def _lane(run: Run, label: str, branch: Program) -> None:
-    with suppress(FAILURES):
+    with suppress(*FAILURES):
         await _play(run, label, branch)
 
 
