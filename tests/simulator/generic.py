@@ -11,6 +11,7 @@ from holdfast import (
     StepFailed,
     workflow,
 )
+from holdfast.attempts import child_run
 from holdfast.plugins import AgentResult, AgentTask, Emit, Progress, Readiness, hookimpl
 from tests.simulator.programs import Program
 from tests.simulator.world import here
@@ -53,7 +54,7 @@ async def _node(run: Run, label: str, node: list[Any]) -> Any:
         case ["note", name]:
             return await run.note(name, more="x" * 2000)
         case ["child", name, body]:
-            given = {"label": f"{label}/{_key(run, name)}", "program": body}
+            given = {"label": child_run(label, _key(run, name)), "program": body}
             return await run.child(generic, given, name=name)
         case ["raise"]:
             raise ValueError("on purpose")
