@@ -9,8 +9,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -91,6 +91,7 @@ class Engine:
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
         self._executions: dict[str, Execution] = {}
+        self._held: set[str] = set()  # what is executed, claimed or made here
         self._committer = Committer(log)
         self.limits.freed = self._wake_all
 
@@ -145,8 +146,9 @@ class Engine:
 
     async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
-        branch = await self._make(workflow, input, about)
-        return await self._execute(about["run"], branch, workflow)
+        with self._holding(about["run"]):
+            branch = await self._make(workflow, input, about)
+            return await self._execute(about["run"], branch, workflow)
 
     async def _make(
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
@@ -196,8 +198,9 @@ class Engine:
             raise RunEnded(run, row.status, "resumed")
         if workflow is None:
             workflow = self.load(row.source)
-        await self._claim(run, takeover=takeover)
-        return await self._execute(run, row.branch, workflow)
+        with self._holding(run):
+            await self._claim(run, takeover=takeover)
+            return await self._execute(run, row.branch, workflow)
 
     async def _execute(self, run: str, branch: int, workflow: Workflow) -> Outcome:
         execution = self._executions[run] = Execution(self, branch, workflow)
@@ -206,14 +209,26 @@ class Engine:
         finally:
             del self._executions[run]
 
+    @contextmanager
+    def _holding(self, run: str) -> Iterator[None]:
+        """Let nobody else in this process execute the run meanwhile. Raises RunBusy."""
+        if run in self._held:
+            raise RunBusy(run, host=socket.gethostname(), pid=os.getpid())
+        self._held.add(run)
+        try:
+            yield
+        finally:
+            self._held.discard(run)
+
     def _claim_event(self) -> RunClaimed:
         return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
 
     async def _claim(self, run: str, *, takeover: bool) -> None:
         while True:
             row = self.log.run(run)
-            held = row.owner and (row.owner == self.owner.token or self._alive(row.owner))
-            if (held and not takeover) or run in self._executions:
+            # Our own claim on a run that we do not execute is left from a release that failed.
+            held = row.owner != self.owner.token and self._alive(row.owner)
+            if held and not takeover:
                 raise RunBusy(run, host=row.host, pid=row.pid)
             if row.status in ENDED:
                 raise RunEnded(run, row.status, "resumed")
@@ -246,10 +261,11 @@ class Engine:
         workflow = self.load(request.workflow)
         about = {"folder": parent.folder, "source": request.workflow}
         about |= {"run": run, "parent": parent.run, "parent_key": request.key}
-        branch = await self._make(workflow, request.input, about)
-        if not is_wanted():
-            self.cancel_child(run)
-        return await self._execute(run, branch, workflow)
+        with self._holding(run):
+            branch = await self._make(workflow, request.input, about)
+            if not is_wanted():
+                self.cancel_child(run)
+            return await self._execute(run, branch, workflow)
 
     def cancel_child(self, run: str) -> bool:
         """Ask a child run to cancel itself; return whether nobody is there to do it."""

@@ -5,13 +5,24 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
 from holdfast import Run, workflow
 from holdfast.commits import Committer
 from holdfast.engine import Engine
-from holdfast.eventlog import Batch, BranchMoved, Log, LogClosed, NewRun, RunExists, RunStarted
+from holdfast.errors import RunBusy
+from holdfast.eventlog import (
+    Batch,
+    BranchMoved,
+    Log,
+    LogClosed,
+    NewRun,
+    RunClaimed,
+    RunExists,
+    RunStarted,
+)
 from holdfast.plugins import Plugins
 
 
@@ -115,3 +126,35 @@ async def test_runs_that_are_interrupted_together_are_all_let_go(log: Log) -> No
 
 async def start(engine: Engine, name: str) -> None:
     await engine.start(hangs, {}, run=name)
+
+
+async def test_one_engine_executes_a_run_once_and_again_after_it_could_not_let_go(log: Log) -> None:
+    async with Engine(log, Plugins.load(installed=False), lambda _: quick) as engine:
+        engine.create(quick, {}, run="r")
+        busy = 0
+
+        async def execute() -> None:
+            nonlocal busy
+            try:
+                await engine.execute("r")
+            except RunBusy:
+                busy += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(execute)
+            nursery.start_soon(execute)
+        claim = RunClaimed(engine.owner.token)
+        log.create_run(
+            "left",
+            [RunStarted("left", "quick", input=msgspec.Raw(b"\x80")), claim],
+            actor="engine",
+            time=1,
+        )
+        left = await engine.execute("left")
+
+    assert (busy, log.run("r").status, left.status) == (1, "succeeded", "succeeded")
+
+
+@workflow
+async def quick(run: Run) -> None:
+    await run.step("quick", trio.sleep, 0)
