@@ -11,7 +11,7 @@ from .events import Record
 from .store import Store, Txn
 from .tables import PLACE, U64, Tables
 
-PAGE_RECORDS = 1024
+PAGE_RECORDS = 256
 
 
 class Reader:

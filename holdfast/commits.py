@@ -39,12 +39,14 @@ class Committer:
         `alone` says that no other task could have something to add. Raises what the log raises.
         """
         if alone and self._flush_s < self._slow_s:
-            result = self._write([item])[0]
-        else:
-            self._waiting.append((item, trio.lowlevel.current_task()))
-            self._called.set()
-            # Never abandoned: the commit would land all the same, after we said that it did not.
-            result = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+            began = time.perf_counter()
+            head = self._log.write_one(item)
+            self._flush_s = time.perf_counter() - began
+            return head
+        self._waiting.append((item, trio.lowlevel.current_task()))
+        self._called.set()
+        # Never abandoned: the commit would land all the same, after we said that it did not.
+        result = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         if isinstance(result, Exception):
             raise result
         return int(result)

@@ -188,7 +188,7 @@ def _step_succeeded(state: State, event: StepSucceeded, time: int) -> State:
         error=None,
         finished=time,
         seconds=event.seconds,
-        usage=_sum(old.usage, event.usage),
+        usage=old.usage if event.usage is None else _sum(old.usage, event.usage),
         session=event.session or old.session,
         transcript=event.transcript,
         snapshot=event.snapshot,

@@ -97,6 +97,7 @@ async def test_a_defect_below_the_log_is_raised_by_whoever_waits(
         raise OSError(errno.EIO, "no such luck")
 
     monkeypatch.setattr(log, "write_each", broken)
+    monkeypatch.setattr(log, "write_one", broken)
     committer = Committer(log)
 
     async with trio.open_nursery() as nursery:
