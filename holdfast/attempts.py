@@ -70,6 +70,7 @@ class Attempts:
     def __init__(self, engine: "Engine", history: "History", alarms: "Alarms") -> None:
         self.inbox: deque[Arrival] = deque()
         self.arrived = trio.Event()
+        self.nursery: trio.Nursery  # where they work: the executor's
         self.running = 0  # tasks that are not over, also those that nobody waits for any more
         self._engine = engine
         self._history = history
@@ -119,7 +120,7 @@ class Attempts:
                     return request
         return None
 
-    def launch(self, attempt: Attempt, nursery: trio.Nursery) -> None:
+    def launch(self, attempt: Attempt) -> None:
         """Begin, unless what was reserved has been dropped before its start was on disk."""
         if not self._is_at_work(attempt):
             return
@@ -127,9 +128,9 @@ class Attempts:
         self.running += 1
         if isinstance(attempt.request, StepRequest):
             step = self._history.state.steps[attempt.request.key]
-            nursery.start_soon(self._work, attempt, attempt.request, step)
+            self.nursery.start_soon(self._work, attempt, attempt.request, step)
         else:
-            nursery.start_soon(self._work_on_child, attempt, attempt.request)
+            self.nursery.start_soon(self._work_on_child, attempt, attempt.request)
 
     def _is_at_work(self, attempt: Attempt) -> bool:
         return self._by_key.get(attempt.request.key) is attempt
@@ -248,26 +249,26 @@ class Attempts:
         """Whether it comes from what is to be stopped, unless the commit meets a branch that moved."""
         return isinstance(arrival, Ended) and arrival.attempt in self._unwanted
 
-    def stop_unwanted(self, nursery: trio.Nursery) -> None:
+    def stop_unwanted(self) -> None:
         """Stop what was dropped; child runs are asked to cancel themselves."""
         unwanted, self._unwanted = self._unwanted, []
         children, self._unwanted_children = self._unwanted_children, []
         for attempt in unwanted:
             self._stop(attempt)
         for run in children:
-            self._part_with(run, nursery)
+            self._part_with(run)
 
-    def remind_children(self, nursery: trio.Nursery) -> None:
+    def remind_children(self) -> None:
         """Cancel the children that a killed owner no longer wanted and may not have told."""
         for child in self._history.state.children.values():
             if child.status == "cancelled":
-                self._part_with(child.run, nursery)
+                self._part_with(child.run)
 
-    def _part_with(self, run: str, nursery: trio.Nursery) -> None:
+    def _part_with(self, run: str) -> None:
         """Ask a child to cancel itself; one that nobody executes is executed for that."""
         if self._engine.cancel_child(run):
             self.running += 1
-            nursery.start_soon(self._see_off, run)
+            self.nursery.start_soon(self._see_off, run)
 
     async def _see_off(self, run: str) -> None:
         try:

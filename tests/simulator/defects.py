@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import trio
 
+from holdfast.answers import Answers
 from holdfast.attempts import Arrival, Attempt, Attempts, Ended
 from holdfast.commits import Committer
 from holdfast.eventlog import (
@@ -30,14 +31,14 @@ Defect = Callable[[Patch], None]
 
 def effect_before_commit(patch: Patch) -> None:
     """An attempt begins when its start is recorded in memory."""
-    start = Execution._start
+    start = Answers._start
 
-    def hasty(self: Execution, *args: Any) -> None:
+    def hasty(self: Answers, *args: Any) -> None:
         start(self, *args)
-        while self._after_commit:
-            self._attempts.launch(self._after_commit.pop(), self._nursery)
+        while self.to_launch:
+            self._attempts.launch(self.to_launch.pop())
 
-    patch.setattr(Execution, "_start", hasty)
+    patch.setattr(Answers, "_start", hasty)
 
 
 def commit_not_awaited(patch: Patch) -> None:
@@ -83,7 +84,7 @@ def result_recorded_twice(patch: Patch) -> None:
     def stutter(self: Execution, arrival: Arrival) -> None:
         absorb(self, arrival)
         if isinstance(arrival, Ended) and isinstance(self._history.uncommitted[-1], StepSucceeded):
-            self._record(self._history.uncommitted[-1])
+            self._answers.record(self._history.uncommitted[-1])
 
     patch.setattr(Execution, "_absorb_one", stutter)
 
@@ -113,7 +114,7 @@ def doubt_is_ignored(patch: Patch) -> None:
             return Start(state.steps[request.key].attempt + 1)
         return decision
 
-    patch.setattr("holdfast.execution.decide", bold)
+    patch.setattr("holdfast.answers.decide", bold)
 
 
 def outcomes_lost_when_the_branch_moves(patch: Patch) -> None:
@@ -146,7 +147,7 @@ def timer_fires_twice(patch: Patch) -> None:
         fire(self, key)
         last = self._history.uncommitted[-1:]
         if last and isinstance(last[0], TimerFired):
-            self._record(last[0])
+            self._answers.record(last[0])
 
     patch.setattr(Execution, "_fire", again)
 
@@ -189,10 +190,10 @@ def slots_are_never_given_back(patch: Patch) -> None:
 def unwanted_attempt_begins(patch: Patch) -> None:
     """What was cancelled before its start was on disk is started all the same."""
 
-    def eager(self: Attempts, attempt: Attempt, nursery: trio.Nursery) -> None:
+    def eager(self: Attempts, attempt: Attempt) -> None:
         attempt.launched = True
         self._by_key[attempt.request.key] = attempt
-        launch(self, attempt, nursery)
+        launch(self, attempt)
 
     launch = Attempts.launch
     patch.setattr(Attempts, "launch", eager)

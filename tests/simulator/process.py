@@ -81,6 +81,13 @@ class ProcessLog:
             return [Dead()] * len(items)
         return results
 
+    def write_one(self, item: Item) -> int:
+        """Write an item, or tell the process that it is dead by now."""
+        result = self.write_each([item])[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
     def _one(self, item: Item) -> int:
         self._before(item)
         result = self._log.write_each([item])[0]

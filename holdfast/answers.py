@@ -1,0 +1,200 @@
+"""Answering what a workflow asks for: recorded, started, queued, held or refused, in order."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from holdfast.eventlog import (
+    AnyEvent,
+    ApprovalRequested,
+    ChildStarted,
+    DoubtRaised,
+    LoopExhausted,
+    Noted,
+    SignalAwaited,
+    StepCancelled,
+    StepFailed,
+    StepStarted,
+    TimerSet,
+)
+from holdfast.reducer import (
+    ApprovalRequest,
+    CancelRequest,
+    CeilingRequest,
+    ChildRequest,
+    Diverge,
+    Fail,
+    FunctionCall,
+    Hold,
+    NoteRequest,
+    Request,
+    Reuse,
+    SignalRequest,
+    Start,
+    StepRequest,
+    TimerRequest,
+    decide,
+    digest,
+    diverged,
+    fingerprint,
+)
+
+from .attempts import Attempt, Attempts, child_run
+from .history import Alarms, History
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+class Answers:
+    """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk."""
+
+    def __init__(
+        self, engine: "Engine", history: History, attempts: Attempts, alarms: Alarms
+    ) -> None:
+        self.to_launch: list[Attempt] = []
+        self._engine = engine
+        self._history = history
+        self._attempts = attempts
+        self._alarms = alarms
+        self._asked: deque[Request] = deque()
+        self._answering = False
+
+    def record(self, event: AnyEvent) -> None:
+        """Take an event in, and see to what is asked for then."""
+        self.consider(self._history.record(event))
+
+    def consider_pending(self) -> None:
+        driver = self._history.driver
+        unwanted = [CancelRequest(key, why) for key, why in driver.abandoned.items()]
+        pending = [f.request for f in driver.pending.values() if f.request is not None]
+        self.consider([*unwanted, *pending])
+
+    def consider(self, requests: Sequence[Request]) -> None:
+        """Answer requests in order; what follows from an answer waits for its turn."""
+        self._asked.extend(requests)
+        if self._answering:
+            return
+        self._answering = True
+        while self._asked:
+            request = self._asked.popleft()
+            if self._is_wanted(request):
+                self._answer(request)
+        self._answering = False
+
+    def _is_wanted(self, request: Request) -> bool:
+        """Tell whether an answer has made superfluous what was asked for together with it."""
+        if isinstance(request, CancelRequest):
+            return True
+        future = self._history.driver.pending.get(request.key)
+        wanted = future is not None and future.request is request
+        return wanted and request.key not in self._attempts
+
+    def consider_again(self, key: str) -> None:
+        """Decide anew about a step that failed, was put off or was in doubt."""
+        future = self._history.driver.pending.get(key)
+        if future is not None and isinstance(future.request, StepRequest):
+            self.consider([future.request])
+
+    def _answer(self, request: Request) -> None:
+        state, key = self._history.state, request.key
+        match request:
+            case StepRequest():
+                self._answer_step(request)
+            case CancelRequest(reason=reason):
+                self._attempts.drop(key)
+                step = state.steps.get(key)
+                self.record(StepCancelled(key, reason, step.attempt if step else 1))
+            case ApprovalRequest():
+                self._answer_approval(request)
+            case SignalRequest(signal=signal):
+                if key not in state.waits:
+                    self.record(SignalAwaited(key, signal))
+            case TimerRequest(until=until):
+                timer = state.timers.get(key)
+                if timer is None:
+                    self.record(TimerSet(key, until))
+                self._alarms.set(until if timer is None else timer.until, key)
+            case ChildRequest():
+                self._answer_child(request)
+            case NoteRequest(text=text, data=data):
+                raw = fingerprint.encode(data or None, f"the data of note {text!r}")
+                said = self._engine.redactor.text(text)
+                self.record(Noted(key, said, self._history.pack(raw)))
+            case CeilingRequest(max=ceiling):
+                self.record(LoopExhausted(key, ceiling))
+            case _:
+                raise AssertionError(f"nobody answers {request!r}")
+
+    def _answer_step(self, request: StepRequest) -> None:
+        history, key = self._history, request.key
+        read = fingerprint.reads(request)
+        mark = fingerprint.fingerprint(request, read)
+        match decide(history.state, request, mark):
+            case Start(attempt=attempt, not_before=not_before):
+                if not_before > history.now:
+                    self._alarms.set(not_before, key)
+                elif self._engine.limits.acquire(request):
+                    self._start(request, attempt, read, mark)
+                else:
+                    self._attempts.queue(request)
+            case Reuse():
+                history.state = msgspec.structs.replace(history.state, resolved=(key,))
+                self.consider(history.driver.feed(history.state))
+            case Hold(open=True):
+                self.record(DoubtRaised(key, history.state.steps[key].attempt))
+            case Hold():
+                pass  # its gate is open
+            case Fail(failure=why):
+                self.record(StepFailed(key, why, history.state.steps[key].attempt))
+            case Diverge(recorded=recorded):
+                raise diverged(
+                    history.driver,
+                    history.state,
+                    request,
+                    recorded,
+                    code=history.code,
+                    redact=history.redactor.value,
+                )
+
+    def _start(self, request: StepRequest, number: int, read: bytes, mark: bytes) -> None:
+        """Record the intent; the effect begins after the commit, a pure one at once."""
+        call, history = request.call, self._history
+        code = digest(call.function) if isinstance(call, FunctionCall) else b""
+        reads = history.pack(read)
+        attempt = self._attempts.reserve(request, number)
+        self.record(StepStarted(request.key, request.kind, mark, reads, code, number))
+        if request.policy.pure:
+            self._attempts.launch(attempt)
+        else:
+            self.to_launch.append(attempt)
+
+    def _answer_approval(self, request: ApprovalRequest) -> None:
+        history = self._history
+        gate = history.state.gates.get(request.key)
+        if gate is not None:
+            expires_at = gate.expires_at
+        else:
+            subject = fingerprint.encode(request.subject, f"the subject of {request.key!r}")
+            expires_at = history.now + request.expires if request.expires else 0
+            event = ApprovalRequested(
+                request.key,
+                history.pack(subject),
+                fingerprint.digest_of_subject(request),
+                list(request.by),
+                request.count,
+                expires_at,
+                request.on_deny,
+            )
+            self.record(event)
+        if expires_at:
+            self._alarms.set(expires_at, request.key)
+
+    def _answer_child(self, request: ChildRequest) -> None:
+        state, key = self._history.state, request.key
+        self.to_launch.append(self._attempts.reserve(request, 1))
+        if key not in state.children:
+            mark = fingerprint.child_fingerprint(request)
+            self.record(ChildStarted(key, child_run(state.run, key), mark))
