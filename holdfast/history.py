@@ -105,6 +105,8 @@ class History:
         """
         if self.state.status in ENDED and not self.uncommitted:
             return
+        if not self.uncommitted:  # those bear the time that the workflow has seen already
+            self.tick()
         released = RunReleased(self._engine.owner.token, reason, [], why)
         kept = [
             event
