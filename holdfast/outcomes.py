@@ -8,6 +8,7 @@ from holdfast.eventlog import (
     NONE,
     AnyEvent,
     ChildFinished,
+    DoubtRaised,
     Failure,
     RunCancelled,
     RunFailed,
@@ -20,7 +21,7 @@ from holdfast.plugins import RateLimited, RedactionFailed, WorkError
 from holdfast.reducer import Driver, Step, StepRequest, after_failure, fingerprint
 
 from .attempts import Ended
-from .effects import Done, failure, retryable
+from .effects import Done, TimedOut, failure, retryable
 from .history import History
 from .redact import Redactor
 
@@ -79,6 +80,9 @@ def _failure(
         patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
         until = max(error.until or history.now + patience, history.now + SHORTEST_DEFERRAL)
         return StepDeferred(step.key, until, history.redactor.text(str(error)), step.attempt)
+    policy = request.policy
+    if isinstance(error, TimedOut) and policy.effect and policy.on_doubt == "ask":
+        return DoubtRaised(step.key, step.attempt)  # it was cut short, and may have happened
     known = error if isinstance(error, WorkError) else WorkError("")
     event = after_failure(
         step,

@@ -171,6 +171,29 @@ async def test_an_effect_that_is_not_to_be_repeated_fails(lab: Lab, autojump_clo
     assert count.calls == ["deploy"]
 
 
+async def test_an_effect_that_timed_out_asks_before_it_is_repeated(
+    lab: Lab, autojump_clock: object
+) -> None:
+    calls: list[str] = []
+
+    async def deploy() -> str:
+        calls.append("deploy")
+        if len(calls) == 1:
+            await trio.sleep_forever()
+        return "deployed"
+
+    @workflow
+    async def deploys(run: Run) -> str:
+        return str(await run.step("deploy", deploy, effect=True, timeout="1m", retries=3))
+
+    doubtful = await lab.run(deploys)
+    lab.approve("deploy")
+    final = await lab.resume()
+
+    assert (doubtful.status, doubtful.waiting) == ("waiting", ("deploy",))
+    assert (final.output, len(calls)) == ("deployed", 2)
+
+
 async def test_a_doubt_can_be_settled_while_the_run_is_executed(
     lab: Lab, autojump_clock: object
 ) -> None:
