@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -210,7 +210,7 @@ class Engine:
             del self._executions[run]
 
     @contextmanager
-    def _holding(self, run: str) -> Iterator[None]:
+    def _holding(self, run: str) -> Generator[None, None, None]:
         """Let nobody else in this process execute the run meanwhile. Raises RunBusy."""
         if run in self._held:
             raise RunBusy(run, host=socket.gethostname(), pid=os.getpid())

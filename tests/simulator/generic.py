@@ -99,7 +99,7 @@ async def _lane(run: Run, label: str, branch: Program) -> None:
 
 async def _effect(run: Run, label: str, name: str, plan: dict[str, Any]) -> str:
     """An effect tells the same when it is denied in doubt: people's moods are no outcome."""
-    options = _policy(plan) | {"effect": True, "on_doubt": plan["doubt"]}
+    options: dict[str, Any] = {**_policy(plan), "effect": True, "on_doubt": plan["doubt"]}
     try:
         await run.step(name, work, label, _key(run, name), plan, **options)
     except StepFailed as error:

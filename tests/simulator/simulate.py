@@ -4,7 +4,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def _play(world: World, program: Program, run: str, seed: int) -> str:
 
 
 @contextmanager
-def _same_order(seed: int) -> Iterator[None]:
+def _same_order(seed: int) -> Generator[None, None, None]:
     """Let trio take tasks in an order that depends on the seed alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trio._core._run._r", random.Random(seed))
@@ -86,7 +86,7 @@ async def _sweep_nothing(mark: str) -> int:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path, None, None]:
     """Make a folder where a flush costs nothing."""
     where = MEMORY if os.access(MEMORY, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="holdfast-simulator-", dir=where))
