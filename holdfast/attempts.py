@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, SessionOpened
+from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, HoldfastError, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -19,12 +19,11 @@ from holdfast.reducer import (
     State,
     Step,
     StepRequest,
-    WorkflowError,
     fingerprint,
 )
 
 from .effects import Done, Job, perform
-from .errors import EngineError, RunBusy, RunReplaced
+from .errors import RunBusy, RunReplaced
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -273,8 +272,8 @@ class Attempts:
     async def _see_off(self, run: str) -> None:
         try:
             await self._engine.execute(run)
-        except (EngineError, WorkflowError):
-            return  # somebody else is at it, it has ended, or only a person can mend it
+        except HoldfastError:
+            return  # somebody else is at it, only a person can mend it, or the log fails us as well
         finally:
             self.running -= 1
             self.arrived.set()

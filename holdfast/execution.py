@@ -1,7 +1,7 @@
 """One run being executed: ask the driver, decide, log, do, and again, until it ends or only waits.
 
 The rule of every line here: an event is durable before anybody acts on it. What is to be done once the
-recorded events are on disk waits in `_after_commit`.
+recorded events are on disk waits in `Answers.to_launch` and among the unwanted attempts.
 """
 
 from typing import TYPE_CHECKING, Any

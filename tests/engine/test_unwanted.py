@@ -8,7 +8,7 @@ import trio
 
 from holdfast import Run, workflow
 from holdfast.engine import Engine
-from holdfast.eventlog import CancelRequested, StepCancelled, StepStarted
+from holdfast.eventlog import CancelRequested, LogUnwritable, StepCancelled, StepStarted
 from holdfast.plugins import ModelCall, ModelResult, RateLimited, Readiness, hookimpl
 from holdfast.reducer import NotDurable, Workflow
 from holdfast.runs import request_cancel
@@ -327,3 +327,28 @@ async def test_a_server_that_asks_for_no_patience_gets_some_all_the_same(
     assert (await lab.run(asks)).output == "at last"
     assert trio.current_time() - began >= 3
     lab.log.close()
+
+
+async def test_a_child_that_cannot_be_seen_off_does_not_take_its_parent_down(
+    lab: Lab, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @workflow
+    async def child(run: Run) -> None:
+        await run.approve("never")
+
+    @workflow
+    async def outer(run: Run) -> str:
+        await run.race(run.child(child), run.step("quick", trio.sleep, 5))
+        return "done"
+
+    async def full(self: Engine, run: str, **options: Any) -> Any:
+        if run == "r/child":
+            raise LogUnwritable("log", "the disk is full")
+        return await execute(self, run, **options)
+
+    execute = Engine.execute
+    monkeypatch.setattr(Engine, "execute", full)
+    lab.workflows[child.reference] = child
+
+    assert (await lab.run(outer)).output == "done"
+    assert lab.state("r/child").cancelling is not None
