@@ -77,7 +77,7 @@ class History:
     # --- the calm ------------------------------------------------------------------------------
 
     async def _finish(self, run: str) -> None:
-        idle = 0
+        idle, waited = 0, ()
         for _ in range(MOST_ROUNDS):
             if self._has_ended(run):
                 return
@@ -87,7 +87,8 @@ class History:
             if self.people.act_on_all():
                 idle = 0
                 continue
-            idle += 1
+            waiting = self.world.state(run).waiting  # another timer is news as well
+            idle, waited = 0 if waiting != waited else idle + 1, waiting
             if idle > PATIENCE:
                 break
             await trio.sleep(6000)
