@@ -48,6 +48,39 @@ class RunStarted(Event, frozen=True, tag="run.started"):
     folder: str = ""  # the repository that it works in
     parent: str = ""  # the run that started it as a child, at parent_key
     parent_key: str = ""
+    effects: str = ""  # "hold": its parent is a fork whose effects ask first
+
+
+class Edit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a fork does otherwise. `what` is "result", "prompt", "agent" or "model" of the steps that
+    `key` names, in which `*` stands for any text; or "input", or "workflow", of the run."""
+
+    what: str
+    value: Value
+    key: str = ""
+
+
+class RunForked(Event, frozen=True, tag="run.forked"):
+    """First of a fork's own events: it left the history of `origin`, whose branch is `branch`.
+
+    What the origin recorded before `at` stands wherever the run still asks for it; of what it
+    recorded from there up to `until`, results whose fingerprint stands are taken over.
+    """
+
+    run: str
+    reason: str  # "fork", "rewind", "retry", "accept"
+    origin: str
+    branch: int
+    at: int
+    until: int
+    shift: int = 0  # ns by which what was open at `at` is put off: the frame's time is now
+    edits: list[Edit] = []
+    retried: list[str] = []  # keys of failed steps to be tried again
+    effects: str = ""  # "hold": every effect asks first; "repeat": one that happened before asks
+    code: bytes = b""
+    source: str = ""
+    parent: str = ""  # of a child that was forked with its parent
+    parent_key: str = ""
 
 
 class RunClaimed(Event, frozen=True, tag="run.claimed"):
@@ -95,6 +128,35 @@ class StepStarted(Event, frozen=True, tag="step.started"):
     reads: Value = NONE  # what the fingerprint was made of, for people and for differences
     code: bytes = b""  # digest of a function's own source
     attempt: int = 1
+    files: bool = True  # it may read and change the workspace's files
+
+
+class StepReused(Event, frozen=True, tag="step.reused"):
+    """A fork took over what a step came to in the history that it left, or in an edit.
+
+    `status` is "succeeded", "failed" or "cancelled". `started` and `finished` are the times at which it
+    really happened; `tree` stands for the files that it saw, see the reducer.
+    """
+
+    key: str
+    kind: str
+    fingerprint: bytes
+    origin: str  # the run that did the work; empty for an edit
+    status: str = "succeeded"
+    reads: Value = NONE
+    code: bytes = b""
+    files: bool = True
+    tree: bytes = b""
+    started: int = 0
+    finished: int = 0
+    result: Value = NONE
+    error: Failure | None = None
+    attempt: int = 1
+    seconds: float = 0.0
+    usage: Usage | None = None
+    session: str = ""
+    transcript: Value = NONE
+    snapshot: bytes = b""
 
 
 class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
@@ -158,6 +220,12 @@ class SessionOpened(Event, frozen=True, tag="step.session_opened"):
     attempt: int = 1
 
 
+class EffectHeld(Event, frozen=True, tag="step.effect_held"):
+    """An effect in a fork asks before it happens, maybe again: a gate, until a person decides."""
+
+    key: str
+
+
 class DoubtRaised(Event, frozen=True, tag="step.doubt_raised"):
     """An effect was started and its outcome is unknown: a gate, until a person decides."""
 
@@ -187,6 +255,25 @@ class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
     digest: bytes = b""
 
 
+class Ballot(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One person's word on a gate, as it was given at `time`."""
+
+    by: str
+    approved: bool
+    time: int
+    note: str = ""
+    edits: Value = NONE
+
+
+class ApprovalCarried(Event, frozen=True, tag="approval.carried"):
+    """A fork took over a decision of the run `origin`: what was approved is unchanged."""
+
+    key: str
+    origin: str
+    ballots: list[Ballot]
+    digest: bytes = b""
+
+
 class SignalAwaited(Event, frozen=True, tag="signal.awaited"):
     key: str
     signal: str
@@ -210,9 +297,13 @@ class TimerFired(Event, frozen=True, tag="timer.fired"):
 
 
 class ChildStarted(Event, frozen=True, tag="child.started"):
+    """With an `origin`, a run, the child is a fork of it at offset `at`: it left with its parent."""
+
     key: str
     run: str
     fingerprint: bytes = b""
+    origin: str = ""
+    at: int = 0
 
 
 class ChildFinished(Event, frozen=True, tag="child.finished"):
@@ -251,6 +342,7 @@ class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
 
 KNOWN: tuple[type[Event], ...] = (
     RunStarted,
+    RunForked,
     RunClaimed,
     RunReleased,
     RunSucceeded,
@@ -258,15 +350,18 @@ KNOWN: tuple[type[Event], ...] = (
     CancelRequested,
     RunCancelled,
     StepStarted,
+    StepReused,
     StepSucceeded,
     AttemptFailed,
     StepFailed,
     StepDeferred,
     StepCancelled,
     SessionOpened,
+    EffectHeld,
     DoubtRaised,
     ApprovalRequested,
     ApprovalDecided,
+    ApprovalCarried,
     SignalAwaited,
     SignalReceived,
     TimerSet,
@@ -279,6 +374,7 @@ KNOWN: tuple[type[Event], ...] = (
 
 AnyEvent = (
     RunStarted
+    | RunForked
     | RunClaimed
     | RunReleased
     | RunSucceeded
@@ -286,15 +382,18 @@ AnyEvent = (
     | CancelRequested
     | RunCancelled
     | StepStarted
+    | StepReused
     | StepSucceeded
     | AttemptFailed
     | StepFailed
     | StepDeferred
     | StepCancelled
     | SessionOpened
+    | EffectHeld
     | DoubtRaised
     | ApprovalRequested
     | ApprovalDecided
+    | ApprovalCarried
     | SignalAwaited
     | SignalReceived
     | TimerSet

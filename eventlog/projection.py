@@ -13,6 +13,7 @@ from .events import (
     RunCancelled,
     RunClaimed,
     RunFailed,
+    RunForked,
     RunReleased,
     RunStarted,
     RunSucceeded,
@@ -22,7 +23,7 @@ from .events import (
     UnknownEvent,
 )
 
-VERSION = 1
+VERSION = 2
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
@@ -69,6 +70,7 @@ class Due(msgspec.Struct, frozen=True, gc=False):
 CHANGING = frozenset(
     {
         RunStarted,
+        RunForked,
         RunClaimed,
         RunReleased,
         RunSucceeded,
@@ -95,6 +97,8 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
                 parent_run=event.parent,
                 parent_key=event.parent_key,
             )
+        case RunForked():
+            return _forked(row, event)
         case RunClaimed():
             return _with_error(_claimed(row, event), None)
         case RunReleased(reason=reason, waiting=waiting, error=error):
@@ -112,6 +116,19 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
             return replace(row, timers={k: t for k, t in row.timers.items() if k != key})
         case _:
             return row
+
+
+def _forked(row: RunRow, event: RunForked) -> RunRow:
+    """A fork goes on where its origin was, and what was open there is put off until its own time."""
+    return replace(
+        _with_error(_unowned(row), None),
+        status="running",
+        source=event.source or row.source,
+        waiting=[],
+        timers={key: until + event.shift for key, until in row.timers.items()},
+        parent_run=event.parent,
+        parent_key=event.parent_key,
+    )
 
 
 def _with_error(row: RunRow, error: Failure | None) -> RunRow:

@@ -6,12 +6,15 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from .branches import BranchRow, segments
 from .codec import Codec
 from .events import Record, Value
 from .merkle import root_of
 from .projection import STATUSES, Due, RunRow
 from .reading import Reader
+from .rebuild import row_of
 from .store import Store, Txn
 from .tables import Tables
 from .values import reference, unwrap
@@ -66,12 +69,28 @@ class ReadableLog:
         return self._store.view(lambda txn: self._tables.branch_of(txn, run))
 
     def run(self, run: str) -> RunRow:
-        """Return what the listings know of a run; NoSuchRun when there is none."""
+        """Return what the listings know of a run; NoSuchRun when there is none.
 
-        def read(txn: Txn) -> RunRow:
-            return self._tables.run(txn, self._tables.branch_of(txn, run))
+        `RUN@BRANCH` is a run whose name another branch has taken over: it is listed no more, so its
+        row is made from its events.
+        """
 
-        return self._store.view(read)
+        def read(txn: Txn) -> tuple[int, RunRow | None]:
+            branch = self._tables.branch_of(txn, run)
+            stored = self._tables.stored_run(txn, branch)
+            return branch, stored and self._tables.run(txn, branch)
+
+        branch, row = self._store.view(read)
+        return row or self._unlisted(self.branch(branch))
+
+    def _unlisted(self, branch: BranchRow) -> RunRow:
+        head = self._store.view(lambda txn: self._tables.head(txn, branch.branch))
+        row = row_of(branch, head.offset, self._reader.records)
+        return replace(row, head=head.offset, updated=head.time)
+
+    def branch(self, branch: int) -> BranchRow:
+        """Return where a branch leaves its parent, and why; NoSuchBranch when there is none."""
+        return self._reader.branch_row(branch)
 
     def runs(self, *, limit: int | None = None, statuses: Collection[str] = ()) -> list[RunRow]:
         """Return runs, the newest first, of the given statuses or of all."""

@@ -109,9 +109,15 @@ class Tables:
         return txn.get(digest, db=self.db["blobs"])
 
     def branch_of(self, txn: Txn, run: str) -> int:
+        """Return the branch of a run; `RUN@BRANCH` names one whose name was taken over since."""
         key = run.encode("utf-8", "surrogatepass")
         if 0 < len(key) <= 511 and (row := txn.get(key, db=self.db["names"])):
             return int.from_bytes(row, "big")
+        name, _, number = run.rpartition("@")
+        if name and number.isascii() and number.isdigit() and int(number) < LAST_BRANCH:
+            row = txn.get(U64.pack(int(number)), db=self.db["branches"])
+            if row and _decode_branch(row).run == name:
+                return int(number)
         raise NoSuchRun(run)
 
     def stored_run(self, txn: Txn, branch: int) -> RunRow | None:

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from holdfast.eventlog import (
+    NONE,
     AnyEvent,
+    ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
@@ -18,12 +20,14 @@ from holdfast.eventlog import (
     ChildFinished,
     ChildStarted,
     DoubtRaised,
+    EffectHeld,
     LoopExhausted,
     Noted,
     Record,
     RunCancelled,
     RunClaimed,
     RunFailed,
+    RunForked,
     RunReleased,
     RunStarted,
     RunSucceeded,
@@ -33,6 +37,7 @@ from holdfast.eventlog import (
     StepCancelled,
     StepDeferred,
     StepFailed,
+    StepReused,
     StepStarted,
     StepSucceeded,
     TimerFired,
@@ -43,6 +48,7 @@ from holdfast.eventlog import (
 
 from .pmap import PMap
 from .state import Child, Gate, State, Step, Timer, Vote, Wait
+from .tree import touched, touched_by_child
 
 replace = msgspec.structs.replace
 
@@ -76,10 +82,17 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             gate = Gate(event.key, "doubt", opened=time, offset=state.offset)
             steps = _changed(state.steps, event.key, {"status": "doubt"})
             return _after(state, time, steps=steps, gates=state.gates.set(event.key, gate))
+        case EffectHeld():
+            gate = Gate(event.key, "effect", opened=time, offset=state.offset)
+            return _after(state, time, gates=state.gates.set(event.key, gate))
+        case StepReused():
+            return _step_reused(state, event, time)
         case ApprovalRequested():
             return _after(state, time, gates=state.gates.set(event.key, _gate(state, event, time)))
         case ApprovalDecided():
             return _decided(state, event, time)
+        case ApprovalCarried():
+            return _carried(state, event, time)
         case SignalAwaited():
             return _signal_awaited(state, event, time)
         case SignalReceived():
@@ -88,14 +101,17 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             timer = Timer(event.key, event.until)
             return _after(state, time, timers=state.timers.set(event.key, timer))
         case TimerFired():
-            return _after(state, time, timers=state.timers.delete(event.key), resolved=(event.key,))
+            timers = state.timers.delete(event.key)
+            passed = state.passed.set(event.key, state.offset)
+            return _after(state, time, timers=timers, passed=passed, resolved=(event.key,))
         case ChildStarted():
-            child = Child(event.key, event.run, event.fingerprint)
+            origin, at = event.origin, event.at
+            child = Child(
+                event.key, event.run, event.fingerprint, origin=origin, at=at, offset=state.offset
+            )
             return _after(state, time, children=state.children.set(event.key, child))
         case ChildFinished():
-            change = {"status": event.status, "output": event.output, "error": event.error}
-            children = _changed(state.children, event.key, change)
-            return _after(state, time, children=children, resolved=(event.key,))
+            return _child_finished(state, event, time)
         case LoopExhausted() | Noted():
             passed = state.passed.set(event.key, state.offset)
             return _after(state, time, passed=passed, resolved=(event.key,))
@@ -107,6 +123,8 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
             return _after(state, time, started=time, **msgspec.structs.asdict(event))
+        case RunForked():
+            return _forked(state, event, time)
         case RunClaimed():
             return _after(state, time, owner=event.owner, status="running", waiting=(), error=None)
         case RunReleased():
@@ -129,18 +147,65 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             raise AssertionError(f"reduce does not know {type(event).__name__}")
 
 
+def _forked(state: State, event: RunForked, time: int) -> State:
+    """Leave another history: nobody owns the fork, and what was open there is put off."""
+    shift = event.shift
+    return _after(
+        state,
+        time,
+        run=event.run,
+        forked=event,
+        base=state.offset,
+        source=event.source or state.source,
+        code=event.code or state.code,
+        parent=event.parent,
+        parent_key=event.parent_key,
+        effects=event.effects,
+        status="running",
+        output=NONE,
+        error=None,
+        owner="",
+        waiting=(),
+        steps=PMap({key: _left(step, event) for key, step in state.steps.items()}),
+        gates=PMap({key: _put_off(gate, shift) for key, gate in state.gates.items()}),
+        timers=PMap({t.key: Timer(t.key, t.until + shift) for t in state.timers.values()}),
+        children=PMap({key: _parted(child, event) for key, child in state.children.items()}),
+    )
+
+
+def _left(step: Step, event: RunForked) -> Step:
+    if step.key in event.retried:
+        return replace(step, status="retrying", failures=0, not_before=0, error=None)
+    return replace(step, not_before=step.not_before + event.shift) if step.not_before else step
+
+
+def _put_off(gate: Gate, shift: int) -> Gate:
+    is_open = gate.decision is None and gate.expires_at
+    return replace(gate, expires_at=gate.expires_at + shift) if is_open else gate
+
+
+def _parted(child: Child, event: RunForked) -> Child:
+    """A child at work stays with the history that it was started in; the fork gets one of its own."""
+    if child.status != "running" or event.reason == "accept":
+        return child
+    return replace(child, run="", origin=child.run or child.origin)
+
+
 def _after(state: State, time: int, **changes: Any) -> State:
     changes.setdefault("resolved", ())
     now = max(state.now, time)
     return replace(state, offset=state.offset + 1, now=now, **changes)
 
 
-def _with_step(state: State, step: Step, time: int, resolved: tuple[str, ...]) -> State:
+def _with_step(
+    state: State, step: Step, time: int, resolved: tuple[str, ...], tree: bytes
+) -> State:
     """`_after` for a changed step: spelled out, because this is most of what a replay does."""
     return replace(
         state,
         steps=state.steps.set(step.key, step),
         resolved=resolved,
+        tree=tree,
         offset=state.offset + 1,
         now=time if time > state.now else state.now,  # noqa: FURB136 - max() takes twice as long
     )
@@ -163,6 +228,8 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             state.offset,
             time,
             attempt=event.attempt,
+            files=event.files,
+            tree=state.tree,
         )
     else:
         step = replace(
@@ -173,8 +240,9 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             code=event.code,
             attempt=event.attempt,
             not_before=0,
+            files=event.files,
         )
-    return _with_step(state, step, time, ())
+    return _with_step(state, step, time, (), state.tree)
 
 
 def _step_succeeded(state: State, event: StepSucceeded, time: int) -> State:
@@ -187,14 +255,48 @@ def _step_succeeded(state: State, event: StepSucceeded, time: int) -> State:
         result=event.result,
         error=None,
         finished=time,
+        ended=time,
+        last=state.offset,
         seconds=event.seconds,
         usage=old.usage if event.usage is None else _sum(old.usage, event.usage),
         session=event.session or old.session,
         transcript=event.transcript,
         snapshot=event.snapshot,
     )
-    after = _with_step(state, step, time, (event.key,))
+    after = _with_step(state, step, time, (event.key,), touched(state.tree, old, step))
     return replace(after, usage=_sum(state.usage, event.usage)) if event.usage else after
+
+
+def _step_reused(state: State, event: StepReused, time: int) -> State:
+    """Take in what a step came to elsewhere; it costs this run nothing."""
+    step = Step(
+        event.key,
+        event.kind,
+        event.fingerprint,
+        event.reads,
+        event.code,
+        state.offset,
+        event.started,
+        event.status,  # type: ignore[arg-type]  # an unknown one is nobody's to refuse
+        event.attempt,
+        result=event.result,
+        error=event.error,
+        finished=event.finished,
+        seconds=event.seconds,
+        usage=event.usage,
+        session=event.session,
+        transcript=event.transcript,
+        snapshot=event.snapshot,
+        files=event.files,
+        tree=event.tree,
+        ended=event.finished,
+        last=state.offset,
+        reused=True,
+        origin=event.origin,
+    )
+    old = state.steps.get(event.key) or replace(step, ended=0, snapshot=b"")
+    resolved = () if event.status == "cancelled" else (event.key,)
+    return _with_step(state, step, time, resolved, touched(state.tree, old, step))
 
 
 def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
@@ -209,6 +311,8 @@ def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> 
         error=event.error,
         not_before=event.retry_at if isinstance(event, AttemptFailed) else 0,
         finished=time if final else 0,
+        ended=time,
+        last=state.offset,
         seconds=event.seconds,
         usage=_sum(old.usage, event.usage),
         session=event.session or old.session,
@@ -218,6 +322,7 @@ def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> 
         state,
         time,
         steps=state.steps.set(event.key, step),
+        tree=touched(state.tree, old, step),
         usage=_sum(state.usage, event.usage) or state.usage,
         resolved=(event.key,) if final else (),
     )
@@ -259,9 +364,19 @@ def _decided(state: State, event: ApprovalDecided, time: int) -> State:
     vote = Vote(event.by, event.approved, event.note, event.edits, time)
     votes = (*gate.votes, vote)
     decided = not event.approved or len(votes) >= gate.count
-    gate = replace(gate, votes=votes, decision=vote if decided else None)
+    gate = replace(gate, votes=votes, decision=vote if decided else None, last=state.offset)
     resolved = (event.key,) if decided and gate.kind == "approval" else ()
     return _after(state, time, gates=state.gates.set(event.key, gate), resolved=resolved)
+
+
+def _carried(state: State, event: ApprovalCarried, time: int) -> State:
+    """Take over what was decided about the same subject in the history that a fork left."""
+    gate = state.gates.get(event.key)
+    if gate is None or gate.decision is not None or not event.ballots:
+        return _after(state, time)
+    votes = tuple(Vote(b.by, b.approved, b.note, b.edits, b.time) for b in event.ballots)
+    gate = replace(gate, votes=votes, decision=votes[-1], last=state.offset, origin=event.origin)
+    return _after(state, time, gates=state.gates.set(event.key, gate), resolved=(event.key,))
 
 
 def _may_decide(gate: Gate, event: ApprovalDecided) -> bool:
@@ -294,13 +409,38 @@ def _signal_received(state: State, event: SignalReceived, time: int) -> State:
     return _after(state, time, signals=state.signals.set(event.signal, queued))
 
 
-def _cancelled(state: State, event: StepCancelled, time: int) -> State:
-    """Whatever had this key is no longer waited for: a step, a gate, a timer, a signal, a child."""
-    change = {"status": "cancelled", "finished": time}
+def _child_finished(state: State, event: ChildFinished, time: int) -> State:
+    old = state.children.get(event.key)
+    if old is None:
+        return _after(state, time, resolved=(event.key,))
+    child = replace(
+        old,
+        status=event.status,
+        output=event.output,
+        error=event.error,
+        last=state.offset,
+    )
     return _after(
         state,
         time,
-        steps=_changed(state.steps, event.key, change),
+        children=state.children.set(event.key, child),
+        tree=touched_by_child(state, child),
+        resolved=(event.key,),
+    )
+
+
+def _cancelled(state: State, event: StepCancelled, time: int) -> State:
+    """Whatever had this key is no longer waited for: a step, a gate, a timer, a signal, a child."""
+    old = state.steps.get(event.key)
+    steps, tree = state.steps, state.tree
+    if old is not None:
+        step = replace(old, status="cancelled", finished=time, ended=time, last=state.offset)
+        steps, tree = steps.set(event.key, step), touched(tree, old, step)
+    return _after(
+        state,
+        time,
+        steps=steps,
+        tree=tree,
         children=_changed(state.children, event.key, {"status": "cancelled"}),
         gates=state.gates.delete(event.key),
         timers=state.timers.delete(event.key),

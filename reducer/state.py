@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.eventlog import NONE, Failure, Usage, Value
+from holdfast.eventlog import NONE, Failure, RunForked, Usage, Value
 
 from .pmap import PMap
 
@@ -17,7 +17,9 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """One step, over all of its attempts. Times are in ns since 1970, `seconds` of the last attempt.
 
     `failures` counts the tries that failed; `attempt` counts all, also those that a crash or a rate
-    limit cut short. `usage` is the sum. `offset` is where the step first started.
+    limit cut short. `usage` is the sum. `offset` is where the step first started, `last` where its
+    newest attempt ended. `files` says that it may read and change the workspace's files, `tree` stands
+    for those that it found (tree.py). `origin` is the run that did the work, where this one took it over.
     """
 
     key: str
@@ -39,6 +41,12 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     session: str = ""
     transcript: Value = NONE
     snapshot: bytes = b""
+    files: bool = True
+    tree: bytes = b""
+    ended: int = 0  # when its newest attempt ended
+    last: int = 0
+    reused: bool = False
+    origin: str = ""
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):
@@ -52,10 +60,11 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gate(msgspec.Struct, frozen=True, gc=False):
-    """A durable wait for a person: an approval, or an effect whose outcome is in doubt."""
+    """A durable wait for a person: an approval, an effect whose outcome is in doubt, or one that a
+    fork holds back. `last` is where it was decided; `origin` the run that a decision was carried from."""
 
     key: str
-    kind: Literal["approval", "doubt"]
+    kind: Literal["approval", "doubt", "effect"]
     opened: int
     offset: int
     subject: Value = NONE
@@ -66,6 +75,8 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     on_deny: str = "raise"
     votes: tuple[Vote, ...] = ()
     decision: Vote | None = None
+    last: int = 0
+    origin: str = ""
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False):
@@ -84,12 +95,19 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
+    """A child run. With an `origin` it is a fork of that run at offset `at`; while `run` is empty it is
+    still to be made one, because its parent left the history that `origin` belongs to."""
+
     key: str
     run: str
     fingerprint: bytes
     status: RunStatus = "running"
     output: Value = NONE
     error: Failure | None = None
+    origin: str = ""
+    at: int = 0
+    offset: int = 0
+    last: int = 0
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +116,9 @@ class State(msgspec.Struct, frozen=True, gc=False):
     `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
-    somebody asked to cancel the run.
+    somebody asked to cancel the run. `forked` says which history a fork left and how, `base` is the
+    offset of that event; `effects` what effects need: "hold" (a person's word), "repeat" (that, where it
+    happened before). `tree` stands for the workspace's files (tree.py).
     """
 
     run: str = ""
@@ -110,6 +130,10 @@ class State(msgspec.Struct, frozen=True, gc=False):
     folder: str = ""
     parent: str = ""
     parent_key: str = ""
+    effects: str = ""
+    forked: RunForked | None = None
+    base: int = 0
+    tree: bytes = b""
     status: RunStatus = "running"
     output: Value = NONE
     error: Failure | None = None
@@ -123,7 +147,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
     signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap[tuple[Value, ...]])
     children: PMap[Child] = msgspec.field(default_factory=PMap[Child])
-    # notes taken and ceilings reached, with their offset
+    # notes taken, ceilings reached and timers fired, with their offset
     passed: PMap[int] = msgspec.field(default_factory=PMap[int])
     usage: Usage = Usage()
     unknown: int = 0

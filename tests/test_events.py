@@ -6,14 +6,18 @@ import pytest
 from holdfast import eventlog
 from holdfast.eventlog import (
     KNOWN,
+    ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    Ballot,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     Codec,
     DoubtRaised,
+    Edit,
+    EffectHeld,
     Event,
     Failure,
     LoopExhausted,
@@ -21,6 +25,7 @@ from holdfast.eventlog import (
     RunCancelled,
     RunClaimed,
     RunFailed,
+    RunForked,
     RunReleased,
     RunStarted,
     RunSucceeded,
@@ -30,6 +35,7 @@ from holdfast.eventlog import (
     StepCancelled,
     StepDeferred,
     StepFailed,
+    StepReused,
     StepStarted,
     StepSucceeded,
     TimerFired,
@@ -43,8 +49,64 @@ U = Usage(1, 2, 3, 0.5)
 
 GOLDEN: list[tuple[Event, bytes]] = [
     (
-        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k"),
-        b"\x8a\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k",
+        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k", "hold"),
+        b"\x8b\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold",
+    ),
+    (
+        RunForked(
+            "r",
+            "fork",
+            "o",
+            2,
+            3,
+            4,
+            5,
+            [Edit("model", V, "k")],
+            ["k"],
+            "hold",
+            b"\x01",
+            "w.py",
+            "p",
+            "k",
+        ),
+        b"\x8f\xa4type\xaarun.forked\xa3run\xa1r\xa6reason\xa4fork\xa6origin\xa1o\xa6branch\x02\xa2at\x03\xa5until\x04\xa5shift\x05\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k\xa7retried\x91\xa1k\xa7effects\xa4hold\xa4code\xc4\x01\x01\xa6source\xa4w.py\xa6parent\xa1p\xaaparent_key\xa1k",
+    ),
+    (
+        StepReused(
+            "k",
+            "shell",
+            b"\x01",
+            "o",
+            "failed",
+            V,
+            b"\x02",
+            False,
+            b"\x03",
+            4,
+            5,
+            V,
+            F,
+            2,
+            1.5,
+            U,
+            "s",
+            V,
+            b"\x06",
+        ),
+        b"\xde\x00\x14\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06",
+    ),
+    (EffectHeld("k"), b"\x82\xa4type\xb0step.effect_held\xa3key\xa1k"),
+    (
+        ApprovalCarried("k", "o", [Ballot("ada", True, 9, "fine", V)], b"\x05"),
+        b"\x85\xa4type\xb0approval.carried\xa3key\xa1k\xa6origin\xa1o\xa7ballots\x91\x85\xa2by\xa3ada\xa8approved\xc3\xa4time\t\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
+    ),
+    (
+        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2, False),
+        b"\x88\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02\xa5files\xc2",
+    ),
+    (
+        ChildStarted("k", "r", b"\x01", "o", 7),
+        b"\x86\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa2at\x07",
     ),
     (RunClaimed("o", "h", 7), b"\x84\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07"),
     (
@@ -58,10 +120,6 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (CancelRequested("why"), b"\x82\xa4type\xb4run.cancel_requested\xa6reason\xa3why"),
     (RunCancelled("why"), b"\x82\xa4type\xadrun.cancelled\xa6reason\xa3why"),
-    (
-        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2),
-        b"\x87\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02",
-    ),
     (
         StepSucceeded("k", V, 2, 1.5, U, "s", V, b"\x04"),
         b"\x89\xa4type\xaestep.succeeded\xa3key\xa1k\xa6result\xa1v\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04",
@@ -100,10 +158,6 @@ GOLDEN: list[tuple[Event, bytes]] = [
     (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
     (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
     (
-        ChildStarted("k", "r", b"\x01"),
-        b"\x84\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01",
-    ),
-    (
         ChildFinished("k", "r", "failed", V, F),
         b"\x86\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
     ),
@@ -112,6 +166,18 @@ GOLDEN: list[tuple[Event, bytes]] = [
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k"),
+        b"\x8a\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k",
+    ),
+    (
+        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2),
+        b"\x87\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02",
+    ),
+    (
+        ChildStarted("k", "r", b"\x01"),
+        b"\x84\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01",
+    ),
     (RunStarted("r", "w"), b"\x83\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w"),
     (RunSucceeded(), b"\x81\xa4type\xadrun.succeeded"),
     (

@@ -33,13 +33,22 @@ def test_a_log_of_an_earlier_time_tells_what_it_always_told(
     expected = json.loads((GOLDEN / name / "expected.json").read_text())
 
     with Log.open(tmp_path, create=False) as log:
-        assert describe(log) == expected
+        assert known(describe(log), expected) == expected
         assert verify(log, root=(log.size(), bytes.fromhex(expected["root"]))).ok
         log.rebuild()
-        assert describe(log) == expected
+        assert known(describe(log), expected) == expected
         branch = log.branch_of("one")
         log.append(branch, [Noted("n", "more")], expected=log.head(branch), actor="e", time=1)
         assert verify(log).ok
+
+
+def known(told: Any, expected: Any) -> Any:
+    """What is told, without the fields that events and rows have got since."""
+    if isinstance(told, dict) and isinstance(expected, dict):
+        return {name: known(told.get(name), value) for name, value in expected.items()}
+    if isinstance(told, list) and isinstance(expected, list) and len(told) == len(expected):
+        return [known(one, other) for one, other in zip(told, expected, strict=True)]
+    return told
 
 
 def test_there_is_a_golden_log() -> None:

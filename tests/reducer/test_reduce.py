@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from holdfast.eventlog import (
     KNOWN,
     AnyEvent,
+    ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    Ballot,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     DoubtRaised,
+    Edit,
+    EffectHeld,
     Event,
     Failure,
     LoopExhausted,
@@ -25,6 +29,7 @@ from holdfast.eventlog import (
     RunCancelled,
     RunClaimed,
     RunFailed,
+    RunForked,
     RunReleased,
     RunStarted,
     RunSucceeded,
@@ -34,6 +39,7 @@ from holdfast.eventlog import (
     StepCancelled,
     StepDeferred,
     StepFailed,
+    StepReused,
     StepStarted,
     StepSucceeded,
     TimerFired,
@@ -42,7 +48,7 @@ from holdfast.eventlog import (
     Usage,
     Value,
 )
-from holdfast.reducer import Child, Gate, State, Timer, Vote, Wait, reduce, replay
+from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
 from tests.support.player import raw
 
@@ -75,6 +81,11 @@ def gate(**changes: Any) -> PMap[Gate]:
 
 ANNA = Vote("anna", True, "", raw(None), 101)
 ASKED = ApprovalRequested("k")
+CARRIED = Vote("anna", True, "", raw(None), 7)
+TAKEN = Step(
+    "k", "shell", b"f", raw("r"), b"c", 0, 3, "failed", error=WHY, finished=4, ended=4,
+    files=False, tree=b"t", reused=True, origin="o",
+)  # fmt: skip
 
 # events before, the event, what is different after it besides offset and now
 TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
@@ -116,7 +127,11 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
     ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
     ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
-    ([TimerSet("k", 9)], TimerFired("k"), {"timers": PMap[Timer](), "resolved": ("k",)}),
+    (
+        [TimerSet("k", 9)],
+        TimerFired("k"),
+        {"timers": PMap[Timer](), "passed": PMap({"k": 1}), "resolved": ("k",)},
+    ),
     ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
     ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (raw(1),)})}),
     (
@@ -150,12 +165,12 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [ASKED],
         ApprovalDecided("k", True, "anna"),
-        {"gates": gate(votes=(ANNA,), decision=ANNA), "resolved": ("k",)},
+        {"gates": gate(votes=(ANNA,), decision=ANNA, last=1), "resolved": ("k",)},
     ),
     (
         [ApprovalRequested("k", count=2)],
         ApprovalDecided("k", True, "anna"),
-        {"gates": gate(count=2, votes=(ANNA,))},
+        {"gates": gate(count=2, votes=(ANNA,), last=1)},
     ),
     ([ASKED, ApprovalDecided("k", True, "anna")], ApprovalDecided("k", False, "bert"), {}),
     (
@@ -164,6 +179,47 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {},
     ),
     ([ApprovalRequested("k", by=["anna"])], ApprovalDecided("k", True, "bert"), {}),
+    (
+        [ASKED],
+        ApprovalCarried("k", "o", [Ballot("anna", True, 7)]),
+        {
+            "gates": gate(votes=(CARRIED,), decision=CARRIED, last=1, origin="o"),
+            "resolved": ("k",),
+        },
+    ),
+    ([], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    (
+        [],
+        StepReused("k", "shell", b"f", "o", "failed", raw("r"), b"c", False, b"t", 3, 4, error=WHY),
+        {
+            "steps": PMap({"k": TAKEN}),
+            "resolved": ("k",),
+        },
+    ),
+    (
+        [RunStarted("r", "w", "s", b"c"), RunClaimed("o"), TimerSet("k", 9), RunFailed(WHY)],
+        RunForked("f", "fork", "r", 1, 2, 2, 50, effects="hold", code=b"d"),
+        {
+            "run": "f",
+            "forked": RunForked("f", "fork", "r", 1, 2, 2, 50, effects="hold", code=b"d"),
+            "base": 4,
+            "code": b"d",
+            "effects": "hold",
+            "status": "running",
+            "error": None,
+            "timers": PMap({"k": Timer("k", 59)}),
+        },
+    ),
+    (
+        [ChildStarted("k", "r/k", b"m")],
+        RunForked("f", "fork", "r", 1, 2, 2),
+        {
+            "run": "f",
+            "forked": RunForked("f", "fork", "r", 1, 2, 2),
+            "base": 1,
+            "children": PMap({"k": Child("k", "", b"m", origin="r/k")}),
+        },
+    ),
     ([], ApprovalDecided("k", True, "anna"), {}),
     (
         [],
@@ -173,7 +229,11 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [ChildStarted("k", "r/k")],
         ChildFinished("k", "r/k", "succeeded", raw(1)),
-        {"children": PMap({"k": Child("k", "r/k", b"", "succeeded", raw(1))}), "resolved": ("k",)},
+        {
+            "children": PMap({"k": Child("k", "r/k", b"", "succeeded", raw(1), last=1)}),
+            "tree": bytes.fromhex("66ae8421be5732370c0ef9de10dfa6de"),
+            "resolved": ("k",),
+        },
     ),
     ([STARTED], LoopExhausted("l", 3), {"passed": PMap({"l": 1}), "resolved": ("l",)}),
     ([STARTED], Noted("n", "seen"), {"passed": PMap({"n": 1}), "resolved": ("n",)}),
@@ -183,6 +243,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], StepDeferred("k", 9), {}),
     ([], SessionOpened("k", "s"), {}),
     ([], StepCancelled("k"), {}),
+    ([], EffectHeld("k"), {"gates": gate(kind="effect")}),
     ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
     ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap[Wait]()}),
     ([ASKED], StepCancelled("k"), {"gates": PMap[Gate]()}),
@@ -214,6 +275,8 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
             "status": "succeeded",
             "result": raw(7),
             "finished": 101,
+            "ended": 101,
+            "last": 1,
             "seconds": 1.5,
             "usage": USED,
             "session": "s",
@@ -227,6 +290,8 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
             "failures": 1,
             "error": WHY,
             "not_before": 500,
+            "ended": 101,
+            "last": 1,
             "seconds": 1.5,
             "usage": USED,
         }
@@ -235,11 +300,12 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
     (
         [FAILED_ONCE, msgspec.structs.replace(STARTED, attempt=2), StepSucceeded("k", usage=USED)],
         {"status": "succeeded", "attempt": 2, "failures": 1, "finished": 103, "session": "s1"}
-        | {"usage": Usage(2, 4, 6, 1.0)},
+        | {"usage": Usage(2, 4, 6, 1.0), "ended": 103, "last": 3},
     ),
     (
         [StepFailed("k", WHY, 1, 2.5)],
-        {"status": "failed", "failures": 1, "error": WHY, "finished": 101, "seconds": 2.5},
+        {"status": "failed", "failures": 1, "error": WHY, "finished": 101, "seconds": 2.5}
+        | {"ended": 101, "last": 1},
     ),
     ([StepDeferred("k", 900)], {"status": "deferred", "not_before": 900}),
     (
@@ -247,7 +313,7 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
         {"attempt": 2},
     ),
     ([SessionOpened("k", "s")], {"session": "s"}),
-    ([StepCancelled("k")], {"status": "cancelled", "finished": 101}),
+    ([StepCancelled("k")], {"status": "cancelled", "finished": 101, "ended": 101, "last": 1}),
     ([DoubtRaised("k")], {"status": "doubt"}),
 ]
 
@@ -304,6 +370,8 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     list[str]: st.lists(WORDS, max_size=2),
     Failure: st.just(WHY),
     Failure | None: st.sampled_from([None, WHY]),
+    list[Edit]: st.just([Edit("model", raw("m"), "k")]),
+    list[Ballot]: st.lists(st.builds(Ballot, WORDS, st.booleans(), st.just(9)), max_size=2),
     Usage | None: st.sampled_from([None, USED]),
 }
 

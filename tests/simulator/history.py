@@ -77,7 +77,8 @@ class History:
     # --- the calm ------------------------------------------------------------------------------
 
     async def _finish(self, run: str) -> None:
-        idle, waited = 0, ()
+        idle = 0
+        waited: tuple[str, ...] = ()
         for _ in range(MOST_ROUNDS):
             if self._has_ended(run):
                 return
