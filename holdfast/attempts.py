@@ -1,6 +1,5 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
-import hashlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, HoldfastError, SessionOpened
+from holdfast.eventlog import ChildFinished, HoldfastError, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -236,7 +235,7 @@ class Attempts:
         attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
         if attempt is not None:
             self._unwanted.append(attempt)
-        if child is not None and child.status not in ENDED:
+        if child is not None and child.run and child.status not in ENDED:
             self._unwanted_children.append(child.run)
 
     @property
@@ -260,7 +259,7 @@ class Attempts:
     def remind_children(self) -> None:
         """Cancel the children that a killed owner no longer wanted and may not have told."""
         for child in self._history.state.children.values():
-            if child.status == "cancelled":
+            if child.run and child.status == "cancelled":
                 self._part_with(child.run)
 
     def _part_with(self, run: str) -> None:
@@ -327,16 +326,6 @@ class Attempts:
         if not attempt.has_slot and isinstance(attempt.request, StepRequest):
             attempt.has_slot = True
             self._engine.limits.take(attempt.request)
-
-
-def child_run(parent: str, key: str) -> str:
-    """Return the id for a child run: it says whose it is, as far as ids may be long."""
-    run = f"{parent}/{key}"
-    raw = run.encode()
-    if len(raw) <= RUN_NAME_BYTES:
-        return run
-    digest = hashlib.sha256(raw).hexdigest()[:16]
-    return f"{raw[: RUN_NAME_BYTES - 17].decode(errors='ignore')}~{digest}"
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

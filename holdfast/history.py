@@ -19,7 +19,9 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import (
     ENDED,
+    Agenda,
     Driver,
+    Pool,
     Request,
     State,
     Workflow,
@@ -31,6 +33,7 @@ from holdfast.reducer import (
 
 from .audience import Audience
 from .errors import RunReplaced, RunTooNew
+from .pools import pool_for
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -39,7 +42,8 @@ if TYPE_CHECKING:
 class History:
     """The events of one run. `state` and `driver` have taken in the uncommitted ones too.
 
-    `now` is the time that the next events will bear, in ns since 1970.
+    `now` is the time that the next events will bear, in ns since 1970; `pool` is what a fork may take
+    over, and `agenda` has the requests that wait for an answer.
     """
 
     def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
@@ -55,6 +59,8 @@ class History:
         self._audience = Audience(engine.log, branch, engine.plugins)
         self._engine = engine
         self._blobs: dict[bytes, bytes] = {}
+        self.pool: Pool | None = None
+        self.agenda = Agenda()
 
     def rebuild(self) -> None:
         """Bring state and a new driver to where the log is; what was not committed is forgotten."""
@@ -66,6 +72,8 @@ class History:
         self.state = redrive(self.driver, records, code=self.code, redact=hide)
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
+        self.pool = self.pool or pool_for(log, self.state)
+        self.agenda = Agenda(self.pool, self.pack)
         self.tick()
         self._check_owner()
         if self.state.unknown:

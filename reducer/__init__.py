@@ -6,6 +6,7 @@ from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .driver import Driver, Ended
 from .durations import nanoseconds
+from .edits import STEP_EDITS, edited_result, names, within
 from .errors import (
     ApprovalDenied,
     BadName,
@@ -22,7 +23,9 @@ from .errors import (
     WorkflowError,
 )
 from .outcome import decode
-from .redrive import diverged, redrive, take
+from .plan import Item, Plan, Planner
+from .pool import Agenda, Pool
+from .redrive import Mismatch, differences, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
     AgentCall,
@@ -49,6 +52,8 @@ from .workflow import Workflow, workflow
 
 __all__ = [
     "ENDED",
+    "STEP_EDITS",
+    "Agenda",
     "AgentCall",
     "ApprovalDenied",
     "ApprovalRequest",
@@ -69,14 +74,19 @@ __all__ = [
     "Hold",
     "InputHasSecret",
     "InputInvalid",
+    "Item",
     "LoopExhausted",
+    "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
     "NotAWorkflow",
     "NotDurable",
     "NotRecordable",
     "NoteRequest",
+    "Plan",
+    "Planner",
     "Policy",
+    "Pool",
     "Request",
     "Reuse",
     "Run",
@@ -101,14 +111,19 @@ __all__ = [
     "after_failure",
     "decide",
     "decode",
+    "differences",
     "digest",
     "digest_source",
     "diverged",
+    "edited_result",
     "fingerprint",
+    "follow",
+    "names",
     "nanoseconds",
     "redrive",
     "reduce",
     "replay",
     "take",
+    "within",
     "workflow",
 ]

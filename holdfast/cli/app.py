@@ -21,6 +21,12 @@ SECTIONS: dict[str, dict[str, str]] = {
         "deny": "Deny what a run waits for.",
         "signal": "Send a signal to a run.",
     },
+    "Travel": {
+        "fork": "Make a new run from an earlier frame of one, with other inputs or results.",
+        "rewind": "Go back: a fork that takes over the run's name.",
+        "retry": "Try a failed step again, in place.",
+        "plan": "Tell what fork, rewind, retry or resume --accept would do.",
+    },
     "Look": {
         "ps": "List the runs, newest first.",
         "show": "Show a run: its state, steps and what it waits for.",
@@ -36,7 +42,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 SUMMARIES = {name: text for section in SECTIONS.values() for name, text in section.items()}
-MODULES = {"deny": "approve"}  # where a command stands in another's module
+MODULES = {"deny": "approve", "rewind": "fork"}  # where a command stands in another's module
 
 
 class Commands(click.Group):

@@ -63,6 +63,14 @@ def _read(name: str, option: str) -> bytes:
         raise BadInput(f"{option} @{name} cannot be read: {reason}") from error
 
 
+def file_text(name: str, option: str) -> str:
+    """Return the text of a file that was named on the command line. Raises BadInput."""
+    try:
+        return _read(name, option).decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{option} @{name} is no text: {error}. Save it as UTF-8") from error
+
+
 def _value(text: str, type_: Any) -> Any:
     """Take JSON where it fits the field; everything else is text as it stands."""
     try:

@@ -109,7 +109,7 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
         command = place.command("resume", state.run)
         click.echo(f"\nwaits until {moment(timer.until)} ({timer.key}). Then: {command}")
     for child in state.children.values():
-        if child.status not in ENDED:
+        if child.run and child.status not in ENDED:
             _print_child(place, log, child.run)
 
 
@@ -117,6 +117,8 @@ def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
     head = f"waits for {'approval' if gate.kind == 'approval' else 'a decision'} {gate.key!r}"
     if gate.kind == "doubt":
         head += ": this effect was started and its outcome is unknown. Approve to do it again"
+    if gate.kind == "effect":
+        head += ": this effect would happen in a fork. Approve to let it"
     if gate.by:
         head += f", by {' or '.join(gate.by)}"
     if gate.count > 1:
