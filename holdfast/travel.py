@@ -54,7 +54,8 @@ class Change(msgspec.Struct, frozen=True):
 
     `input` and `workflow` (a reference) replace the run's. `reuse` takes over what the run did after
     that frame wherever its fingerprint stands: by default if anything is edited. `allow_effects` lets
-    effects happen without a person's word. `retried` are keys of failed steps.
+    effects happen without a person's word. `retried` are keys of failed steps. `changed_code` says what
+    becomes of finished steps whose function has another source by now.
     """
 
     reason: Reason
@@ -65,11 +66,13 @@ class Change(msgspec.Struct, frozen=True):
     reuse: bool | None = None
     allow_effects: bool = False
     retried: Sequence[str] = ()
+    changed_code: Literal["keep", "rerun"] = "keep"
 
     @property
     def reaches_back(self) -> bool:
         """Whether it may change what was done before the frame as well."""
-        return self.input is not None or self.workflow is not None or self.reason == "accept"
+        code = self.workflow is not None or self.changed_code == "rerun"
+        return code or self.input is not None or self.reason == "accept"
 
 
 class Departure(msgspec.Struct, frozen=True):
@@ -190,7 +193,8 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
     if started is not None:
         base = 0
     elif change.reaches_back:
-        base, difference = _leave(log, row, workflow or load(change.workflow or row.source), at)
+        found = workflow or load(change.workflow or row.source)
+        base, difference = _leave(log, row, found, at, change.changed_code)
     if change.reaches_back:
         states = _states(log, row.branch, base, at)
         edits += [edit for edit in states[1].edits if edit not in states[0].edits]
@@ -247,11 +251,14 @@ def _environ() -> Mapping[str, str]:
     return os.environ
 
 
-def _leave(log: Log, row: RunRow, workflow: Workflow, at: int) -> tuple[int, str]:
+def _leave(
+    log: Log, row: RunRow, workflow: Workflow, at: int, changed_code: str
+) -> tuple[int, str]:
     """Return the offset up to which a workflow asks for what is recorded, and what is other then."""
     driver = Driver(workflow, log.load)
     try:
-        state, mismatch = follow(driver, log.records(row.branch, 0, at))
+        records = log.records(row.branch, 0, at)
+        state, mismatch = follow(driver, records, changed_code=changed_code)
     finally:
         driver.close()
     return (
@@ -293,6 +300,7 @@ def _forked(
         source,
         row.parent_run if takes_over else "",
         row.parent_key if takes_over else "",
+        change.changed_code,
     )
 
 

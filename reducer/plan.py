@@ -31,7 +31,7 @@ from . import fingerprint
 from .decide import Fail, Hold, decide
 from .driver import Driver, Ended
 from .pool import Agenda, Pool
-from .redrive import differences, take
+from .redrive import CODE_CHANGED, code_changed, differences, take
 from .reduce import reduce
 from .requests import (
     ApprovalRequest,
@@ -198,6 +198,8 @@ class Planner:
         if difference == "reads":
             read = self._redact(fingerprint.reads(request))
             return differences(found.kind, self._driver.load(found.reads), request.kind, read)
+        if difference == "code":
+            return CODE_CHANGED
         if difference == "files":
             return "the files that it works on may be others by then"
         return "it had not ended"
@@ -264,8 +266,7 @@ class Planner:
             if type(event) in kinds:
                 kind = event.kind if isinstance(event, StepReused) else kinds[type(event)]
                 step = self.state.steps.get(request.key)
-                given = isinstance(event, StepReused) and not event.origin
-                because = "its result was given" if given else ""
+                because = self._why_reused(request, event)
                 cost, seconds = (0.0, 0.0) if step is None else (_cost(step), step.seconds)
                 self._put(
                     Item(
@@ -273,6 +274,15 @@ class Planner:
                         seconds=seconds,
                     )
                 )  # fmt: skip
+
+    @staticmethod
+    def _why_reused(request: Request, event: Event) -> str:
+        if not isinstance(event, StepReused):
+            return ""
+        if not event.origin:
+            return "its result was given"
+        changed = isinstance(request, StepRequest) and code_changed(request, event.code)
+        return f"{CODE_CHANGED}, which by itself undoes nothing" if changed else ""
 
     def _assume(self) -> bool:
         """Assume that the first thing that has to happen comes to what it came to before."""

@@ -26,6 +26,7 @@ from holdfast.eventlog import (
 
 from . import fingerprint
 from .edits import edited_result, within
+from .redrive import code_changed
 from .requests import (
     ApprovalRequest,
     CancelRequest,
@@ -229,10 +230,13 @@ class Agenda:
         ]  # fmt: skip
 
     def difference(self, state: State, request: StepRequest, found: Step) -> str | None:
-        """Say what forbids to take a step over, or None: "reads" or "files"."""
+        """Say what forbids to take a step over, or None: "reads", "code" or "files"."""
         read = fingerprint.reads(request)
         if fingerprint.fingerprint(request, read) != found.fingerprint:
             return "reads"
+        rerun = state.forked is not None and state.forked.changed_code == "rerun"
+        if rerun and code_changed(request, found.code):
+            return "code"
         own = state.steps.get(request.key)
         tree = state.tree if own is None else own.tree
         return "files" if found.files and found.tree != tree else None

@@ -24,6 +24,7 @@ from holdfast.eventlog import (
 )
 
 from . import fingerprint
+from .code import digest
 from .driver import Driver
 from .errors import WorkflowDiverged
 from .reduce import reduce
@@ -31,6 +32,7 @@ from .requests import (
     ApprovalRequest,
     CeilingRequest,
     ChildRequest,
+    FunctionCall,
     NoteRequest,
     Request,
     SignalRequest,
@@ -40,6 +42,8 @@ from .requests import (
 from .state import State, Step
 
 Redact = Callable[[bytes], bytes]
+
+CODE_CHANGED = "the code of its function changed"
 
 _ASKED_BY: dict[type, type[Request]] = {
     StepStarted: StepRequest,
@@ -77,11 +81,12 @@ def redrive(
 
 
 def follow(
-    driver: Driver, records: Iterable[Record], *, redact: Redact = bytes
+    driver: Driver, records: Iterable[Record], *, redact: Redact = bytes, changed_code: str = "keep"
 ) -> tuple[State, Mismatch | None]:
     """Feed a new driver a run's records for as long as the workflow asks for them in the same way.
 
-    Returns the state before the first that it does not ask for, and why; or the last state.
+    Returns the state before the first that it does not ask for, and why; or the last state. With
+    `changed_code` "rerun" a function whose own source changed is not the same any more.
     """
     state = State()
     for record in records:
@@ -89,6 +94,8 @@ def follow(
         wanted = _ASKED_BY.get(type(event))
         if wanted is not None:
             mismatch = _check(driver, event, wanted, redact)
+            if changed_code == "rerun" and mismatch is None and isinstance(event, StepStarted):
+                mismatch = _check_code(driver, event)
             if mismatch is not None:
                 return state, mismatch
         state = reduce(state, event, record.time)
@@ -130,6 +137,19 @@ def _check(driver: Driver, event: object, wanted: type[Request], redact: Redact)
     if _same(event, request):
         return None
     return Mismatch(key, f"the log has {event!r}, the workflow now asks for {request!r}")
+
+
+def _check_code(driver: Driver, event: StepStarted) -> Mismatch | None:
+    future = driver.pending[event.key]
+    if isinstance(future.request, StepRequest) and code_changed(future.request, event.code):
+        return Mismatch(event.key, CODE_CHANGED)
+    return None
+
+
+def code_changed(request: StepRequest, recorded: bytes) -> bool:
+    """Tell whether the source of a step's function is another than it was."""
+    call = request.call
+    return isinstance(call, FunctionCall) and recorded != b"" and digest(call.function) != recorded
 
 
 def _same(event: object, request: Request | None) -> bool:

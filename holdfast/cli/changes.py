@@ -19,6 +19,14 @@ def change_options(command: F) -> F:
     return command
 
 
+def changed_code_option(command: F) -> F:
+    """Add what becomes of finished functions whose own source changed."""
+    return click.option(
+        "--changed-code", type=click.Choice(["keep", "rerun"]), default="keep",
+        help="Finished functions whose own source changed: keep what they returned, or run them again.",
+    )(command)  # fmt: skip
+
+
 _OPTIONS = [
     click.option(
         "--set", "results", metavar="STEP=JSON", multiple=True,
@@ -45,6 +53,7 @@ _OPTIONS = [
         "--reuse", is_flag=True,
         help="Take over what still holds from after the fork point; so it is with any change.",
     ),
+    changed_code_option,
     click.option(
         "--allow-effects", is_flag=True, help="Let effects happen without asking for each."
     ),
@@ -73,6 +82,7 @@ def change(
         workflow,
         reuse,
         options["allow_effects"],
+        changed_code=options["changed_code"],
     )
 
 

@@ -1,10 +1,10 @@
 """`holdfast plan`: what a fork, a rewind, a retry or a resume would do."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..changes import change, change_options
+from ..changes import change, change_options, changed_code_option
 from ..options import json_option
 from ..place import Place
 
@@ -62,16 +62,18 @@ def retry(place: Place, run: str, step: str | None, as_json: bool) -> None:
 
 @plan.command()
 @click.argument("run")
+@changed_code_option
 @json_option
 @click.pass_obj
-def resume(place: Place, run: str, as_json: bool) -> None:
+def resume(place: Place, run: str, changed_code: Literal["keep", "rerun"], as_json: bool) -> None:
     """Plan `holdfast resume --accept`: going on with the workflow's code as it is now."""
     from holdfast.travel import Change
 
     from ..tools import lazily
 
     with place.log() as log:
-        _show(log, lazily(place.project()), run, Change("accept"), as_json=as_json)
+        wanted = Change("accept", changed_code=changed_code)
+        _show(log, lazily(place.project()), run, wanted, as_json=as_json)
 
 
 def _plan(

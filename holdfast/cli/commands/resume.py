@@ -1,9 +1,10 @@
 """`holdfast resume`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ..changes import changed_code_option
 from ..options import progress_options
 from ..place import Place
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--accept", is_flag=True, help="With the workflow's code as it is now, though it was changed."
 )
+@changed_code_option
 @click.option("--detach", is_flag=True, help="Execute it in the background.")
 @progress_options
 @click.pass_obj
@@ -25,6 +27,7 @@ def resume(
     run: str,
     takeover: bool,
     accept: bool,
+    changed_code: Literal["keep", "rerun"],
     detach: bool,
     as_json: bool,
     verbose: bool,
@@ -45,8 +48,8 @@ def resume(
         row = log.run(run)
         if row.status in ENDED:
             raise RunEnded(run, row.status, "resumed")
-        if accept:
-            move_on(place, log, run, quiet=as_json)
+        if accept or changed_code == "rerun":
+            move_on(place, log, run, changed_code, quiet=as_json)
         if detach:
             return run_in_background(place, log, run, takeover=takeover, as_json=as_json)
         kit = tools(place.project())
@@ -55,14 +58,22 @@ def resume(
         )
 
 
-def move_on(place: Place, log: "Log", run: str, *, quiet: bool = False) -> None:
+def move_on(
+    place: Place,
+    log: "Log",
+    run: str,
+    changed_code: Literal["keep", "rerun"] = "keep",
+    *,
+    quiet: bool = False,
+) -> None:
     """Let a run leave its history where the workflow's code asks for something else by now."""
     from holdfast.travel import Change, depart, fork, plan
 
     from ..plans import print_plan
     from ..tools import lazily
 
-    load, wanted = lazily(place.project()).load, Change("accept")
+    load = lazily(place.project()).load
+    wanted = Change("accept", changed_code=changed_code)
     departure = depart(log, load, run, wanted, now=0)
     if departure.base == departure.at:
         return
