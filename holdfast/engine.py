@@ -274,6 +274,14 @@ class Engine:
                 self.cancel_child(run)
             return await self._execute(run, branch, workflow)
 
+    def edit(self, run: str, workflow: Workflow, tell: Callable[[str], None]) -> None:
+        """Let a run that is executed here go on with edited code, where that leaves alone what has begun.
+
+        `tell` is called with what became of it, once that is known.
+        """
+        if run in self._executions:
+            self._executions[run].edit(workflow, tell)
+
     def cancel_child(self, run: str) -> bool:
         """Ask a child run to cancel itself; return whether nobody is there to do it."""
         with suppress(NoSuchRun, RunEnded):  # it had not begun, or has just ended

@@ -21,11 +21,13 @@ from holdfast.reducer import (
     ENDED,
     Agenda,
     Driver,
+    Mismatch,
     Pool,
     Request,
     State,
     Workflow,
     digest,
+    follow,
     redrive,
     reduce,
     take,
@@ -48,8 +50,7 @@ class History:
 
     def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
         self.branch = branch
-        self.workflow = workflow
-        self.code = digest(workflow.function)
+        self.use(workflow)
         self.state = State()
         self.driver = Driver(workflow, self.load)
         self.now = 0
@@ -61,6 +62,19 @@ class History:
         self._blobs: dict[bytes, bytes] = {}
         self.pool: Pool | None = None
         self.agenda = Agenda()
+
+    def use(self, workflow: Workflow) -> None:
+        """Drive this workflow's code, from the next `rebuild` on."""
+        self.workflow = workflow
+        self.code = digest(workflow.function)
+
+    def mismatch(self, workflow: Workflow) -> Mismatch | None:
+        """Tell where another workflow's code asks for something else than what is recorded."""
+        driver = Driver(workflow, self.load)
+        try:
+            return follow(driver, self._engine.log.records(self.branch))[1]
+        finally:
+            driver.close()
 
     def rebuild(self) -> None:
         """Bring state and a new driver to where the log is; what was not committed is forgotten."""

@@ -4,6 +4,7 @@ import os
 import signal
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -11,12 +12,13 @@ from holdfast.engine import Engine
 from holdfast.eventlog import Log
 from holdfast.execution import Outcome
 from holdfast.plugins.marks import can_see_marks, living
-from holdfast.reducer import Workflow
+from holdfast.reducer import NotAWorkflow, Workflow
 
 from .display import Display
 from .failures import INTERRUPTED
 from .tools import Tools
 
+WATCH_S = 0.3
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,9 +30,13 @@ def execute(
     *,
     workflow: Workflow | None = None,
     takeover: bool = False,
+    watch: bool = False,
 ) -> Outcome | None:
-    """Execute a run until it ends or waits. Returns None when it was interrupted."""
-    return trio.run(partial(_execute, log, tools, run, display, workflow, takeover))
+    """Execute a run until it ends or waits. Returns None when it was interrupted.
+
+    With `watch` an edit of the workflow's file is taken up for the steps that have not begun.
+    """
+    return trio.run(partial(_execute, log, tools, run, display, workflow, takeover, watch))
 
 
 async def _execute(
@@ -40,6 +46,7 @@ async def _execute(
     display: Display,
     workflow: Workflow | None,
     takeover: bool,
+    watch: bool,
 ) -> Outcome | None:
     outcome: Outcome | None = None
     problem: Exception | None = None
@@ -49,6 +56,8 @@ async def _execute(
             scope = trio.CancelScope()
             await nursery.start(_stop_on_signal, scope, engine, display)
             nursery.start_soon(_refresh, display)
+            if watch:
+                nursery.start_soon(_watch, engine, tools, run, display)
             with scope:
                 try:
                     outcome = await engine.execute(run, workflow=workflow, takeover=takeover)
@@ -66,6 +75,33 @@ async def _refresh(display: Display) -> None:
     while True:
         display.refresh()
         await trio.sleep(display.interval_s)
+
+
+async def _watch(engine: Engine, tools: Tools, run: str, display: Display) -> None:
+    """Let the run take up each saved edit of its workflow's file."""
+    source = engine.log.run(run).source
+    path = Path(tools.load(source).function.__code__.co_filename)
+    seen = _stamp(path)
+    while True:
+        await trio.sleep(WATCH_S)
+        stamp = _stamp(path)
+        if stamp in (seen, None):
+            continue
+        seen = stamp
+        try:
+            workflow = tools.load(source)
+        except NotAWorkflow as error:  # half saved, or broken for now
+            display.say(f"the edited workflow cannot be loaded, and the old one goes on: {error}")
+        else:
+            engine.edit(run, workflow, display.say)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # an editor is at it
+    return found.st_mtime_ns, found.st_size
 
 
 async def _stop_on_signal(

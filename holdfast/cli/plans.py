@@ -53,9 +53,9 @@ def print_plan(plan: Plan, *, err: bool = False) -> None:
         items = plan.of(action)  # type: ignore[arg-type]
         if items:
             head = click.style(f"{word:<8}", fg=colour)
-            click.echo(f"{head} {len(items)}  {_spent(items)}".rstrip(), err=err)
-        if action not in ("kept", "reused"):
-            for item in items:
+            click.echo(f"{head} {_count(items)}  {_spent(items)}".rstrip(), err=err)
+        for item in items:
+            if item.because or action not in ("kept", "reused"):
                 click.echo(_line(item), err=err)
 
 
@@ -76,6 +76,12 @@ def _indented(text: str) -> str:
     if len(lines) > MOST_REASONS:
         lines = [*lines[:MOST_REASONS], f"... {len(lines) - MOST_REASONS} more lines"]
     return "\n".join(f"      {line}" for line in lines)
+
+
+def _count(items: list[Item]) -> str:
+    certain = sum(item.certain for item in items)
+    rest = len(items) - certain
+    return f"{certain}, perhaps {rest} more" if rest else str(certain)
 
 
 def _spent(items: list[Item]) -> str:
