@@ -11,6 +11,8 @@ from types import ModuleType
 
 from holdfast.reducer import NotAWorkflow, Workflow
 
+_STAMP = "__holdfast_stamp__"
+
 
 class Loader:
     """Finds workflows. `installed` maps names to `module:function`, `folder` holds the project's own."""
@@ -93,16 +95,30 @@ def from_file(path: Path, name: str | None) -> Workflow:
     return found[name] if name is not None else next(iter(found.values()))
 
 
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Return what tells a file from an edited one: when it was changed, in ns, and its size."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def loaded_stamp(workflow: Workflow) -> tuple[int, int] | None:
+    """Return the stamp of a workflow's file as it was read; None for one from an installed module."""
+    stamp: tuple[int, int] | None = workflow.function.__globals__.get(_STAMP)
+    return stamp
+
+
 def _load(path: Path) -> ModuleType:
     """Import a file under a name of its own, so that it shadows nothing and is read afresh."""
     full = path.resolve()
     name = f"holdfast_file_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
     try:
+        stamp = stamp_of(full)
         source = full.read_bytes()
     except OSError as error:
         raise NotAWorkflow(f"{str(path)!r} cannot be read: {error.strerror}") from error
     module = ModuleType(name)
     module.__file__ = str(full)
+    setattr(module, _STAMP, stamp)
     sys.modules[name] = module  # annotations and pickles look their module up by name
     linecache.checkcache(str(full))
     folder = str(full.parent)

@@ -11,6 +11,7 @@ import trio
 from holdfast.engine import Engine
 from holdfast.eventlog import Log
 from holdfast.execution import Outcome
+from holdfast.loading import loaded_stamp, stamp_of
 from holdfast.plugins.marks import can_see_marks, living
 from holdfast.reducer import NotAWorkflow, Workflow
 
@@ -56,8 +57,8 @@ async def _execute(
             scope = trio.CancelScope()
             await nursery.start(_stop_on_signal, scope, engine, display)
             nursery.start_soon(_refresh, display)
-            if watch:
-                nursery.start_soon(_watch, engine, tools, run, display)
+            if watch and workflow is not None:
+                nursery.start_soon(_watch, engine, tools, run, workflow, display)
             with scope:
                 try:
                     outcome = await engine.execute(run, workflow=workflow, takeover=takeover)
@@ -77,31 +78,23 @@ async def _refresh(display: Display) -> None:
         await trio.sleep(display.interval_s)
 
 
-async def _watch(engine: Engine, tools: Tools, run: str, display: Display) -> None:
+async def _watch(
+    engine: Engine, tools: Tools, run: str, workflow: Workflow, display: Display
+) -> None:
     """Let the run take up each saved edit of its workflow's file."""
-    source = engine.log.run(run).source
-    path = Path(tools.load(source).function.__code__.co_filename)
-    seen = _stamp(path)
+    source, path = engine.log.run(run).source, Path(workflow.function.__code__.co_filename)
+    seen = loaded_stamp(workflow)
     while True:
         await trio.sleep(WATCH_S)
-        stamp = _stamp(path)
-        if stamp in (seen, None):
-            continue
-        seen = stamp
-        try:
-            workflow = tools.load(source)
-        except NotAWorkflow as error:  # half saved, or broken for now
-            display.say(f"the edited workflow cannot be loaded, and the old one goes on: {error}")
-        else:
-            engine.edit(run, workflow, display.say)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None  # an editor is at it
-    return found.st_mtime_ns, found.st_size
+        with suppress(FileNotFoundError):  # an editor is at it
+            stamp = stamp_of(path)
+            if stamp == seen:
+                continue
+            seen = stamp
+            try:
+                engine.edit(run, tools.load(source), display.say)
+            except NotAWorkflow as error:  # half saved, or broken for now
+                display.say(f"the edited file cannot be loaded, and the old code goes on: {error}")
 
 
 async def _stop_on_signal(
