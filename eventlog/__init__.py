@@ -38,8 +38,10 @@ from .errors import (
     NoSuchBranch,
     NoSuchOffset,
     NoSuchRun,
+    NotText,
     RecordCorrupt,
     RunExists,
+    ValueTooDeep,
     ValueTooLarge,
 )
 from .events import (
@@ -94,6 +96,7 @@ from .projection import (
 )
 from .values import (
     Reference,
+    is_too_deep,
     pack,
     reference,
 )
@@ -138,6 +141,7 @@ __all__ = [
     "NoSuchBranch",
     "NoSuchOffset",
     "NoSuchRun",
+    "NotText",
     "Noted",
     "Owner",
     "Record",
@@ -166,9 +170,11 @@ __all__ = [
     "Upcasters",
     "Usage",
     "Value",
+    "ValueTooDeep",
     "ValueTooLarge",
     "Verdict",
     "advance",
+    "is_too_deep",
     "owner_alive",
     "pack",
     "reference",

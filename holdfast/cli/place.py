@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """What the global options say."""
+    """What the global options say, and whether this process is the command's own."""
 
-    def __init__(self, home: str | None = None) -> None:
+    def __init__(
+        self, home: str | None = None, *, as_json: bool = False, owns_process: bool = False
+    ) -> None:
         self.home = home
+        self.as_json = as_json
+        self.owns_process = owns_process
 
     def project(self) -> "Project":
         from holdfast.project import Project
@@ -22,7 +26,12 @@ class Place:
 
     def log(self, *, create: bool = False) -> "Log":
         """Open the project's log; to be closed again by `with`."""
-        return self.project().open_log(create=create)
+        project = self.project()
+        if self.owns_process:
+            from .last_words import prepare
+
+            prepare(str(project.log_folder), as_json=self.as_json)
+        return project.open_log(create=create)
 
     @property
     def actor(self) -> str:

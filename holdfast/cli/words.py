@@ -55,6 +55,19 @@ def one_line(text: str, width: int = 120) -> str:
     return shown if len(shown) <= width else shown[: width - 3] + "..."
 
 
+def printable(text: str) -> str:
+    """Return text with what would steer a terminal, or is no text, written as Python writes it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return text without its middle where it is longer than `most` characters."""
+    cut = len(text) - most
+    if cut <= 0:
+        return text
+    return f"{text[: most * 2 // 3]}... ({cut} characters more) ...{text[-(most // 3) :]}"
+
+
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table with aligned columns; the last column may be as long as it is."""
     widths = [max(len(row[i]) for row in [heading, *rows]) for i in range(len(heading))]
