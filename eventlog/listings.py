@@ -60,7 +60,9 @@ def _differences(listed: _Listed, owners: dict[str, int], rows: list[RunRow]) ->
     if listed.names != sorted((run.encode(), branch) for run, branch in owners.items()):
         yield "the names of runs do not lead to their branches"
     newest = sorted(rows, key=lambda row: -row.branch)
-    statuses = [(status, row.branch) for status in STATUSES for row in newest if row.status == status]
+    statuses = [
+        (status, row.branch) for status in STATUSES for row in newest if row.status == status
+    ]
     if listed.statuses != statuses:
         yield "the runs are not listed under their statuses"
     timers = [

@@ -294,10 +294,12 @@ class Store:
 def _make_folder(path: Path, *, create: bool) -> bool:
     """Make the folder for a new log, and tell whether it is one that has no file yet."""
     data = path / "data.mdb"
-    if not create and not (data.exists() and data.stat().st_size):
-        raise LogDamaged(str(path), "there is no data.mdb, or nothing in it")
     try:
+        if not create and not (data.exists() and data.stat().st_size):
+            raise LogDamaged(str(path), "there is no data.mdb, or nothing in it")
         path.mkdir(parents=True, exist_ok=True)
+        if data.exists() and not data.is_file():  # LMDB would wait for a pipe's other end
+            raise LogDamaged(str(path), "its data.mdb is not a file")
         return not data.exists()
     except FileExistsError as error:
         raise LogDamaged(str(path), "it is not a folder") from error

@@ -67,7 +67,7 @@ class Project:
             )
         if create:
             self._make_home()
-        return Log.open(self.log_folder)
+        return Log.open(self.log_folder, create=create)
 
     def _make_home(self) -> None:
         """Make the folder, and keep git from listing what is in it."""

@@ -56,7 +56,9 @@ def parse(text: str, option: str, example: str = '--input \'{"goal": "..."}\'') 
             raise RecursionError("it is nested too deeply")
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         name = f"{option} {text}" if text.startswith("@") else option
-        wrong = "is nested too deeply" if isinstance(error, RecursionError) else f"is no JSON: {error}"
+        wrong = (
+            "is nested too deeply" if isinstance(error, RecursionError) else f"is no JSON: {error}"
+        )
         raise BadInput(f"{name} {wrong}. Write for example: {example}") from error
     return value
 

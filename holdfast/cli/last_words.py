@@ -17,7 +17,9 @@ _kept: list[object] = []  # the C library holds no reference
 
 def prepare(log_folder: str, *, as_json: bool) -> None:
     """From now on, tell of a log that ends this process, and exit as for any damaged log."""
-    fatal = {number: _said(log_folder, number, as_json) for number in (signal.SIGBUS, signal.SIGABRT)}
+    fatal = {
+        number: _said(log_folder, number, as_json) for number in (signal.SIGBUS, signal.SIGABRT)
+    }
 
     def tell(number: int) -> None:
         os.write(1 if as_json else 2, fatal[signal.Signals(number)])

@@ -4,6 +4,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from .words import printable
+
 if TYPE_CHECKING:
     from holdfast.eventlog import Log
     from holdfast.project import Project
@@ -43,7 +45,7 @@ class Place:
         import shlex
 
         home = ["--home", self.home] if self.home else []
-        return shlex.join([_program(), *home, *words])
+        return printable(shlex.join([_program(), *home, *words]), keep="")
 
 
 def _program() -> str:
