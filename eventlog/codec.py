@@ -81,14 +81,13 @@ class Codec:
         self, branch: int, offset: int, time: int, actor: str, event: Event | UnknownEvent
     ) -> bytes:
         """Return the stored bytes of an event at its place."""
-        version: int
-        stored: Event | Raw
+        row: tuple[int, int, int, str, int, Event | UnknownEvent | Raw]
         if type(event) is UnknownEvent:
-            version, stored = event.version, event.raw
+            row = (branch, offset, time, actor, event.version, event.raw)
         else:
-            version, stored = self.version, event
+            row = (branch, offset, time, actor, self.version, event)
         try:
-            return _encode((branch, offset, time, actor, version, stored))
+            return _encode(row)
         except UnicodeEncodeError as error:
             raise NotText(error.object) from error
 
