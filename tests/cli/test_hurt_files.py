@@ -127,7 +127,7 @@ def is_told(told: Told, *, as_json: bool) -> bool:
     return told.status in (0, 3) or "error[" in told.err or (as_json and '"error"' in told.out)
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(DAMAGES), st.floats(0, 1, exclude_max=True), st.integers(0, 10**6))
 @example(zeroed, 0.98, 0)
 @example(zeroed, 0.45, 0)

@@ -57,7 +57,7 @@ def hurt_records(draw: st.DrawFn) -> bytes:
     return bytes(data[:end]) + draw(st.sampled_from([b"", b"\xc0", b"\xdf\xff\xff\xff\xff", DEEP]))
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(hurt_records())
 def test_a_hurt_record_is_read_as_an_event_or_refused(data: bytes) -> None:
     record = decoded(data)

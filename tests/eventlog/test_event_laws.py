@@ -33,7 +33,7 @@ def stored(event: AnyEvent) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KNOWN, ids=lambda kind: kind.__name__)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_what_was_encoded_decodes_to_the_same_event(kind: type[Event], data: st.DataObject) -> None:
     event = data.draw(EVENT_TYPES[kind])
@@ -61,7 +61,7 @@ def renamed(old: dict[str, Any]) -> dict[str, Any]:
 NEWER = Codec(4, {("alarm", 1): renamed, ("timer.set", 2): in_milliseconds, ("note", 3): dict})
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     st.sampled_from(["alarm", "timer.set", "note", "odd"]),
     st.dictionaries(st.sampled_from(["name", "key", "until", "text"]), PLAIN),

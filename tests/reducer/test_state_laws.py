@@ -57,7 +57,7 @@ def test_events_of_any_values_in_any_order_have_a_meaning(records: list[Record])
     assert exactly(replay(records)) == exactly(state)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(REAL)
 def test_every_beginning_of_a_real_history_is_a_state_that_holds_together(
     records: list[Record],
@@ -71,7 +71,7 @@ def test_every_beginning_of_a_real_history_is_a_state_that_holds_together(
         assert len(state.steps) == len({step.key for step in state.steps.values()})
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(NONSENSE | REAL, st.data())
 def test_replay_of_two_parts_is_the_second_folded_over_the_first(
     records: list[Record], data: st.DataObject
