@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import linecache
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -47,7 +48,10 @@ class Loader:
         if self._folder is None or not name.isprintable() or "/" in name or "\\" in name:
             return None
         path = self._folder / f"{name}.py"
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except OSError:  # no file has so long a name
+            return None
 
 
 def _split(reference: str) -> tuple[Path | None, str | None]:
@@ -109,13 +113,14 @@ def loaded_stamp(workflow: Workflow) -> tuple[int, int] | None:
 
 def _load(path: Path) -> ModuleType:
     """Import a file under a name of its own, so that it shadows nothing and is read afresh."""
-    full = path.resolve()
-    name = f"holdfast_file_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
     try:
+        full = path.resolve()
         stamp = stamp_of(full)
         source = full.read_bytes()
-    except OSError as error:
-        raise NotAWorkflow(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with a NUL is no OSError
+        reason = getattr(error, "strerror", None) or error
+        raise NotAWorkflow(f"{str(path)!r} cannot be read: {reason}") from error
+    name = f"holdfast_file_{hashlib.sha256(os.fsencode(full)).hexdigest()[:12]}"
     module = ModuleType(name)
     module.__file__ = str(full)
     setattr(module, _STAMP, stamp)

@@ -116,19 +116,19 @@ def cli(ctx: click.Context, home: str | None) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
-    sys.exit(invoke(sys.argv[1:] if args is None else list(args)))
+    sys.exit(invoke(sys.argv[1:] if args is None else list(args), owns_process=True))
 
 
-def invoke(args: list[str]) -> int:
+def invoke(args: list[str], *, owns_process: bool = False) -> int:
     """Run the command line and return the exit status; whatever goes wrong is told in one line."""
-    place = Place()
+    place = Place(as_json="--json" in args, owns_process=owns_process)
     try:
         status = cli.main(args, prog_name="holdfast", standalone_mode=False, obj=place)
         return status if isinstance(status, int) else 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, whatever it is
         from .failures import tell
 
-        return tell(error, place, as_json="--json" in args)
+        return tell(error, place, as_json=place.as_json)
 
 
 def _reader_left() -> int:
