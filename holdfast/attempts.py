@@ -134,8 +134,13 @@ class Attempts:
         return self._by_key.get(attempt.request.key) is attempt
 
     def _begins(self, attempt: Attempt) -> bool:
-        """Tell, in its first moment, whether an attempt is still wanted; else it never was launched."""
-        if self._is_at_work(attempt):
+        """Tell, in its first moment, whether an attempt is still wanted; else it never was launched.
+
+        An effect that another owner may have begun meanwhile, at a person's word, is not begun as well.
+        """
+        request = attempt.request
+        is_effect = isinstance(request, StepRequest) and request.policy.effect
+        if self._is_at_work(attempt) and not (is_effect and self._history.is_taken_over()):
             return True
         attempt.launched = False
         self.running -= 1

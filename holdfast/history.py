@@ -135,7 +135,7 @@ class History:
             for event in self.uncommitted
             if not (isinstance(event, StepStarted) and event.key in never_begun)
         ]
-        batch = self._batch([*kept, released])
+        batch = self._batch(kept if self.state.status in ENDED else [*kept, released])
         while True:
             try:
                 head = await self._engine.commit(batch)
@@ -183,6 +183,10 @@ class History:
             self.committed = record.offset + 1
             self.state = reduce(self.state, record.event, record.time)
             yield record.event, take(self.driver, self.state, record.event)
+
+    def is_taken_over(self) -> bool:
+        """Look in the log whether another owner has claimed the run since."""
+        return self.is_behind and self._is_replaced()
 
     def check_claim(self, event: AnyEvent) -> None:
         """Raise RunReplaced when the event is another owner's claim."""

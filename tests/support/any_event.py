@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from holdfast.eventlog import KNOWN, Event, Failure, UnknownEvent, Usage, Value
+from holdfast.eventlog import KNOWN, Ballot, Edit, Event, Failure, UnknownEvent, Usage, Value
 
 WORDS = st.sampled_from(["k", "l", "k/l[2]", "waiting", "engine", ""])
 """Few, so that events meet."""
@@ -50,9 +50,10 @@ def _by_type(type_: Any) -> st.SearchStrategy[Any]:
     return _BY_TYPE[type_]
 
 
-for _part in (Failure, Usage):
+for _part in (Failure, Usage, Edit, Ballot):
     _BY_TYPE[_part] = struct_of(_part)
     _BY_TYPE[_part | None] = st.none() | _BY_TYPE[_part]
+    _BY_TYPE[list[_part]] = st.lists(_BY_TYPE[_part], max_size=3)  # type: ignore[valid-type]
 
 
 def _unknown(fields: dict[str, Any], version: int) -> UnknownEvent:
