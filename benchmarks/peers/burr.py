@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from burr.core import Application, ApplicationBuilder, State, action
+from burr.core import Application, ApplicationBuilder, ApplicationContext, State, action
+from burr.core.parallelism import MapStates
 from burr.core.persistence import SQLitePersister
 
 from ..sample import Sample, peak_bytes
@@ -20,19 +21,45 @@ def step(state: State[Any]) -> State[Any]:
     return state.update(result=work.step(state["index"]), index=state["index"] + 1)
 
 
+class AllAtOnce(MapStates):
+    """Lets an application of its own execute each of the steps."""
+
+    def action(self, state: State[Any], inputs: dict[str, Any]) -> Any:
+        return step
+
+    def states(
+        self, state: State[Any], context: ApplicationContext, inputs: dict[str, Any]
+    ) -> Generator[State[Any]]:
+        for index in range(state["steps"]):
+            yield state.update(index=index)
+
+    def reduce(self, state: State[Any], states: Generator[State[Any]]) -> State[Any]:
+        return state.update(results=[one["result"] for one in states])
+
+    @property
+    def reads(self) -> list[str]:
+        return ["steps"]
+
+    @property
+    def writes(self) -> list[str]:
+        return ["results"]
+
+
 @contextmanager
 def opened(folder: Path, *, warm: bool = True) -> Generator[SQLitePersister]:
     """Open a persister in a folder, and let an application execute something short."""
-    with SQLitePersister(db_path=str(folder / "burr.sqlite")) as persister:
+    shared = {
+        "check_same_thread": False
+    }  # parallel actions copy the persister, and use it elsewhere
+    path = str(folder / "burr.sqlite")
+    with SQLitePersister(db_path=path, connect_kwargs=shared) as persister:
         persister.initialize()
         if warm:
             advance(application(persister, "warm"), work.WARM)
         yield persister
 
 
-def application(
-    persister: SQLitePersister, name: str, **fork: str | int
-) -> Application[Any]:
+def application(persister: SQLitePersister, name: str, **fork: str | int) -> Application[Any]:
     """Build an application that goes on where its state in the database is."""
     return (
         ApplicationBuilder()
@@ -64,6 +91,25 @@ def sequence(folder: Path, *, steps: int) -> Sample:
         seconds = time.perf_counter() - began
         size = work.folder_bytes(folder) - size
         return {"seconds": seconds, "bytes": size, "resident": peak_bytes()}
+
+
+def fanout(folder: Path, *, steps: int) -> Sample:
+    """Execute one parallel action over `steps` states."""
+    with opened(folder) as persister:
+        app = (
+            ApplicationBuilder()
+            .with_actions(many=AllAtOnce())
+            .with_entrypoint("many")
+            .with_state(steps=steps)
+            .with_identifiers(app_id="run")
+            .with_state_persister(persister)
+            .build()
+        )
+        began = time.perf_counter()
+        app.step()
+        seconds = time.perf_counter() - began
+    assert len(app.state["results"]) == steps, len(app.state["results"])
+    return {"seconds": seconds}
 
 
 def runs(folder: Path, *, runs: int, steps: int) -> Sample:

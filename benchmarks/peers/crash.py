@@ -31,7 +31,9 @@ def await_file(path: Path, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + FIRST_STEP_LIMIT_S
     while not path.exists():
         if process.poll() is not None:
-            raise ChildProcessError(f"it ended with status {process.returncode} before {path.name!r}")
+            raise ChildProcessError(
+                f"it ended with status {process.returncode} before {path.name!r}"
+            )
         if time.monotonic() > end:
             raise TimeoutError(f"no {path.name!r} within {FIRST_STEP_LIMIT_S:.0f} s")
         time.sleep(0.02)

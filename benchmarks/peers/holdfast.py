@@ -13,7 +13,8 @@ from holdfast import Run, workflow
 from holdfast.engine import Engine
 from holdfast.eventlog import Log
 from holdfast.plugins import Plugins
-from holdfast.reducer import State, replay as fold
+from holdfast.reducer import State
+from holdfast.reducer import replay as fold
 
 from ..sample import Sample, peak_bytes
 from . import crash, work

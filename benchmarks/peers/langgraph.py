@@ -24,7 +24,9 @@ ROOM = 100  # supersteps beside those of the steps
 class One(TypedDict):
     index: int
     steps: int
-    result: dict[str, Any]  # of the last step: a list of all results would grow with each checkpoint
+    result: dict[
+        str, Any
+    ]  # of the last step: a list of all results would grow with each checkpoint
 
 
 class All(TypedDict):
