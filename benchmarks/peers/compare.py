@@ -73,7 +73,7 @@ def compare(
                     system = column.system
                     folder = _folder(Path(name, system.name), task)
                     try:
-                        sample = take(f"peers.{system.name}:{task}", folder, _work(task, sizes))
+                        sample = take(f"peers.{system.module}:{task}", folder, _work(task, sizes))
                     except SampleFailed as error:
                         column.fail(rows, task, str(error))
                     else:

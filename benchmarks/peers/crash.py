@@ -9,15 +9,15 @@ from ..sample import ROOT, Sample, command, run
 FIRST_STEP_LIMIT_S = 120.0
 
 
-def resume(system: str, folder: Path, steps: int) -> Sample:
-    """Kill a system's `first` when `steps` steps are done, and time its `second` from its start."""
-    with subprocess.Popen(command(f"peers.{system}:first", folder, steps=steps), cwd=ROOT) as first:
+def resume(module: str, folder: Path, steps: int) -> Sample:
+    """Kill a module's `first` when `steps` steps are done, and time its `second` from its start."""
+    with subprocess.Popen(command(f"peers.{module}:first", folder, steps=steps), cwd=ROOT) as first:
         try:
             await_file(told(folder), first)
         finally:
             first.kill()
     began = time.monotonic()
-    sample = run(f"peers.{system}:second", folder, steps=steps)
+    sample = run(f"peers.{module}:second", folder, steps=steps)
     return {"seconds": sample["at"] - began}
 
 

@@ -4,13 +4,16 @@ Step number STUCK never ends; it makes the file TOLD with the moment, and with h
 process executed before.
 """
 
+# pyright: basic, reportMissingImports=false
+# The types of what is seldom installed are not known.
+
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import hypercorn.asyncio
 import hypercorn.config
@@ -18,7 +21,11 @@ import restate
 
 from . import work
 
-Step = Callable[[int], Awaitable[dict[str, Any]]]
+
+class Step(Protocol):
+    """A step, which Restate calls with a keyword."""
+
+    def __call__(self, index: int) -> Awaitable[dict[str, Any]]: ...
 
 
 def stuck_at(stuck: int, told: Path) -> Step:

@@ -107,7 +107,7 @@ class Stack:
         rows = self.admin("POST", "/query", json={"query": sql}, headers=headers)["rows"]
         return list(rows)
 
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Return the length of what the server keeps."""
         return work.folder_bytes(self.store)
 
@@ -138,7 +138,7 @@ class Stack:
 
     def _is_well(self, port: int, path: str) -> bool:
         try:
-            return self.client.get(self._url(port, path)).is_success
+            return bool(self.client.get(self._url(port, path)).is_success)
         except httpx.TransportError:
             return False
 

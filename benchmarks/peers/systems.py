@@ -14,10 +14,11 @@ EXTRA = "pip install 'holdfast[peers]'"
 
 
 class System(msgspec.Struct, frozen=True):
-    """One that does the work. `name` is its module here; `lacks` says why it has no such task."""
+    """One that does the work, by a module of this package. `lacks`: why it does not do a task."""
 
     name: str
     title: str
+    module: str
     flush: str
     distributions: tuple[str, ...] = ()
     lacks: Mapping[str, str] = {}
@@ -43,12 +44,14 @@ class System(msgspec.Struct, frozen=True):
 HOLDFAST = System(
     "holdfast",
     "Holdfast",
+    "holdfast_lmdb",
     "LMDB, fdatasync and a synchronous write of the meta page, for each commit",
     ("lmdb", "trio"),
 )
 FLOOR = System(
     "floor",
     "raw LMDB",
+    "raw_lmdb",
     "as Holdfast's; one event a step, in a bare loop. At once: 100 events a commit. "
     "Many runs: one event of every run a commit",
     ("lmdb",),
@@ -57,6 +60,7 @@ PEERS = (
     System(
         "dbos",
         "DBOS",
+        "dbos_sqlite",
         "SQLite, rollback journal, synchronous=FULL: as DBOS opens it",
         ("dbos",),
         notes=(
@@ -66,6 +70,7 @@ PEERS = (
     System(
         "langgraph",
         "LangGraph",
+        "langgraph_sqlite",
         'SQLite, write-ahead log, synchronous=FULL, durability="sync"',
         ("langgraph", "langgraph-checkpoint-sqlite"),
         notes=(
@@ -75,6 +80,7 @@ PEERS = (
     System(
         "restate",
         "Restate",
+        "restate_server",
         "RocksDB in its server, flushed for each batch of the log: its defaults",
         ("restate-sdk", "hypercorn"),
         notes=(
@@ -87,6 +93,7 @@ PEERS = (
     System(
         "burr",
         "Burr",
+        "burr_sqlite",
         "SQLite, rollback journal, synchronous=FULL: as its persister opens it",
         ("apache-burr",),
         notes=(

@@ -1,5 +1,8 @@
 """Burr on the work that all systems are given, with its SQLite persister."""
 
+# pyright: basic, reportMissingImports=false
+# The types of what is seldom installed are not known.
+
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -59,7 +62,7 @@ def opened(folder: Path, *, warm: bool = True) -> Generator[SQLitePersister]:
         yield persister
 
 
-def application(persister: SQLitePersister, name: str, **fork: str | int) -> Application[Any]:
+def application(persister: SQLitePersister, name: str, **fork: Any) -> Application[Any]:
     """Build an application that goes on where its state in the database is."""
     return (
         ApplicationBuilder()
@@ -122,7 +125,7 @@ def runs(folder: Path, *, runs: int, steps: int) -> Sample:
 
 
 def resume(folder: Path, *, steps: int) -> Sample:
-    return crash.resume("burr", folder, steps)
+    return crash.resume("burr_sqlite", folder, steps)
 
 
 def first(folder: Path, *, steps: int) -> Sample:

@@ -1,5 +1,8 @@
 """DBOS on the work that all systems are given, with the SQLite database that it makes by itself."""
 
+# pyright: basic, reportMissingImports=false
+# The types of what is seldom installed are not known.
+
 import asyncio
 import time
 from collections.abc import Generator
@@ -85,7 +88,7 @@ def runs(folder: Path, *, runs: int, steps: int) -> Sample:
 
 
 def resume(folder: Path, *, steps: int) -> Sample:
-    return crash.resume("dbos", folder, steps)
+    return crash.resume("dbos_sqlite", folder, steps)
 
 
 def first(folder: Path, *, steps: int) -> Sample:

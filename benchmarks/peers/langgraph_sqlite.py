@@ -1,5 +1,8 @@
 """LangGraph on the work that all systems are given, with its SQLite saver and durability "sync"."""
 
+# pyright: basic, reportMissingImports=false
+# The types of what is seldom installed are not known.
+
 import operator
 import sqlite3
 import time
@@ -56,8 +59,8 @@ def one_by_one(saver: SqliteSaver) -> Any:
 def all_at_once(saver: SqliteSaver) -> Any:
     """Return a graph that sends every index to a node."""
 
-    def step(item: Item) -> dict[str, Any]:
-        return {"results": [work.step(item["index"])]}
+    def step(state: Item) -> dict[str, Any]:
+        return {"results": [work.step(state["index"])]}
 
     def send(state: All) -> list[Send]:
         return [Send("step", {"index": index}) for index in range(state["steps"])]
@@ -129,7 +132,7 @@ def runs(folder: Path, *, runs: int, steps: int) -> Sample:
 
 
 def resume(folder: Path, *, steps: int) -> Sample:
-    return crash.resume("langgraph", folder, steps)
+    return crash.resume("langgraph_sqlite", folder, steps)
 
 
 def first(folder: Path, *, steps: int) -> Sample:

@@ -100,7 +100,7 @@ def runs(folder: Path, *, runs: int, steps: int) -> Sample:
 
 
 def resume(folder: Path, *, steps: int) -> Sample:
-    return crash.resume("holdfast", folder, steps)
+    return crash.resume("holdfast_lmdb", folder, steps)
 
 
 def first(folder: Path, *, steps: int) -> Sample:

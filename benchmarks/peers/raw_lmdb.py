@@ -46,7 +46,7 @@ class Store:
         """Return the bytes of the pages in use."""
         with self._env.begin() as txn:
             stat = txn.stat(self._db)
-        return sum(stat[f"{kind}_pages"] for kind in ("branch", "leaf", "overflow")) * stat["psize"]
+        return (stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]) * stat["psize"]
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def runs(folder: Path, *, runs: int, steps: int) -> Sample:
 
 
 def resume(folder: Path, *, steps: int) -> Sample:
-    return crash.resume("floor", folder, steps)
+    return crash.resume("raw_lmdb", folder, steps)
 
 
 def first(folder: Path, *, steps: int) -> Sample:

@@ -15,12 +15,12 @@ SETTLED_S = 0.5  # what the server still writes of an invocation that has ended
 def sequence(folder: Path, *, steps: int) -> Sample:
     """Execute one invocation of `steps` steps, and leave it in the folder."""
     with started(folder) as stack:
-        size, began = stack.bytes(), time.perf_counter()
+        size, began = stack.size_bytes(), time.perf_counter()
         invocation = stack.send("one_by_one", steps)
         stack.attach(invocation)
         seconds = time.perf_counter() - began
         (folder / "invocation").write_text(invocation)
-        size = stack.bytes() - size
+        size = stack.size_bytes() - size
         resident = peak_bytes(stack.server.pid) + peak_bytes(stack.service.pid)
         return {"seconds": seconds, "bytes": size, "resident": resident}
 
@@ -37,7 +37,9 @@ def runs(folder: Path, *, runs: int, steps: int) -> Sample:
     """Make many invocations, and wait for all of them."""
     with started(folder) as stack, ThreadPoolExecutor(AT_ONCE) as pool:
         began = time.perf_counter()
-        list(pool.map(lambda _: stack.call("one_by_one", steps), range(runs)))
+        calls = [pool.submit(stack.call, "one_by_one", steps) for _ in range(runs)]
+        for call in calls:
+            call.result()
         return {"seconds": time.perf_counter() - began}
 
 
@@ -71,7 +73,7 @@ def fork(folder: Path, *, steps: int) -> Sample:
     middle = steps // 2
     with started(folder, stuck=middle) as stack:
         entry = _entry_before(stack, _name(folder), middle)
-        size, began = stack.bytes(), time.monotonic()
+        size, began = stack.size_bytes(), time.monotonic()
         stack.admin(
             "PATCH",
             f"/invocations/{_name(folder)}/restart-as-new",
@@ -80,7 +82,7 @@ def fork(folder: Path, *, steps: int) -> Sample:
         seconds = time.monotonic() - began
         first = stack.first_step(executed=work.WARM) - began
         time.sleep(SETTLED_S)
-        return {"seconds": seconds, "bytes": stack.bytes() - size, "first": first}
+        return {"seconds": seconds, "bytes": stack.size_bytes() - size, "first": first}
 
 
 def _name(folder: Path) -> str:
