@@ -16,7 +16,7 @@ from .machine import describe
 from .peers import results
 from .peers.compare import compare
 from .peers.results import Column, Row
-from .peers.systems import PEERS, chosen
+from .peers.systems import PEERS, System, chosen
 from .peers.table import text
 from .sample import Bench
 
@@ -34,6 +34,13 @@ BENCHMARKS: Mapping[str, Callable[[Bench], list[Figure]]] = {
 Compared = tuple[list[Row], list[Column]]
 
 
+def _systems(context: click.Context, option: click.Parameter, only: str) -> tuple[System, ...]:
+    try:
+        return chosen(only)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS, "peers"]))
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Write all samples here.")
@@ -48,9 +55,12 @@ Compared = tuple[list[Row], list[Column]]
     "--only",
     default="",
     metavar="PEER,...",
+    callback=_systems,
     help=f"With `peers`: only some of {', '.join(system.name for system in PEERS)}.",
 )
-def main(names: tuple[str, ...], file: str | None, quick: bool, folder: Path, only: str) -> None:
+def main(
+    names: tuple[str, ...], file: str | None, quick: bool, folder: Path, only: tuple[System, ...]
+) -> None:
     """Measure NAMES, or everything but `peers`, and mark what misses its target.
 
     `peers` measures Holdfast beside other systems that keep runs, on the same work.
@@ -76,11 +86,7 @@ def _figures(bench: Bench, names: list[str]) -> list[Figure]:
     return figures
 
 
-def _compared(bench: Bench, only: str) -> Compared:
-    try:
-        systems = chosen(only)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--only") from None
+def _compared(bench: Bench, systems: tuple[System, ...]) -> Compared:
     rows, columns = compare(bench, systems, lambda line: click.echo(line, err=True))
     click.echo(text(rows, columns))
     return rows, columns
