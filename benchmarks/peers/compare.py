@@ -13,7 +13,7 @@ from ..sample import ROOT, Bench, Sample, command
 from .results import Column, Row, Sizes, rows_of
 from .systems import System, versions
 
-WHOLE, QUICK = Sizes(steps=1_000, runs=500), Sizes(steps=300, runs=100)
+WHOLE, QUICK = Sizes(steps=1_000, runs=200), Sizes(steps=300, runs=100)
 ROUNDS = 3
 LIMIT_S = 180.0
 ON_ONE_RUN = ("sequence", "replay", "fork")  # the first makes the run that the others look at

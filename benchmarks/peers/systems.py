@@ -47,6 +47,7 @@ HOLDFAST = System(
     "holdfast_lmdb",
     "LMDB, fdatasync and a synchronous write of the meta page, for each commit",
     ("lmdb", "trio"),
+    notes=("its bytes are those of pages in use; a fork is made with `Log.create_run`",),
 )
 FLOOR = System(
     "floor",
@@ -81,7 +82,7 @@ PEERS = (
         "restate",
         "Restate",
         "restate_server",
-        "RocksDB in its server, flushed for each batch of the log: its defaults",
+        "RocksDB in its server, its write-ahead log compressed and fsynced a batch: its defaults",
         ("restate-sdk", "hypercorn"),
         notes=(
             "killed is the service, not the server, which is made to stay; memory is of both",
