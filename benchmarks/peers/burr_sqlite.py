@@ -51,9 +51,8 @@ class AllAtOnce(MapStates):
 @contextmanager
 def opened(folder: Path, *, warm: bool = True) -> Generator[SQLitePersister]:
     """Open a persister in a folder, and let an application execute something short."""
-    shared = {
-        "check_same_thread": False
-    }  # parallel actions copy the persister, and use it elsewhere
+    # Parallel actions copy the persister, use it in other threads and wait for one another.
+    shared = {"check_same_thread": False, "timeout": work.LONGEST_WAIT_S}
     path = str(folder / "burr.sqlite")
     with SQLitePersister(db_path=path, connect_kwargs=shared) as persister:
         persister.initialize()

@@ -13,8 +13,8 @@ from ..sample import ROOT, Bench, Sample, command
 from .results import Column, Row, Sizes, rows_of
 from .systems import System, versions
 
-WHOLE, QUICK = Sizes(steps=1_000, runs=200), Sizes(steps=300, runs=100)
-ROUNDS = 3
+WHOLE, QUICK = Sizes(steps=500, runs=100), Sizes(steps=200, runs=50)
+ROUNDS = 5  # many and short: on a shared machine the disk is slow for seconds at a time
 LIMIT_S = 180.0
 ON_ONE_RUN = ("sequence", "replay", "fork")  # the first makes the run that the others look at
 TASKS = (*ON_ONE_RUN, "fanout", "runs", "resume")

@@ -9,18 +9,18 @@ from . import crash, work
 from .restate_stack import Stack, started
 
 AT_ONCE = 64
-SETTLED_S = 0.5  # what the server still writes of an invocation that has ended
+SETTLED_S = 0.5
 
 
 def sequence(folder: Path, *, steps: int) -> Sample:
     """Execute one invocation of `steps` steps, and leave it in the folder."""
     with started(folder) as stack:
-        size, began = stack.size_bytes(), time.perf_counter()
+        size, began = settled_bytes(stack), time.perf_counter()
         invocation = stack.send("one_by_one", steps)
         stack.attach(invocation)
         seconds = time.perf_counter() - began
         (folder / "invocation").write_text(invocation)
-        size = stack.size_bytes() - size
+        size = settled_bytes(stack) - size
         resident = peak_bytes(stack.server.pid) + peak_bytes(stack.service.pid)
         return {"seconds": seconds, "bytes": size, "resident": resident}
 
@@ -73,7 +73,7 @@ def fork(folder: Path, *, steps: int) -> Sample:
     middle = steps // 2
     with started(folder, stuck=middle) as stack:
         entry = _entry_before(stack, _name(folder), middle)
-        size, began = stack.size_bytes(), time.monotonic()
+        size, began = settled_bytes(stack), time.monotonic()
         stack.admin(
             "PATCH",
             f"/invocations/{_name(folder)}/restart-as-new",
@@ -81,8 +81,13 @@ def fork(folder: Path, *, steps: int) -> Sample:
         )
         seconds = time.monotonic() - began
         first = stack.first_step(executed=work.WARM) - began
-        time.sleep(SETTLED_S)
-        return {"seconds": seconds, "bytes": stack.size_bytes() - size, "first": first}
+        return {"seconds": seconds, "bytes": settled_bytes(stack) - size, "first": first}
+
+
+def settled_bytes(stack: Stack) -> int:
+    """Return what the server keeps when it has written all it still had to."""
+    time.sleep(SETTLED_S)
+    return stack.size_bytes()
 
 
 def _name(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import httpx
 
 from ..sample import ROOT
 from . import crash, work
+from .systems import path_of
 
 LIMIT_S = 120.0
 NEVER = -1
@@ -23,7 +23,7 @@ NEVER = -1
 
 def binary() -> str:
     """Return the server itself: what npm puts on the PATH is a script that starts it."""
-    found = shutil.which("restate-server")
+    found = path_of("restate-server")
     if found is None:
         raise FileNotFoundError("no restate-server on the PATH")
     packages = Path(found).resolve().parents[2]

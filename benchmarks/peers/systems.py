@@ -1,6 +1,7 @@
 """Who is compared: what each needs, when it flushes, and what it cannot do. Imports none of them."""
 
 import shutil
+import sys
 import tomllib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -32,7 +33,7 @@ class System(msgspec.Struct, frozen=True):
             self.versions()
         except PackageNotFoundError:
             return f"not installed: {EXTRA}"
-        if self.program and shutil.which(self.program) is None:
+        if self.program and path_of(self.program) is None:
             return f"not installed: no {self.program!r} on the PATH: {self.get_program}"
         return ""
 
@@ -89,7 +90,7 @@ PEERS = (
             "its files hold more than the journal; the bytes are what they grew by",
         ),
         program="restate-server",
-        get_program="npm install --global @restatedev/restate-server",
+        get_program=f"npm install --prefix {sys.prefix} @restatedev/restate-server",
     ),
     System(
         "burr",
@@ -98,7 +99,7 @@ PEERS = (
         "SQLite, rollback journal, synchronous=FULL: as its persister opens it",
         ("apache-burr",),
         notes=(
-            "at once: a sub-application executes and keeps each step",
+            "at once: a sub-application keeps each step; they wait for the lock up to 60 s",
             "many runs: one after another",
             "resuming loads the last state; the program has to know what comes next",
             "a fork is in memory until its first step has ended, whose row the bytes are",
@@ -117,6 +118,12 @@ def chosen(only: str) -> tuple[System, ...]:
     return (HOLDFAST, FLOOR, *(system for system in PEERS if not names or system.name in names))
 
 
+def path_of(program: str) -> str | None:
+    """Find a program on the PATH, or where npm puts it with `--prefix` and this environment."""
+    beside = Path(sys.prefix, "node_modules", ".bin")
+    return shutil.which(program) or shutil.which(program, path=str(beside))
+
+
 def versions(system: System) -> dict[str, str]:
     """Return the versions of all that a system brings."""
     found = system.versions()
@@ -130,7 +137,7 @@ def versions(system: System) -> dict[str, str]:
 
 def _program_version(program: str) -> str:
     """Return a program's version, from the package that npm unpacked around it."""
-    for folder in Path(shutil.which(program) or "").resolve().parents:
+    for folder in Path(path_of(program) or "").resolve().parents:
         package = folder / "package.json"
         if package.is_file():
             return str(msgspec.json.decode(package.read_bytes())["version"])
