@@ -46,7 +46,7 @@ async def engine_on(log: Log, workflows: Iterable[Workflow] = ()) -> AsyncGenera
 
 async def execute(log: Log, item: Workflow, steps: int, run: str = "run") -> float:
     """Execute a new run, and return the seconds from its claim to its end."""
-    async with engine_on(log) as engine:
+    async with engine_on(log, [item]) as engine:
         engine.create(item, {"steps": steps}, run=run)
         began = trio.current_time()
         outcome = await engine.execute(run)

@@ -15,6 +15,8 @@ from holdfast.eventlog import Log
 from holdfast.plugins import Plugins
 from holdfast.reducer import State
 from holdfast.reducer import replay as fold
+from holdfast.travel import Change
+from holdfast.travel import fork as leave
 
 from ..sample import Sample, peak_bytes
 from . import crash, work
@@ -159,10 +161,9 @@ def fork(folder: Path, *, steps: int) -> Sample:
 
 
 def make_fork(log: Log, name: str, offset: int) -> None:
-    """Make a fork as users make one: what the engine offers for it belongs here."""
-    log.create_run(
-        name, [], actor="cli", time=time.time_ns(), parent=log.branch_of("run"), offset=offset
-    )
+    """Make a fork as `holdfast fork` makes one."""
+    change = Change("fork", at=offset)
+    leave(log, lambda _: one_by_one, "run", change, actor="cli:benchmark", id=name)
 
 
 async def _first_step_of_fork(engine: Engine, offset: int, expected: int) -> float:

@@ -48,7 +48,7 @@ HOLDFAST = System(
     "holdfast_lmdb",
     "LMDB, fdatasync and a synchronous write of the meta page, for each commit",
     ("lmdb", "trio"),
-    notes=("its bytes are those of pages in use; a fork is made with `Log.create_run`",),
+    notes=("its bytes are those of LMDB's pages in use",),
 )
 FLOOR = System(
     "floor",
