@@ -32,7 +32,10 @@ NAMES = (
     "statuses",  # (status, branch) -> nothing
     "due",  # (time, branch, digest of key) -> (run, key)
     "snapshots",  # (branch, offset) -> an encoded state
+    "turns",  # (branch, offset) -> seq, of the events that can change a run's row
 )
+LATER = frozenset({"turns"})
+"""Those that logs of old have not got yet."""
 
 U64 = Struct(">Q")
 PLACE = Struct(">QQ")  # branch, offset
@@ -149,6 +152,20 @@ class Tables:
             if STATUSES[index] != status:
                 return
             yield branch
+
+    def put_turn(self, txn: Txn, branch: int, offset: int, seq: int) -> None:
+        txn.put(PLACE.pack(branch, offset), U64.pack(seq), db=self.db["turns"])
+
+    def turns(self, txn: Txn, branch: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield (offset, seq) of a branch's own events in [start, stop) that can change a run's row."""
+        cursor = txn.cursor(self.db["turns"])
+        if not cursor.set_range(PLACE.pack(branch, start)):
+            return
+        end = PLACE.pack(branch, stop)
+        for place, seq in cursor:
+            if place >= end:
+                return
+            yield PLACE.unpack(place)[1], int.from_bytes(seq, "big")
 
     def snapshot(self, txn: Txn, branch: int, start: int, at: int) -> tuple[int, bytes] | None:
         """Return the newest snapshot of a branch at offsets [start, at]."""
