@@ -2,8 +2,10 @@
 
 from . import fingerprint
 from .code import NoSuchFunction, digest, digest_source
+from .compare import Change, Comparison, Item, Side, compare, named, side_of
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
+from .differences import Pair, aligned, changed_fields, differences
 from .driver import Driver, Ended
 from .durations import nanoseconds
 from .errors import (
@@ -56,9 +58,11 @@ __all__ = [
     "CancelRequest",
     "Cancelled",
     "CeilingRequest",
+    "Change",
     "Child",
     "ChildFailed",
     "ChildRequest",
+    "Comparison",
     "Decision",
     "Diverge",
     "Driver",
@@ -69,6 +73,7 @@ __all__ = [
     "Hold",
     "InputHasSecret",
     "InputInvalid",
+    "Item",
     "LoopExhausted",
     "ModelAsk",
     "NoSuchFunction",
@@ -76,6 +81,7 @@ __all__ = [
     "NotDurable",
     "NotRecordable",
     "NoteRequest",
+    "Pair",
     "Policy",
     "Request",
     "Reuse",
@@ -84,6 +90,7 @@ __all__ = [
     "SecretRules",
     "ShellCall",
     "ShellResult",
+    "Side",
     "SignalRequest",
     "Start",
     "State",
@@ -99,16 +106,22 @@ __all__ = [
     "WorkflowDiverged",
     "WorkflowError",
     "after_failure",
+    "aligned",
+    "changed_fields",
+    "compare",
     "decide",
     "decode",
+    "differences",
     "digest",
     "digest_source",
     "diverged",
     "fingerprint",
+    "named",
     "nanoseconds",
     "redrive",
     "reduce",
     "replay",
+    "side_of",
     "take",
     "workflow",
 ]
