@@ -29,11 +29,15 @@ def _beside(pairs: Iterable[Pair], width: int) -> Iterator[str]:
         a, b = _cut(pair, column)
         left, right = fitted(a or "", column), b or ""
         if pair.mood == "changed":
-            left, right = click.style(left, fg="red"), click.style(right, fg="green")
+            left, right = _coloured(left, "red"), _coloured(right, "green")
             sign = "|" if a is not None and b is not None else "<" if b is None else ">"
         else:
             sign = " "
         yield f"{left} {sign} {right}".rstrip()
+
+
+def _coloured(text: str, colour: str) -> str:
+    return click.style(text, fg=colour) if text else ""
 
 
 def _below(pairs: Iterable[Pair], width: int) -> Iterator[str]:
