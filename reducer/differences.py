@@ -1,8 +1,7 @@
 """How two recorded things differ: field by field, and line by line."""
 
-import difflib
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -32,6 +31,8 @@ def _middle(before: list[str], after: list[str], context: int) -> Iterator[Pair]
     if max(len(before), len(after)) > ALIGNED_LINES:
         yield from _changed(before, after)
         return
+    import difflib  # only a command that shows a difference pays for it
+
     for tag, i, j, k, m in difflib.SequenceMatcher(None, before, after).get_opcodes():
         if tag == "equal":
             yield from _equal(before[i:j], context, context)
@@ -63,11 +64,13 @@ def _common(one: list[str], other: list[str]) -> int:
 
 def changed_fields(recorded: bytes, asked: bytes) -> list[tuple[str, Any, Any]]:
     """Return the fields in which what two steps read differs, each with both of its values."""
-    before, after = msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(asked)
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return [("reads", before, after)] if before != after else []
+    before, after = (_fields(msgspec.msgpack.decode(data)) for data in (recorded, asked))
     pairs = [(str(name), before.get(name), after.get(name)) for name in {**before, **after}]
     return [(name, old, new) for name, old, new in pairs if old != new]
+
+
+def _fields(read: Any) -> dict[object, Any]:
+    return cast(dict[object, Any], read) if isinstance(read, dict) else {"reads": read}
 
 
 def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
@@ -81,6 +84,8 @@ def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
 
 
 def _told(name: str, before: object, after: object) -> str:
+    import difflib
+
     lines = difflib.unified_diff(_lines(before), _lines(after), "recorded", "now", n=1, lineterm="")
     shown = list(lines)[2:14]
     return f"{name} changed:\n" + "\n".join(f"    {line}" for line in shown)

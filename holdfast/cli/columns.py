@@ -53,7 +53,7 @@ def _below(pairs: Iterable[Pair], width: int) -> Iterator[str]:
             continue
         yield from added
         added.clear()
-        yield _gap(pair) if pair.mood == "gap" else f"  {_cut(pair, width - 2)[0]}"
+        yield _gap(pair) if pair.mood == "gap" else f"  {_cut(pair, width - 2)[0]}".rstrip()
     yield from added
 
 

@@ -11,7 +11,7 @@ from holdfast.eventlog import Failure, Log, Value, reference
 from holdfast.reducer import Change, Comparison, Item, Pair, Step, aligned
 
 from .columns import drawn
-from .forks import Fork, fork_line, origin_of
+from .forks import as_fork, fork_line
 from .sides import Named, plain, told
 from .values import decoded
 from .view import COLOURS, one_line_kept, text_of
@@ -71,8 +71,7 @@ def _heads(log: Log, a: Named, b: Named) -> Iterator[str]:
         took = duration((state.now - state.started) / 1e9) if state.started else ""
         facts = [status, f"{state.offset}{whole} events", took, money(state.usage.cost_usd)]
         if forked := state.forked:
-            fork = Fork(origin_of(log, forked), forked.at, forked.reason, "", forked.edits, [])
-            facts.append(fork_line(log, fork))
+            facts.append(fork_line(log, as_fork(log, forked)))
         name = f"{one_line(side.name):<{width}}"
         yield f"{letter}  {click.style(name, bold=True)}  {'  '.join(filter(None, facts))}"
 
@@ -87,8 +86,7 @@ def _summary(found: Comparison) -> Iterator[str]:
     if found.equal:
         yield "nothing differs that matters"
     elif first := found.first:
-        yield f"first   {one_line(first.key)} ({_where(first)})"
-        yield f"differ  {differing}"
+        yield f"differ  {differing}, first {one_line(first.key)} ({_where(first)})"
 
 
 def _count(count: int, what: str) -> str:

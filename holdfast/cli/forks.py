@@ -27,9 +27,14 @@ def fork_of(log: Log, branch: int) -> Fork | None:
         return None
     for record in islice(log.records(branch, row.offset), 2):  # an edited input starts it anew
         if isinstance(event := record.event, RunForked):
-            origin = origin_of(log, event)
-            return Fork(origin, event.at, event.reason, record.actor, event.edits, event.retried)
+            return as_fork(log, event, record.actor)
     return Fork(log.name_of(row.parent), row.offset, row.reason or "fork", row.actor, [], [])
+
+
+def as_fork(log: Log, event: RunForked, actor: str = "") -> Fork:
+    """Return what an event tells of a fork; a state has the event and not its actor."""
+    origin = origin_of(log, event)
+    return Fork(origin, event.at, event.reason, actor, event.edits, event.retried)
 
 
 def origin_of(log: Log, forked: RunForked) -> str:
@@ -61,9 +66,9 @@ def _words(log: Log, edit: Edit) -> str:
     return f"{of} = {one_line(value if isinstance(value, str) else encoded(value).decode(), 80)}"
 
 
-def fork_line(log: Log, fork: Fork, *, by: bool = True) -> str:
+def fork_line(log: Log, fork: Fork) -> str:
     """Say where a history was left: `forked from demo at 12 (fork) by ada: model of review = x`."""
-    who = f" by {person(fork.actor)}" if by and fork.actor else ""
+    who = f" by {person(fork.actor)}" if fork.actor else ""
     what = otherwise(log, fork.edits, fork.retried)
     place = f"forked from {one_line(fork.origin)} at {fork.at} ({one_line(fork.reason)}){who}"
     return f"{place}: {what}" if what else place

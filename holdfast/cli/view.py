@@ -9,7 +9,7 @@ import click
 from holdfast.eventlog import Log, RunRow
 from holdfast.reducer import ENDED, Gate, State, Step
 
-from .forks import Fork, fork_line, origin_of
+from .forks import as_fork, fork_line
 from .place import Place
 from .rows import is_alive
 from .values import decoded, encoded, shown
@@ -60,11 +60,8 @@ def _facts(
 
 
 def _fork_facts(log: Log, state: State) -> Iterator[tuple[str, str]]:
-    forked = state.forked
-    if forked is not None:
-        origin, edits, retried = origin_of(log, forked), forked.edits, forked.retried
-        told = fork_line(log, Fork(origin, forked.at, forked.reason, "", edits, retried))
-        yield "forked", told.removeprefix("forked ")
+    if state.forked is not None:
+        yield "forked", fork_line(log, as_fork(log, state.forked)).removeprefix("forked ")
     if state.effects:
         which = "each one" if state.effects == "hold" else "one that has happened before"
         yield "effects", f"held: {which} asks first"

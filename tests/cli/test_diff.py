@@ -50,7 +50,7 @@ def test_diff_tells_where_two_runs_part_and_what_differs(cli: Cli, log: Log) -> 
         r"^b  try     waiting    12 events .* forked from demo@1 at 4", told, re.MULTILINE
     )
     assert "\ncommon  the first 4 events\nsame    1 of 6 steps and waits\n" in told
-    assert "\nfirst   review (a at 4, b at 5)\ndiffer  5\n" in told
+    assert "\ndiffer  5, first review (a at 4, b at 5)\n" in told
     assert "\nthe run\n  status: succeeded -> waiting\n" in told
     assert "\nreview  model  a at 4, b at 5\n  model: small -> big\n  result: bad -> good\n" in told
     assert "\nship  approval  only in b at 9\n" in told
