@@ -1,8 +1,9 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
+from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
-from .compare import Change, Comparison, Item, Side, compare, named, side_of
+from .compare import Comparison, Item, Side, compare, side_of
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .differences import Pair, aligned, changed_fields, differences

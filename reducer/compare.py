@@ -4,7 +4,7 @@ What a run is answerable for matters: what its steps read and came to, who decid
 its output. What it took, tries, money and time, is told as well and makes no difference.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -16,11 +16,19 @@ from holdfast.eventlog import (
     Record,
     SignalAwaited,
     TimerSet,
-    Usage,
     Value,
 )
 
-from .differences import changed_fields
+from .changes import (
+    Change,
+    changed,
+    of_children,
+    of_gates,
+    of_marks,
+    of_run,
+    of_steps,
+    word_for,
+)
 from .reduce import reduce
 from .state import Child, Gate, State, Step
 
@@ -37,15 +45,6 @@ class Side(msgspec.Struct, frozen=True):
     state: State
     asked: Mapping[str, int] = {}
     marks: Mapping[str, Noted | LoopExhausted] = {}
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One thing that differs, as it is in A and in B; values are as they were recorded."""
-
-    what: str
-    a: object = None
-    b: object = None
-    matters: bool = True
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -107,21 +106,7 @@ def compare(a: Side, b: Side, shared: int = 0) -> Comparison:
     before, after = _things(a), _things(b)
     items = [_item(key, before.get(key), after.get(key)) for key in _merged(before, after)]
     found = tuple(item for item in items if item.where != "both" or item.changes)
-    return Comparison(shared, tuple(_of_run(a.state, b.state)), found, len(items) - len(found))
-
-
-def named(change: Change, load: Callable[[Value], bytes]) -> list[Change]:
-    """Tell a change of what a step reads by its fields: its prompt, its command, its model."""
-    if change.what != "reads" or not isinstance(change.a, msgspec.Raw):
-        return [change]
-    assert isinstance(change.b, msgspec.Raw)
-    fields = changed_fields(load(change.a), load(change.b))
-    if not fields:
-        return [Change("type of the output")]
-    return [Change(name, before, after) for name, before, after in fields]
-
-
-# --- what a key stands for -----------------------------------------------------------------------
+    return Comparison(shared, tuple(of_run(a.state, b.state)), found, len(items) - len(found))
 
 
 class _Thing(msgspec.Struct):
@@ -145,7 +130,7 @@ class _Thing(msgspec.Struct):
         if self.child is not None:
             return "child"
         if self.mark is not None:
-            return _word(self.mark) or ""
+            return word_for(self.mark) or ""
         return "wait"
 
 
@@ -208,9 +193,6 @@ def _next(
     return min(one, other)
 
 
-# --- what differs --------------------------------------------------------------------------------
-
-
 def _item(key: str, a: _Thing | None, b: _Thing | None) -> Item:
     if a is None or b is None:
         there = a or b
@@ -225,109 +207,14 @@ def _offset(thing: _Thing | None) -> int | None:
 
 def _changes(a: _Thing, b: _Thing) -> Iterator[Change]:
     if a.step is not None and b.step is not None:
-        yield from _of_steps(a.step, b.step)
+        yield from of_steps(a.step, b.step)
     else:
-        yield from _changed("step", a.step and a.step.kind, b.step and b.step.kind)
+        yield from changed("step", a.step and a.step.kind, b.step and b.step.kind)
     if a.gate is not None or b.gate is not None:
-        yield from _of_gates(a.gate, b.gate)
+        yield from of_gates(a.gate, b.gate)
     if a.child is not None or b.child is not None:
-        yield from _of_children(a.child, b.child)
+        yield from of_children(a.child, b.child)
     if a.mark != b.mark:
-        yield from _of_marks(a.mark, b.mark)
-    yield from _changed("wait", a.wait or None, b.wait or None)
-    yield from _changed("payload", a.payload, b.payload)
-
-
-def _changed(what: str, a: object, b: object, *, matters: bool = True) -> Iterator[Change]:
-    if a != b:
-        yield Change(what, a, b, matters)
-
-
-def _of_steps(a: Step, b: Step) -> Iterator[Change]:
-    if a.kind != b.kind:
-        yield Change("kind", a.kind, b.kind)
-    if a.fingerprint != b.fingerprint:
-        yield Change("reads", a.reads, b.reads)
-    if a.code != b.code:
-        yield Change("code", a.code.hex(), b.code.hex())
-    if a.status != b.status:
-        yield Change("status", a.status, b.status)
-    if a.error != b.error:
-        yield Change("error", a.error, b.error)
-    if a.result != b.result:
-        yield Change("result", a.result, b.result)
-    if a.snapshot != b.snapshot:
-        yield Change("files", a.snapshot.hex() or None, b.snapshot.hex() or None)
-    if a.attempt != b.attempt:
-        yield Change("attempts", a.attempt, b.attempt, matters=False)
-    if a.seconds != b.seconds:
-        yield Change("seconds", a.seconds, b.seconds, matters=False)
-    if a.usage != b.usage:
-        yield from _of_usage(a.usage or Usage(), b.usage or Usage())
-
-
-def _of_usage(a: Usage, b: Usage) -> Iterator[Change]:
-    for name in Usage.__struct_fields__:
-        yield from _changed(name, getattr(a, name), getattr(b, name), matters=False)
-
-
-def _of_gates(a: Gate | None, b: Gate | None) -> Iterator[Change]:
-    if a is None or b is None:
-        yield Change("gate", a and a.kind, b and b.kind)
-        return
-    yield from _changed("gate", a.kind, b.kind)
-    if a.digest != b.digest or (not a.digest and a.subject != b.subject):
-        yield Change("subject", a.subject, b.subject)
-    yield from _changed("for", a.by, b.by)
-    yield from _changed("count", a.count, b.count)
-    yield from _changed("decision", _decision(a), _decision(b))
-    yield from _changed("decided by", [v.by for v in a.votes], [v.by for v in b.votes])
-    yield from _changed("note", [v.note for v in a.votes], [v.note for v in b.votes])
-    yield from _changed("edits", [v.edits for v in a.votes], [v.edits for v in b.votes])
-
-
-def _decision(gate: Gate) -> str:
-    if gate.decision is None:
-        return "open"
-    return "approved" if gate.decision.approved else "denied"
-
-
-def _of_children(a: Child | None, b: Child | None) -> Iterator[Change]:
-    if a is None or b is None:
-        yield Change("child", a and a.run, b and b.run)
-        return
-    yield from _changed("asks", a.fingerprint.hex(), b.fingerprint.hex())
-    yield from _changed("status", a.status, b.status)
-    yield from _changed("error", a.error, b.error)
-    yield from _changed("output", a.output, b.output)
-
-
-def _of_marks(a: Noted | LoopExhausted | None, b: Noted | LoopExhausted | None) -> Iterator[Change]:
-    match a, b:
-        case Noted(), Noted():
-            yield from _changed("text", a.text, b.text)
-            yield from _changed("data", a.data, b.data)
-        case LoopExhausted(), LoopExhausted():
-            yield from _changed("ceiling", a.max, b.max)
-        case _:
-            yield Change("mark", _word(a), _word(b))
-
-
-def _word(mark: Noted | LoopExhausted | None) -> str | None:
-    return None if mark is None else "note" if isinstance(mark, Noted) else "ceiling"
-
-
-def _of_run(a: State, b: State) -> Iterator[Change]:
-    yield from _changed("workflow", a.workflow, b.workflow)
-    yield from _changed("code", a.code.hex(), b.code.hex())
-    yield from _changed("input", a.input, b.input)
-    yield from _changed("status", a.status, b.status)
-    yield from _changed("error", a.error, b.error)
-    yield from _changed("output", a.output, b.output)
-    yield from _changed("cancelling", a.cancelling, b.cancelling)
-    yield from _changed("signals", _signals(a), _signals(b))
-
-
-def _signals(state: State) -> dict[str, list[Value]]:
-    """Return what nobody awaited yet, by signal."""
-    return {name: list(values) for name, values in state.signals.items() if values}
+        yield from of_marks(a.mark, b.mark)
+    yield from changed("wait", a.wait or None, b.wait or None)
+    yield from changed("payload", a.payload, b.payload)

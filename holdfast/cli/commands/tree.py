@@ -26,7 +26,8 @@ def tree(
     A run whose name a rewind took over is called RUN@BRANCH, which every command understands. With
     --json one array, each branch after the one that it left.
     """
-    from ..family import Families, lines, member_object
+    from ..family import Families
+    from ..familyview import lines, member_object
     from ..values import print_json
 
     with place.log() as log:
