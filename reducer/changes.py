@@ -9,6 +9,9 @@ from holdfast.eventlog import LoopExhausted, Noted, Usage, Value
 from .differences import changed_fields
 from .state import Child, Gate, State, Step
 
+Load = Callable[[Value], bytes]
+"""Reads the MessagePack bytes of a value."""
+
 
 class Change(msgspec.Struct, frozen=True):
     """One thing that differs, as it is in A and in B; values are as they were recorded."""
@@ -19,7 +22,7 @@ class Change(msgspec.Struct, frozen=True):
     matters: bool = True
 
 
-def named(change: Change, load: Callable[[Value], bytes]) -> list[Change]:
+def named(change: Change, load: Load) -> list[Change]:
     """Tell a change of what a step reads by its fields: its prompt, its command, its model."""
     if change.what != "reads" or not isinstance(change.a, msgspec.Raw):
         return [change]
@@ -36,7 +39,7 @@ def changed(what: str, a: object, b: object, *, matters: bool = True) -> Iterato
         yield Change(what, a, b, matters)
 
 
-def of_steps(a: Step, b: Step) -> Iterator[Change]:
+def of_steps(a: Step, b: Step, load: Load) -> Iterator[Change]:
     """Yield what two steps of one key did otherwise."""
     if a.kind != b.kind:
         yield Change("kind", a.kind, b.kind)
@@ -49,7 +52,7 @@ def of_steps(a: Step, b: Step) -> Iterator[Change]:
     if a.error != b.error:
         yield Change("error", a.error, b.error)
     if a.result != b.result:
-        yield Change("result", a.result, b.result)
+        yield from _of_results(a, b, load)
     if a.snapshot != b.snapshot:
         yield Change("files", a.snapshot.hex() or None, b.snapshot.hex() or None)
     if a.attempt != b.attempt:
@@ -58,6 +61,16 @@ def of_steps(a: Step, b: Step) -> Iterator[Change]:
         yield Change("seconds", a.seconds, b.seconds, matters=False)
     if a.usage != b.usage:
         yield from _of_usage(a.usage or Usage(), b.usage or Usage())
+
+
+def _of_results(a: Step, b: Step, load: Load) -> Iterator[Change]:
+    """Yield how results differ; of a command's, which holds the time that it took, field by field."""
+    if not (a.kind == b.kind == "shell" and a.status == b.status == "succeeded"):
+        yield Change("result", a.result, b.result)
+        return
+    for name, before, after in changed_fields(load(a.result), load(b.result)):
+        if name != "seconds":
+            yield Change("exit status" if name == "code" else name, before, after)
 
 
 def _of_usage(a: Usage, b: Usage) -> Iterator[Change]:

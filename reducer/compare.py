@@ -21,6 +21,7 @@ from holdfast.eventlog import (
 
 from .changes import (
     Change,
+    Load,
     changed,
     of_children,
     of_gates,
@@ -101,10 +102,10 @@ def side_of(records: Iterable[Record]) -> Side:
     return Side(state, asked, marks)
 
 
-def compare(a: Side, b: Side, shared: int = 0) -> Comparison:
-    """Compare two histories that begin with `shared` events in common."""
+def compare(a: Side, b: Side, shared: int = 0, load: Load = bytes) -> Comparison:
+    """Compare two histories that begin with `shared` events in common; `load` reads large values."""
     before, after = _things(a), _things(b)
-    items = [_item(key, before.get(key), after.get(key)) for key in _merged(before, after)]
+    items = [_item(key, before.get(key), after.get(key), load) for key in _merged(before, after)]
     found = tuple(item for item in items if item.where != "both" or item.changes)
     return Comparison(shared, tuple(of_run(a.state, b.state)), found, len(items) - len(found))
 
@@ -193,21 +194,21 @@ def _next(
     return min(one, other)
 
 
-def _item(key: str, a: _Thing | None, b: _Thing | None) -> Item:
+def _item(key: str, a: _Thing | None, b: _Thing | None, load: Load) -> Item:
     if a is None or b is None:
         there = a or b
         assert there is not None
         return Item(key, there.kind, "b" if a is None else "a", _offset(a), _offset(b))
-    return Item(key, a.kind, "both", _offset(a), _offset(b), tuple(_changes(a, b)))
+    return Item(key, a.kind, "both", _offset(a), _offset(b), tuple(_changes(a, b, load)))
 
 
 def _offset(thing: _Thing | None) -> int | None:
     return None if thing is None or thing.offset == LAST else thing.offset
 
 
-def _changes(a: _Thing, b: _Thing) -> Iterator[Change]:
+def _changes(a: _Thing, b: _Thing, load: Load) -> Iterator[Change]:
     if a.step is not None and b.step is not None:
-        yield from of_steps(a.step, b.step)
+        yield from of_steps(a.step, b.step, load)
     else:
         yield from changed("step", a.step and a.step.kind, b.step and b.step.kind)
     if a.gate is not None or b.gate is not None:

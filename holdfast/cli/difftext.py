@@ -139,6 +139,8 @@ def _change(log: Log, change: Change, page: Page) -> Iterator[str]:
         yield f"  {change.what}: changed"
         return
     before, after = _short(log, change, change.a), _short(log, change, change.b)
+    if before == after and not change.matters:
+        return  # too little to be told
     if max(len(before), len(after)) <= SHORT and "\n" not in before + after:
         arrow = click.style("->", dim=True)
         yield f"  {change.what}: {one_line_kept(before)} {arrow} {one_line_kept(after)}"

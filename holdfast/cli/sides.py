@@ -32,7 +32,7 @@ def read(log: Log, run: str, at: int | None) -> Named:
 def compared(log: Log, a: Named, b: Named) -> Comparison:
     """Compare two sides, which may have a history in common."""
     one, other = ((side.row.branch, side.side.state.offset) for side in (a, b))
-    return compare(a.side, b.side, log.shared(one, other))
+    return compare(a.side, b.side, log.shared(one, other), log.load)
 
 
 def diff_object(log: Log, a: Named, b: Named, found: Comparison) -> dict[str, Any]:

@@ -162,6 +162,11 @@ def ran(key: str, result: Any = 1, reads: Any = None, **more: Any) -> list[AnyEv
     ]
 
 
+def shell(code: int, stdout: str, seconds: float = 0.5) -> list[AnyEvent]:
+    result = raw({"code": code, "stdout": stdout, "stderr": "", "seconds": seconds})
+    return [StepStarted("k", "shell", b"f"), StepSucceeded("k", result, seconds=seconds)]
+
+
 def found_in(a: list[AnyEvent], b: list[AnyEvent]) -> Comparison:
     return compare(side(a), side(b))
 
@@ -209,6 +214,8 @@ def test_what_a_step_took_is_told_and_makes_no_difference() -> None:
         (ran("k"), ran("k", reads={"prompt": "x"}), ["reads"]),
         (ran("k"), ran("k", snapshot=b"t"), ["files"]),
         (ran("k"), [ran("k")[0], StepFailed("k", Failure("c", "m"))], ["status", "error", "result"]),
+        (shell(0, "a"), shell(1, "b"), ["exit status", "stdout"]),
+        (shell(0, "a"), ran("k", seconds=0.5), ["kind", "reads", "result"]),
         ([ApprovalRequested("k", raw(1), b"1")], [ApprovalRequested("k", raw(2), b"2")], ["subject"]),
         (
             [ApprovalRequested("k"), ApprovalDecided("k", True, "ada")],
@@ -231,6 +238,13 @@ def test_each_thing_that_changes_has_its_name(
 
     assert [change.what for change in item.changes] == what
     assert item.matters
+
+
+def test_the_time_that_a_command_took_makes_no_difference() -> None:
+    found = found_in(shell(0, "a", 0.5), shell(0, "a", 0.7))
+
+    assert found.equal
+    assert [change.what for change in found.items[0].changes] == ["seconds"]
 
 
 def test_what_differs_of_the_runs_themselves_is_told() -> None:
