@@ -60,11 +60,3 @@ def recorded(folder: Path, item: Workflow, steps: int) -> Log:
     log = Log.open(folder / "log")
     trio.run(execute, log, item, steps)
     return log
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process ever had resident."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the kernel tells VmHWM")

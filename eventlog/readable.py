@@ -12,9 +12,8 @@ from .branches import BranchRow, Place, segments, shared
 from .codec import Codec
 from .events import Record, Value
 from .merkle import root_of
-from .projection import STATUSES, Due, RunRow
+from .projection import STATUSES, Due, RunRow, advance, first_row
 from .reading import Reader
-from .rebuild import row_of
 from .store import Store, Txn
 from .tables import Tables
 from .values import reference, unwrap
@@ -87,7 +86,9 @@ class ReadableLog:
         head = self._store.view(lambda txn: self._tables.head(txn, branch.branch))
         turns = self._reader.turns
         inherited = () if branch.parent is None else turns(branch.parent, 0, branch.offset)
-        row = row_of(branch, inherited, turns(branch.branch, branch.offset, head.offset))
+        row = first_row(branch, inherited)
+        for record in turns(branch.branch, branch.offset, head.offset):
+            row = advance(row, record.event, record.time)
         return replace(row, head=head.offset, updated=head.time)
 
     def branch(self, branch: int) -> BranchRow:

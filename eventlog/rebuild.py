@@ -1,6 +1,6 @@
 """Making the projections anew from the records, as if every event had just been appended."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from .branches import BranchRow, segments
 from .events import Record
@@ -14,36 +14,20 @@ PROJECTIONS = ("names", "runs", "statuses", "due", "turns")
 Records = Callable[[int, int, int | None], Iterator[Record]]
 """Reads a branch's records from one offset to another."""
 
-Turns = dict[int, list[Record]]
-"""By branch, those of its own records that can change a run's row."""
-
 
 def rebuild(tables: Tables, txn: Txn, records: Records) -> None:
     """Empty the projections and fill them again from the branches and their records."""
     for name in PROJECTIONS:
         txn.drop(tables.db[name], delete=False)
     txn.put(VERSION_KEY, b"%d" % VERSION, db=tables.db["meta"])
-    branches = {branch.branch: branch for branch in tables.branches(txn)}
-    owners = {branch.run: branch for branch in branches.values()}  # the newest of a name has it
-    parents = {branch.parent for branch in branches.values()}
-    kept: Turns = {}
-    for number, branch in branches.items():  # a parent is older than its forks
-        own = [r for r in records(number, branch.offset, None) if type(r.event) in CHANGING]
-        for record in own:
-            tables.put_turn(txn, number, record.offset, record.seq)
-        if number in parents:
-            kept[number] = own
-        if owners[branch.run] is branch:
-            txn.put(branch.run.encode(), U64.pack(number), db=tables.db["names"])
-            tables.put_run(txn, None, row_of(branch, _inherited(branch, branches, kept), own))
-
-
-def _inherited(branch: BranchRow, branches: dict[int, BranchRow], kept: Turns) -> Iterator[Record]:
-    if branch.parent is not None:
-        for part in segments(branch.parent, 0, branch.offset, branches.__getitem__):
-            for record in kept[part.branch]:
-                if part.stop is None or record.offset < part.stop:
-                    yield record
+    branches = [(row, tables.head(txn, row.branch).offset) for row in tables.branches(txn)]
+    owners = {row.run: row.branch for row, _ in branches}  # the newest of a name has it
+    for branch, row, turns in rows_of(branches, records):
+        for turn in turns:
+            tables.put_turn(txn, branch.branch, turn.offset, turn.seq)
+        if owners[branch.run] == branch.branch:
+            txn.put(branch.run.encode(), U64.pack(branch.branch), db=tables.db["names"])
+            tables.put_run(txn, None, row)
 
 
 def is_outdated(tables: Tables, txn: Txn) -> bool:
@@ -51,9 +35,32 @@ def is_outdated(tables: Tables, txn: Txn) -> bool:
     return txn.get(VERSION_KEY, db=tables.db["meta"]) != b"%d" % VERSION
 
 
-def row_of(branch: BranchRow, inherited: Iterable[Record], own: Iterable[Record]) -> RunRow:
-    """Return the row that a branch's events add up to; those that can change it are enough."""
-    row = first_row(branch, inherited)
-    for record in own:
-        row = advance(row, record.event, record.time)
-    return row
+def rows_of(
+    branches: Sequence[tuple[BranchRow, int]], records: Records
+) -> Iterator[tuple[BranchRow, RunRow, list[Record]]]:
+    """Yield each branch, up to its end, with its row and its turns: its own records that can change one.
+
+    The branches come in the order in which they were made, and every record is read once.
+    """
+    known = {branch.branch: branch for branch, _ in branches}
+    parents = {branch.parent for branch, _ in branches}
+    kept: dict[int, list[Record]] = {}
+    for branch, end in branches:
+        own = records(branch.branch, branch.offset, end)
+        turns = [record for record in own if type(record.event) in CHANGING]
+        if branch.branch in parents:
+            kept[branch.branch] = turns
+        row = first_row(branch, _inherited(branch, known, kept))
+        for turn in turns:
+            row = advance(row, turn.event, turn.time)
+        yield branch, row, turns
+
+
+def _inherited(
+    branch: BranchRow, known: dict[int, BranchRow], kept: dict[int, list[Record]]
+) -> Iterator[Record]:
+    if branch.parent is not None:
+        for part in segments(branch.parent, 0, branch.offset, known.__getitem__):
+            for turn in kept[part.branch]:
+                if part.stop is None or turn.offset < part.stop:
+                    yield turn

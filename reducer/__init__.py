@@ -3,12 +3,13 @@
 from . import fingerprint
 from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
-from .compare import Comparison, Item, Side, compare, side_of
+from .compare import Comparison, Difference, Side, compare, side_of
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .differences import Pair, aligned, changed_fields, differences
 from .driver import Driver, Ended
 from .durations import nanoseconds
+from .edits import STEP_EDITS, edited_result, names, within
 from .errors import (
     ApprovalDenied,
     BadName,
@@ -25,7 +26,9 @@ from .errors import (
     WorkflowError,
 )
 from .outcome import decode
-from .redrive import diverged, redrive, take
+from .plan import Item, Plan, Planner
+from .pool import Agenda, Pool
+from .redrive import Mismatch, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
     AgentCall,
@@ -52,6 +55,8 @@ from .workflow import Workflow, workflow
 
 __all__ = [
     "ENDED",
+    "STEP_EDITS",
+    "Agenda",
     "AgentCall",
     "ApprovalDenied",
     "ApprovalRequest",
@@ -65,6 +70,7 @@ __all__ = [
     "ChildRequest",
     "Comparison",
     "Decision",
+    "Difference",
     "Diverge",
     "Driver",
     "Ended",
@@ -76,6 +82,7 @@ __all__ = [
     "InputInvalid",
     "Item",
     "LoopExhausted",
+    "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
     "NotAWorkflow",
@@ -83,7 +90,10 @@ __all__ = [
     "NotRecordable",
     "NoteRequest",
     "Pair",
+    "Plan",
+    "Planner",
     "Policy",
+    "Pool",
     "Request",
     "Reuse",
     "Run",
@@ -116,13 +126,17 @@ __all__ = [
     "digest",
     "digest_source",
     "diverged",
+    "edited_result",
     "fingerprint",
+    "follow",
     "named",
+    "names",
     "nanoseconds",
     "redrive",
     "reduce",
     "replay",
     "side_of",
     "take",
+    "within",
     "workflow",
 ]

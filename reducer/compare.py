@@ -48,7 +48,7 @@ class Side(msgspec.Struct, frozen=True):
     marks: Mapping[str, Noted | LoopExhausted] = {}
 
 
-class Item(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True):
     """One key that differs: `a` and `b` are the offsets where it began, None where it has none."""
 
     key: str
@@ -72,7 +72,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
     shared: int
     run: tuple[Change, ...]
-    items: tuple[Item, ...]
+    items: tuple[Difference, ...]
     same: int
 
     @property
@@ -81,7 +81,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return self.first is None and not any(change.matters for change in self.run)
 
     @property
-    def first(self) -> Item | None:
+    def first(self) -> Difference | None:
         """Where the two part: the first key that differs in what matters."""
         return next((item for item in self.items if item.matters), None)
 
@@ -194,12 +194,12 @@ def _next(
     return min(one, other)
 
 
-def _item(key: str, a: _Thing | None, b: _Thing | None, load: Load) -> Item:
+def _item(key: str, a: _Thing | None, b: _Thing | None, load: Load) -> Difference:
     if a is None or b is None:
         there = a or b
         assert there is not None
-        return Item(key, there.kind, "b" if a is None else "a", _offset(a), _offset(b))
-    return Item(key, a.kind, "both", _offset(a), _offset(b), tuple(_changes(a, b, load)))
+        return Difference(key, there.kind, "b" if a is None else "a", _offset(a), _offset(b))
+    return Difference(key, a.kind, "both", _offset(a), _offset(b), tuple(_changes(a, b, load)))
 
 
 def _offset(thing: _Thing | None) -> int | None:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from holdfast.eventlog import Failure, Log, Value, reference
-from holdfast.reducer import Change, Comparison, Item, Pair, Step, aligned
+from holdfast.reducer import Change, Comparison, Difference, Pair, Step, aligned
 
 from .columns import drawn
 from .forks import as_fork, fork_line
@@ -93,7 +93,7 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 or what == 'more' else 's'}"
 
 
-def _where(item: Item) -> str:
+def _where(item: Difference) -> str:
     if item.where != "both":
         at = item.a if item.where == "a" else item.b
         return f"only in {item.where}" + ("" if at is None else f" at {at}")
@@ -102,19 +102,19 @@ def _where(item: Item) -> str:
     return f"at {item.a}" if item.a == item.b else f"a at {item.a}, b at {item.b}"
 
 
-def _title(item: Item) -> str:
+def _title(item: Difference) -> str:
     colour = {"a": "red", "b": "green"}.get(item.where)
     where = click.style(_where(item), fg=colour) if colour else _where(item)
     return f"{click.style(one_line(item.key), bold=True)}  {item.kind}  {where}"
 
 
-def _line(log: Log, item: Item) -> str:
+def _line(log: Log, item: Difference) -> str:
     """Return one line for a key: what differs, by name."""
     names = ", ".join(change.what for change in told(log, item) if change.matters)
     return f"{_title(item)}  {names}".rstrip()
 
 
-def _whole(log: Log, item: Item, a: Named, b: Named, page: Page) -> Iterator[str]:
+def _whole(log: Log, item: Difference, a: Named, b: Named, page: Page) -> Iterator[str]:
     yield _title(item)
     if item.where == "both":
         for change in told(log, item):

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from holdfast.errors import NoSuchFrame
 from holdfast.eventlog import Failure, Log, RunRow, Value
-from holdfast.reducer import Change, Comparison, Item, Side, compare, named, side_of
+from holdfast.reducer import Change, Comparison, Difference, Side, compare, named, side_of
 
-from .errors import NoSuchFrame
 from .forks import fork_object
 from .rows import error_object, usage_object
 from .values import shown
@@ -63,7 +63,7 @@ def _side_object(log: Log, named: Named) -> dict[str, Any]:
     }
 
 
-def _item_object(log: Log, item: Item) -> dict[str, Any]:
+def _item_object(log: Log, item: Difference) -> dict[str, Any]:
     return {
         "key": item.key,
         "kind": item.kind,
@@ -75,7 +75,7 @@ def _item_object(log: Log, item: Item) -> dict[str, Any]:
     }
 
 
-def told(log: Log, item: Item) -> list[Change]:
+def told(log: Log, item: Difference) -> list[Change]:
     """Return what changed of a key, with what a step reads told field by field."""
     return [one for change in item.changes for one in named(change, log.load)]
 

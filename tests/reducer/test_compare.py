@@ -32,7 +32,7 @@ from holdfast.eventlog import (
     TimerSet,
     Usage,
 )
-from holdfast.reducer import Change, Comparison, Item, Side, compare, named, side_of
+from holdfast.reducer import Change, Comparison, Difference, Side, compare, named, side_of
 from tests.support.player import raw
 
 KEYS = st.sampled_from(["a", "b", "c", "d"])
@@ -105,11 +105,11 @@ def swapped(change: Change) -> Change:
     return Change(change.what, change.b, change.a, change.matters)
 
 
-def mirrored(item: Item) -> Item:
+def mirrored(item: Difference) -> Difference:
     where = {"a": "b", "b": "a"}.get(item.where, "both")
     changes = tuple(map(swapped, item.changes))
     kind = item.kind
-    return Item(item.key, kind, where, item.b, item.a, changes)  # type: ignore[arg-type]
+    return Difference(item.key, kind, where, item.b, item.a, changes)  # type: ignore[arg-type]
 
 
 @given(HISTORIES)
@@ -146,7 +146,7 @@ def test_from_the_other_side_it_is_the_same_swapped(
 
     found, back = compare(a, b), compare(b, a)
 
-    def plain(items: Sequence[Item]) -> list[Any]:
+    def plain(items: Sequence[Difference]) -> list[Any]:
         return [(i.key, i.where, i.a, i.b, i.changes) for i in items]
 
     assert plain([mirrored(item) for item in back.items]) == plain(found.items)
