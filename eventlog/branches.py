@@ -1,6 +1,6 @@
 """Where a branch's events lie: its own, and before them its ancestors'. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -39,3 +39,27 @@ def segments(
             break
         branch, stop = row.parent, row.offset if stop is None else min(stop, row.offset)
     return found[::-1]
+
+
+Place = tuple[int, int]
+"""A branch, and the offset up to which its events count."""
+
+
+def shared(one: Place, other: Place, row_of: Callable[[int], BranchRow]) -> int:
+    """Return how many events two branches begin with in common."""
+    ends = dict(_lineage(one, row_of))
+    for branch, end in _lineage(other, row_of):
+        if branch in ends:
+            return min(end, ends[branch])
+    return 0
+
+
+def _lineage(place: Place, row_of: Callable[[int], BranchRow]) -> Iterator[Place]:
+    """Yield a branch and its ancestors, each with the offset up to which its events count."""
+    branch, end = place
+    while True:
+        yield branch, end
+        row = row_of(branch)
+        if row.parent is None:
+            return
+        branch, end = row.parent, min(end, row.offset)

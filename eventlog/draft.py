@@ -156,9 +156,16 @@ class Draft:
         head = Head(head.offset + len(records), end - 1, batch.time)
         self._heads[batch.branch] = head
         if prepared.changes_run:
+            self._note_turns(batch, size)
             self._advance(batch)
         self._dirty = True
         return head
+
+    def _note_turns(self, batch: Batch, seq: int) -> None:
+        for index, event in enumerate(batch.events):
+            if type(event) in CHANGING:
+                offset = batch.expected + index
+                self._tables.put_turn(self._txn, batch.branch, offset, seq + index)
 
     def _advance(self, batch: Batch) -> None:
         row = self._row(batch.branch)

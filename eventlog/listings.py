@@ -1,4 +1,4 @@
-"""Whether the listings (names, runs, statuses, due timers) say what the records add up to."""
+"""Whether the listings (names, runs, statuses, due timers, turns) say what the records add up to."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import msgspec
 
 from .branches import BranchRow
 from .projection import STATUSES, Due, RunRow
-from .rebuild import Records, is_outdated, row_of
+from .rebuild import Records, is_outdated, rows_of
 from .store import Store, Txn
 from .tables import LAST_TIME, NO_SEQ, Head, Tables, due_key
 
@@ -21,6 +21,7 @@ class _Listed(msgspec.Struct):
     names: list[tuple[bytes, int]]
     statuses: list[tuple[str, int]]
     due: list[Due]
+    turns: list[tuple[int, int, int]]
 
 
 def wrong_listing(store: Store, tables: Tables, records: Records) -> Wrong | None:
@@ -29,13 +30,18 @@ def wrong_listing(store: Store, tables: Tables, records: Records) -> Wrong | Non
     if listed is None:
         return None
     rows: list[RunRow] = []
+    turns: list[tuple[int, int, int]] = []
     owners = {row.run: row.branch for row, _, _ in listed.branches}  # the newest of a name has it
-    for row, head, stored in listed.branches:
-        expected = row_of(row, head.offset, records) if owners[row.run] == row.branch else None
+    made = rows_of([(row, head.offset) for row, head, _ in listed.branches], records)
+    for (_, head, stored), (branch, row, own) in zip(listed.branches, made, strict=True):
+        expected = row if owners[branch.run] == branch.branch else None
         if stored != expected:
             seq = 0 if head.last_seq == NO_SEQ else head.last_seq
-            return seq, "listing", f"run {row.run!r} is not listed as its records say"
+            return seq, "listing", f"run {branch.run!r} is not listed as its records say"
         rows += [expected] if expected else []
+        turns += [(branch.branch, turn.offset, turn.seq) for turn in own]
+    if listed.turns != turns:
+        return 0, "listing", "the events that forks are listed by are not those that count"
     if wrong := next(_differences(listed, owners, rows), None):
         return 0, "listing", wrong
     return None
@@ -53,6 +59,7 @@ def _read(tables: Tables, txn: Txn) -> _Listed | None:
         tables.names(txn),
         [(status, b) for status in STATUSES for b in tables.newest_runs(txn, [status])],
         tables.due(txn, LAST_TIME),
+        tables.all_turns(txn),
     )
 
 

@@ -18,7 +18,7 @@ from .projection import first_row
 from .readable import ReadableLog
 from .rebuild import is_outdated, rebuild
 from .store import MAP_SIZES, MAX_READERS, Store, Txn
-from .tables import FORMAT, NAMES, PLACE
+from .tables import FORMAT, LATER, NAMES, PLACE
 from .tail import Tail
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ class Log(ReadableLog):
             Path(path).resolve(),
             NAMES,
             format=FORMAT,
+            later=LATER,
             create=create,
             map_size=map_size,
             max_readers=max_readers,
@@ -126,7 +127,7 @@ class Log(ReadableLog):
         head = self.head(parent)
         if not 0 <= offset <= head:
             raise NoSuchOffset(parent, offset=offset, head=head)
-        return self.records(parent, 0, offset)
+        return self._reader.turns(parent, 0, offset)
 
     def _create(self, draft: Draft, txn: Txn, begun: Begun) -> int | LogError:
         new, seed, row = begun.new, begun.branch, begun.row
@@ -256,7 +257,7 @@ class Log(ReadableLog):
         return result
 
     def rebuild(self) -> None:
-        """Make the projections, which listings and timers read, anew from the records."""
+        """Make the projections, which listings, timers and forks read, anew from the records."""
         self._store.transact(lambda txn: rebuild(self._tables, txn, self._reader.records), 0)
 
     def save_snapshot(self, branch: int, offset: int, state: bytes) -> None:

@@ -23,7 +23,7 @@ from .events import (
     UnknownEvent,
 )
 
-VERSION = 2
+VERSION = 3
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
@@ -150,7 +150,10 @@ def _ended(row: RunRow, status: str) -> RunRow:
 
 
 def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:
-    """Return the row of a new branch: what it inherits, though not its parent's owner."""
+    """Return the row of a new branch: what it inherits, though not its parent's owner.
+
+    Of the inherited records, those of the types in CHANGING are enough.
+    """
     row = RunRow(run=branch.run, branch=branch.branch, parent=branch.parent, offset=branch.offset)
     for record in inherited:
         row = advance(row, record.event, record.time)

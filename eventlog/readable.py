@@ -8,13 +8,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from .branches import BranchRow, segments
+from .branches import BranchRow, Place, segments, shared
 from .codec import Codec
 from .events import Record, Value
 from .merkle import root_of
-from .projection import STATUSES, Due, RunRow
+from .projection import STATUSES, Due, RunRow, advance, first_row
 from .reading import Reader
-from .rebuild import row_of
 from .store import Store, Txn
 from .tables import Tables
 from .values import reference, unwrap
@@ -85,12 +84,25 @@ class ReadableLog:
 
     def _unlisted(self, branch: BranchRow) -> RunRow:
         head = self._store.view(lambda txn: self._tables.head(txn, branch.branch))
-        row = row_of(branch, head.offset, self._reader.records)
+        turns = self._reader.turns
+        inherited = () if branch.parent is None else turns(branch.parent, 0, branch.offset)
+        row = first_row(branch, inherited)
+        for record in turns(branch.branch, branch.offset, head.offset):
+            row = advance(row, record.event, record.time)
         return replace(row, head=head.offset, updated=head.time)
 
     def branch(self, branch: int) -> BranchRow:
         """Return where a branch leaves its parent, and why; NoSuchBranch when there is none."""
         return self._reader.branch_row(branch)
+
+    def name_of(self, branch: int) -> str:
+        """Return the name by which a branch is found: its run's, or RUN@BRANCH where another has it."""
+        run = self.branch(branch).run
+        return run if self.branch_of(run) == branch else f"{run}@{branch}"
+
+    def shared(self, one: Place, other: Place) -> int:
+        """Return how many events two branches, each up to an offset, begin with in common."""
+        return shared(one, other, self._reader.branch_row)
 
     def runs(self, *, limit: int | None = None, statuses: Collection[str] = ()) -> list[RunRow]:
         """Return runs, the newest first, of the given statuses or of all."""

@@ -8,6 +8,8 @@ from .branches import BranchRow, segments
 from .codec import Codec
 from .errors import RecordCorrupt
 from .events import Record
+from .projection import CHANGING
+from .rebuild import is_outdated
 from .store import Store, Txn
 from .tables import PLACE, U64, Tables
 
@@ -40,6 +42,28 @@ class Reader:
                     break
                 yield from page
                 at += len(page)
+
+    def turns(self, branch: int, start: int, stop: int) -> Iterator[Record]:
+        """Yield those records of a branch at [start, stop) that can change a run's row."""
+        if self._store.view(lambda txn: is_outdated(self._tables, txn)):
+            yield from (r for r in self.records(branch, start, stop) if type(r.event) in CHANGING)
+            return
+        for part in segments(branch, start, stop, self.branch_row):
+            at, end = part.start, stop if part.stop is None else part.stop
+            while page := self._store.view(
+                partial(self._turns, branch=part.branch, start=at, stop=end)
+            ):
+                yield from page
+                at = page[-1].offset + 1
+
+    def _turns(self, txn: Txn, branch: int, start: int, stop: int) -> list[Record]:
+        found: list[Record] = []
+        for offset, seq in islice(self._tables.turns(txn, branch, start, stop), PAGE_RECORDS):
+            records = self._run(txn, seq, 1)
+            if [(r.branch, r.offset) for r in records] != [(branch, offset)]:
+                raise RecordCorrupt(seq, f"offset {offset} of branch {branch} is not here")
+            found += records
+        return found
 
     def _page(self, txn: Txn, branch: int, start: int, stop: int | None) -> list[Record]:
         head = self._tables.head(txn, branch).offset

@@ -7,7 +7,7 @@ import errno
 import os
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -49,7 +49,11 @@ _HURT = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.Pa
 
 
 class Store:
-    """An LMDB environment in one folder, with its named databases in `db`."""
+    """An LMDB environment in one folder, with its named databases in `db`.
+
+    Of `names`, those of `later` are added to a file that has not got them; one that cannot be written
+    does without.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Store:
         names: Sequence[str],
         *,
         format: int,
+        later: Collection[str] = (),
         create: bool = True,
         map_size: int = MAP_SIZES[0],
         max_readers: int = MAX_READERS,
@@ -66,7 +71,7 @@ class Store:
         self.readonly = False
         self.lock = threading.RLock()
         """Held during a write; hold it to learn of a commit before the next one begins."""
-        self._names, self._format = names, format
+        self._names, self._later, self._format = names, later, format
         self._pid = os.getpid()
         self._closed = False
         self._remaps = 0
@@ -136,14 +141,20 @@ class Store:
 
     def _recognise(self, txn: Txn | None) -> None:
         def open_existing(name: str) -> lmdb._Database:
-            return self._env.open_db(name.encode(), txn=txn, create=False)
+            is_new = txn is not None and name in self._later
+            return self._env.open_db(name.encode(), txn=txn, create=is_new)
 
         try:
             meta = open_existing("meta")
         except lmdb.NotFoundError as error:
             raise LogDamaged(self.path, "its data.mdb is another program's") from error
         self._check_format(txn.get(_FORMAT_KEY, db=meta) if txn else self._peek(meta))
-        self.db = {name: open_existing(name) for name in self._names}
+        for name in self._names:
+            try:
+                self.db[name] = open_existing(name)
+            except lmdb.NotFoundError:
+                if name not in self._later:
+                    raise
 
     def _peek(self, meta: lmdb._Database) -> bytes | None:
         with self._env.begin() as txn:

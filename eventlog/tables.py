@@ -32,7 +32,10 @@ NAMES = (
     "statuses",  # (status, branch) -> nothing
     "due",  # (time, branch, digest of key) -> (run, key)
     "snapshots",  # (branch, offset) -> an encoded state
+    "turns",  # (branch, offset) -> seq, of the events that can change a run's row
 )
+LATER = frozenset({"turns"})
+"""Those that logs of old have not got yet."""
 
 U64 = Struct(">Q")
 PLACE = Struct(">QQ")  # branch, offset
@@ -161,6 +164,25 @@ class Tables:
             if index >= len(STATUSES) or STATUSES[index] != status:
                 return
             yield branch
+
+    def put_turn(self, txn: Txn, branch: int, offset: int, seq: int) -> None:
+        txn.put(PLACE.pack(branch, offset), U64.pack(seq), db=self.db["turns"])
+
+    def turns(self, txn: Txn, branch: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield (offset, seq) of a branch's own events in [start, stop) that can change a run's row."""
+        cursor = txn.cursor(self.db["turns"])
+        if not cursor.set_range(PLACE.pack(branch, start)):
+            return
+        end = PLACE.pack(branch, stop)
+        for place, seq in cursor:
+            if place >= end:
+                return
+            yield PLACE.unpack(place)[1], int(U64.unpack(seq)[0])
+
+    def all_turns(self, txn: Txn) -> list[tuple[int, int, int]]:
+        """Return (branch, offset, seq) of all events that can change a run's row."""
+        rows = txn.cursor(self.db["turns"])
+        return [(*PLACE.unpack(place), int(U64.unpack(seq)[0])) for place, seq in rows]
 
     def snapshot(self, txn: Txn, branch: int, start: int, at: int) -> tuple[int, bytes] | None:
         """Return the newest snapshot of a branch at offsets [start, at]."""

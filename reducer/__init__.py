@@ -1,9 +1,12 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
+from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
+from .compare import Comparison, Difference, Side, compare, side_of
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
+from .differences import Pair, aligned, changed_fields, differences
 from .driver import Driver, Ended
 from .durations import nanoseconds
 from .edits import STEP_EDITS, edited_result, names, within
@@ -25,7 +28,7 @@ from .errors import (
 from .outcome import decode
 from .plan import Item, Plan, Planner
 from .pool import Agenda, Pool
-from .redrive import Mismatch, differences, diverged, follow, redrive, take
+from .redrive import Mismatch, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
     AgentCall,
@@ -61,10 +64,13 @@ __all__ = [
     "CancelRequest",
     "Cancelled",
     "CeilingRequest",
+    "Change",
     "Child",
     "ChildFailed",
     "ChildRequest",
+    "Comparison",
     "Decision",
+    "Difference",
     "Diverge",
     "Driver",
     "Ended",
@@ -83,6 +89,7 @@ __all__ = [
     "NotDurable",
     "NotRecordable",
     "NoteRequest",
+    "Pair",
     "Plan",
     "Planner",
     "Policy",
@@ -94,6 +101,7 @@ __all__ = [
     "SecretRules",
     "ShellCall",
     "ShellResult",
+    "Side",
     "SignalRequest",
     "Start",
     "State",
@@ -109,6 +117,9 @@ __all__ = [
     "WorkflowDiverged",
     "WorkflowError",
     "after_failure",
+    "aligned",
+    "changed_fields",
+    "compare",
     "decide",
     "decode",
     "differences",
@@ -118,11 +129,13 @@ __all__ = [
     "edited_result",
     "fingerprint",
     "follow",
+    "named",
     "names",
     "nanoseconds",
     "redrive",
     "reduce",
     "replay",
+    "side_of",
     "take",
     "within",
     "workflow",

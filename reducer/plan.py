@@ -29,9 +29,10 @@ from holdfast.eventlog import (
 
 from . import fingerprint
 from .decide import Fail, Hold, decide
+from .differences import differences
 from .driver import Driver, Ended
 from .pool import Agenda, Pool
-from .redrive import CODE_CHANGED, code_changed, differences, take
+from .redrive import CODE_CHANGED, code_changed, take
 from .reduce import reduce
 from .requests import (
     ApprovalRequest,

@@ -1,7 +1,6 @@
 """Bring a driver to where its run is, from the recorded events alone, and prove on the way that the
 code still asks for what was recorded."""
 
-import difflib
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -25,6 +24,7 @@ from holdfast.eventlog import (
 
 from . import fingerprint
 from .code import digest
+from .differences import differences
 from .driver import Driver
 from .errors import WorkflowDiverged
 from .reduce import reduce
@@ -162,27 +162,6 @@ def _same(event: object, request: Request | None) -> bool:
             return signal == request.signal
         case _:
             return True
-
-
-def differences(kind: str, recorded: bytes, new_kind: str, asked: bytes) -> str:
-    """Say in words and lines how two steps' reads differ."""
-    if kind != new_kind:
-        return f"its kind was {kind!r} and is {new_kind!r} now"
-    before, after = msgspec.msgpack.decode(recorded), msgspec.msgpack.decode(asked)
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if not changed:
-        return "the type of its output changed"
-    return "; ".join(_changed(name, before.get(name), after.get(name)) for name in changed)
-
-
-def _changed(name: str, before: object, after: object) -> str:
-    lines = difflib.unified_diff(_lines(before), _lines(after), "recorded", "now", n=1, lineterm="")
-    shown = list(lines)[2:14]
-    return f"{name} changed:\n" + "\n".join(f"    {line}" for line in shown)
-
-
-def _lines(value: object) -> list[str]:
-    return value.splitlines() if isinstance(value, str) else [repr(value)]
 
 
 def diverged(

@@ -31,6 +31,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "ps": "List the runs, newest first.",
         "show": "Show a run: its state, steps and what it waits for.",
         "log": "Show what happened in a run, event by event.",
+        "diff": "Compare two runs, or one run at two frames.",
+        "tree": "Show a run's forks as a tree.",
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",
     },

@@ -5,6 +5,7 @@ from typing import Any
 from holdfast.eventlog import Log, RunRow
 from holdfast.reducer import Gate, State, Step
 
+from .forks import fork_object
 from .rows import error_object, is_alive, usage_object
 from .values import decoded, fields, shown
 from .words import rfc3339
@@ -35,6 +36,8 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
         "updated": rfc3339(state.now),
         "owner_alive": is_alive(log, row),
         "cancelling": state.cancelling,
+        "forked": fork_object(log, state.forked),
+        "effects": state.effects or None,
         "parent": state.parent or None,
         "steps": [step_object(log, step) for step in state.steps.values()],
         "gates": [gate_object(log, gate) for gate in state.gates.values()],
@@ -67,6 +70,8 @@ def step_object(log: Log, step: Step) -> dict[str, Any]:
         "offset": step.offset,
         "started": rfc3339(step.started),
         "finished": rfc3339(step.finished),
+        "reused": step.reused,
+        "origin": step.origin or None,
     }
 
 
@@ -78,6 +83,7 @@ def gate_object(log: Log, gate: Gate) -> dict[str, Any]:
         "subject": decoded(log, gate.subject),
         "by": list(gate.by),
         "count": gate.count,
+        "origin": gate.origin or None,
         "opened": rfc3339(gate.opened),
         "expires": rfc3339(gate.expires_at),
         "decision": vote_object(log, gate.decision),

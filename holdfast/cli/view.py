@@ -1,7 +1,7 @@
 """A run as text: what `show` prints, and what `run` prints of a run that waits."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import click
@@ -9,6 +9,7 @@ import click
 from holdfast.eventlog import Log, RunRow
 from holdfast.reducer import ENDED, Gate, State, Step
 
+from .forks import as_fork, fork_line
 from .place import Place
 from .rows import is_alive
 from .values import decoded, encoded, shown
@@ -21,16 +22,16 @@ SUBJECT_LINES = 40
 def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | None) -> None:
     """Print everything that a person wants to know of a run first."""
     status = state.status
-    gone = at is None and status == "running" and not is_alive(log, row)
-    word = "interrupted" if gone else status
+    replaced = log.name_of(row.branch) != row.run
+    gone = at is None and not replaced and status == "running" and not is_alive(log, row)
+    word = "replaced by a rewind" if replaced else "interrupted" if gone else status
     for name, value in _facts(log, state, word, row, at):
         click.echo(f"{click.style(f'{name:<9}', dim=True)} {value}")
     if state.steps:
-        heading = ["STEP", "KIND", "STATUS", "TRIES", "TIME", "COST"]
         now = state.now if gone or at is not None else time.time_ns()
-        click.echo("\n" + table(heading, [_cells(step, now) for step in state.steps.values()]))
+        click.echo("\n" + _steps(state.steps.values(), now))
     _print_failures(state)
-    if at is None:
+    if at is None and not replaced:
         print_waiting(place, log, state)
     if gone:
         click.echo(f"\ngo on with: {place.command('resume', state.run)}")
@@ -42,6 +43,7 @@ def _facts(
     yield "run", click.style(state.run, bold=True)
     source = click.style(printable(state.source, keep=""), dim=True)
     yield "workflow", f"{printable(state.workflow, keep='')}  {source}"
+    yield from _fork_facts(log, state)
     frame = f" after {state.offset} of {row.head} events" if at is not None else ""
     yield "status", click.style(word, fg=COLOURS.get(word, "cyan")) + frame
     if state.started:
@@ -56,6 +58,14 @@ def _facts(
         yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
     if state.error is not None:
         yield "error", printable(f"[{state.error.code}] {state.error.message}")
+
+
+def _fork_facts(log: Log, state: State) -> Iterator[tuple[str, str]]:
+    if state.forked is not None:
+        yield "forked", fork_line(log, as_fork(log, state.forked)).removeprefix("forked ")
+    if state.effects:
+        which = "each one" if state.effects == "hold" else "one that has happened before"
+        yield "effects", f"held: {which} asks first"
 
 
 def text_of(value: Any) -> str:
@@ -82,6 +92,17 @@ def _named(name: str, value: Any) -> str:
 
 def indented(text: str, by: str) -> str:
     return "\n".join(f"{by}{line}" for line in text.splitlines())
+
+
+def _steps(steps: Sequence[Step], now: int) -> str:
+    """Return the table of steps; of those that were taken over it says from where."""
+    heading = ["STEP", "KIND", "STATUS", "TRIES", "TIME", "COST"]
+    rows = [_cells(step, now) for step in steps]
+    if any(step.reused for step in steps):
+        heading.append("REUSED FROM")
+        for step, row in zip(steps, rows, strict=True):
+            row.append((one_line(step.origin) or "an edit") if step.reused else "")
+    return table(heading, rows)
 
 
 def _cells(step: Step, now: int) -> list[str]:
@@ -121,7 +142,7 @@ def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
     if gate.kind == "doubt":
         head += ": this effect was started and its outcome is unknown. Approve to do it again"
     if gate.kind == "effect":
-        head += ": this effect would happen in a fork. Approve to let it"
+        head += ": this effect is held, for the run is a fork. Approve to let it happen"
     if gate.by:
         head += f", by {' or '.join(gate.by)}"
     if gate.count > 1:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 import click
 
@@ -14,7 +15,12 @@ def rfc3339(ns: int) -> str | None:
     if not ns:
         return None
     seconds, rest = divmod(ns, SECOND)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
+    return f"{_second(seconds)}.{rest:09d}Z"
+
+
+@lru_cache(maxsize=4096)  # the events of a long history share their seconds
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def clock(ns: int) -> str:

@@ -70,7 +70,9 @@ def test_a_hostile_run_id_is_refused(cli: Cli, name: str) -> None:
     assert not (cli.folder / ".holdfast/log").exists()
 
 
-@pytest.mark.parametrize("command", ["show", "log", "approve", "deny", "resume", "cancel", "watch"])
+@pytest.mark.parametrize(
+    "command", ["show", "log", "tree", "approve", "deny", "resume", "cancel", "watch"]
+)
 def test_an_unknown_run_is_named(cli: Cli, command: str) -> None:
     cli("run", "w.py:fail", status=1)
 

@@ -298,7 +298,7 @@ def test_a_fork_inherits_the_timers_that_were_pending_at_its_offset(log: Log) ->
 
 
 def listings(log: Log) -> object:
-    names = ("names", "runs", "statuses", "due")
+    names = ("names", "runs", "statuses", "due", "turns")
     return log.store.view(lambda txn: [[*txn.cursor(log.store.db[name])] for name in names])
 
 

@@ -335,6 +335,18 @@ def test_a_read_only_disk_is_read_and_not_written(small_disk: Path) -> None:
         Log.open(small_disk / "new")
 
 
+@needs_root
+def test_a_log_of_old_is_read_from_a_read_only_disk(small_disk: Path) -> None:
+    (small_disk / "log").mkdir()
+    golden = Path(__file__).parents[1] / "golden/log-1/data.mdb"
+    shutil.copy(golden, small_disk / "log")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    with Log.open(small_disk / "log") as log:
+        assert log.run("one").run == "one"
+        assert log.size() == len(list(log.scan()))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_write_access_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)

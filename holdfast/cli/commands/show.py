@@ -39,8 +39,9 @@ def _state(log: "Log", run: str, branch: int, at: int | None) -> "State":
     if at is not None and at > (head := log.head(branch)):
         raise NoSuchFrame(run, at, head)
     state = read_state(log, branch, at)
-    if not state.run:  # before its first event, a run has nothing but its name
-        import msgspec
+    if state.run == run:
+        return state
+    import msgspec
 
-        state = msgspec.structs.replace(state, run=run)
-    return state
+    # Its history has no name before the first event, and before a fork that of another run.
+    return msgspec.structs.replace(state, run=run)
