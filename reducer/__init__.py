@@ -1,6 +1,7 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
+from .changes import Change, about, changes
 from .code import NoSuchFunction, digest, digest_source
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
@@ -21,7 +22,9 @@ from .errors import (
     WorkflowDiverged,
     WorkflowError,
 )
+from .frames import Frames, first_bad
 from .outcome import decode
+from .proof import Mismatch, Proof, prove
 from .redrive import diverged, redrive, take
 from .reduce import reduce, replay
 from .requests import (
@@ -44,6 +47,7 @@ from .results import Decision, ShellResult
 from .run import Run
 from .secrets import SecretRules
 from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .workflow import Workflow, workflow
 
@@ -56,6 +60,7 @@ __all__ = [
     "CancelRequest",
     "Cancelled",
     "CeilingRequest",
+    "Change",
     "Child",
     "ChildFailed",
     "ChildRequest",
@@ -64,12 +69,14 @@ __all__ = [
     "Driver",
     "Ended",
     "Fail",
+    "Frames",
     "FunctionCall",
     "Gate",
     "Hold",
     "InputHasSecret",
     "InputInvalid",
     "LoopExhausted",
+    "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
     "NotAWorkflow",
@@ -77,6 +84,7 @@ __all__ = [
     "NotRecordable",
     "NoteRequest",
     "Policy",
+    "Proof",
     "Request",
     "Reuse",
     "Run",
@@ -85,12 +93,14 @@ __all__ = [
     "ShellCall",
     "ShellResult",
     "SignalRequest",
+    "Stack",
     "Start",
     "State",
     "Step",
     "StepDecision",
     "StepFailed",
     "StepRequest",
+    "Suspended",
     "Timer",
     "TimerRequest",
     "Vote",
@@ -98,17 +108,23 @@ __all__ = [
     "Workflow",
     "WorkflowDiverged",
     "WorkflowError",
+    "about",
     "after_failure",
+    "changes",
     "decide",
     "decode",
     "digest",
     "digest_source",
     "diverged",
     "fingerprint",
+    "first_bad",
     "nanoseconds",
+    "prove",
+    "raised",
     "redrive",
     "reduce",
     "replay",
+    "suspended",
     "take",
     "workflow",
 ]

@@ -38,6 +38,7 @@ from .requests import (
 from .state import State, Step
 
 Redact = Callable[[bytes], bytes]
+Observe = Callable[[Record, State], None]
 
 _ASKED_BY: dict[type, type[Request]] = {
     StepStarted: StepRequest,
@@ -51,12 +52,18 @@ _ASKED_BY: dict[type, type[Request]] = {
 
 
 def redrive(
-    driver: Driver, records: Iterable[Record], *, code: bytes, redact: Redact = bytes
+    driver: Driver,
+    records: Iterable[Record],
+    *,
+    code: bytes,
+    redact: Redact = bytes,
+    observe: Observe | None = None,
 ) -> State:
     """Feed a new driver all records of a run, and return the state after them.
 
     `code` is the digest of the workflow as it is now; `redact` takes secrets out of what a step reads,
-    as was done with what is recorded. Raises WorkflowDiverged at the first record
+    as was done with what is recorded. `observe` is told of each record that the driver has taken in,
+    with the state after it. Raises WorkflowDiverged at the first record
     that the workflow does not ask for in the same way.
     """
     state = State()
@@ -67,6 +74,8 @@ def redrive(
             _check(driver, state, event, wanted, code, redact)
         state = reduce(state, event, record.time)
         take(driver, state, event)
+        if observe is not None:
+            observe(record, state)
     return state
 
 

@@ -28,6 +28,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",
     },
+    "Travel": {
+        "replay": "Drive a run anew from its record, to prove, step through or debug it.",
+        "bisect": "Find the first frame at which something is no longer true.",
+    },
     "Set up": {
         "workflows": "List the workflows that can be run by name.",
         "check": "Find what a workflow file does that a replay could not repeat.",

@@ -1,0 +1,112 @@
+"""`holdfast bisect`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..options import json_option
+from ..place import Place
+
+if TYPE_CHECKING:
+    from holdfast.bisecting import Found
+    from holdfast.eventlog import Log
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--check", metavar="EXPRESSION", help="Python about `state`, such as: state.usage.cost_usd < 1"
+)
+@click.option("--cmd", "command", metavar="COMMAND", help="A test of the files; not possible yet.")
+@click.option(
+    "--from", "first", type=click.IntRange(0), metavar="N", help="The first frame to look at."
+)
+@click.option(
+    "--to", "last", type=click.IntRange(0), metavar="N", help="The last frame to look at."
+)
+@json_option
+@click.pass_obj
+def bisect(
+    place: Place,
+    run: str,
+    check: str | None,
+    command: str | None,
+    first: int | None,
+    last: int | None,
+    as_json: bool,
+) -> int:
+    """Find the first frame at which something about a run is no longer true, by halving.
+
+    The expression sees `state`: state.steps["fix"].status, state.result("test")["code"],
+    state.usage.cost_usd, state.gates, state.status, len(state.steps). It is yours, and is evaluated as
+    such. Exits with 1 where it says the same at both ends.
+    """
+    from holdfast.bisecting import Bisection
+
+    from ..frames import check_frame
+    from ..values import print_json
+
+    if command is not None:
+        raise click.UsageError(
+            "--cmd needs the files of each frame, and runs do not record snapshots of them yet. "
+            'Ask about the state instead: --check \'state.result("test")["code"] == 0\''
+        )
+    if check is None:
+        raise click.UsageError("what is to be true? Say it: --check 'state.usage.cost_usd < 1'")
+    with place.log() as log:
+        row = log.run(run)
+        start = check_frame(run, min(1, row.head) if first is None else first, row.head)
+        stop = check_frame(run, last, row.head)
+        if start >= stop:
+            raise click.UsageError(f"there is nothing between frame {start} and frame {stop}")
+        found = Bisection(log, run, check).search(start, stop)
+        if as_json:
+            print_json(_object(place, log, run, check, start, stop, found))
+        else:
+            _print(place, log, run, check, start, stop, found)
+    return 0 if found.frame else 1
+
+
+def _next(place: Place, run: str, frame: int) -> list[str]:
+    show = place.command("show", run, "--at", str(frame))
+    return [show, place.command("fork", run, "--at", str(frame - 1))]
+
+
+def _object(
+    place: Place, log: "Log", run: str, check: str, start: int, stop: int, found: "Found"
+) -> dict[str, Any]:
+    from holdfast.replaying import record_of
+
+    from .. import values
+
+    frame = found.frame
+    return {
+        "run": run,
+        "check": check,
+        "from": start,
+        "to": stop,
+        "at_start": found.good,
+        "at_end": found.good if not frame else not found.good,
+        "frame": frame or None,
+        "event": values.record(log, record_of(log, run, frame)) if frame else None,
+        "evaluations": found.evaluations,
+        "next": _next(place, run, frame) if frame else [],
+    }
+
+
+def _print(
+    place: Place, log: "Log", run: str, check: str, start: int, stop: int, found: "Found"
+) -> None:
+    from holdfast.replaying import record_of
+
+    from ..frames import event_line
+
+    if not found.frame:
+        click.echo(f"it is {found.good} at frame {start} and at frame {stop} alike: {check}")
+        click.echo("choose other ends with --from and --to, or ask something else", err=True)
+        return
+    click.echo(f"frame {found.frame} is the first at which it is {not found.good}: {check}")
+    click.echo(f"  {event_line(log, record_of(log, run, found.frame))}")
+    look, leave = _next(place, run, found.frame)
+    click.echo(f"look at it:      {look}")
+    click.echo(f"go another way:  {leave}")

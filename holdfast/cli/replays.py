@@ -1,0 +1,122 @@
+"""What `holdfast replay` prints: of one run, and of all runs of a workflow."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from holdfast.eventlog import Log, RunRow
+from holdfast.reducer import Mismatch
+from holdfast.replaying import Replay, Verdict, record_of
+
+from . import values
+from .frames import event_line
+from .place import Place
+from .words import duration, one_line
+
+IMPURE = (
+    "The code is unchanged, so it reads something that is not recorded (a clock, a file, a random "
+    "number): find it with: holdfast check FILE"
+)
+EDITED = "The workflow's code was changed since"
+
+
+def replay_object(log: Log, row: RunRow, replay: Replay) -> dict[str, Any]:
+    """Return what `replay --json` prints of one run."""
+    proof = replay.proof
+    return {
+        "run": row.run,
+        "workflow": row.workflow,
+        "ok": replay.ok,
+        "events": proof.events,
+        "steps": len(proof.state.steps),
+        "seconds": round(replay.seconds, 6),
+        "status": proof.state.status,
+        "asks": list(replay.asks),
+        "unrecorded": list(replay.unrecorded),
+        "stopped": proof.stopped or None,
+        "mismatch": _mismatch_object(log, row, proof.mismatch),
+    }
+
+
+def _mismatch_object(log: Log, row: RunRow, mismatch: Mismatch | None) -> dict[str, Any] | None:
+    if mismatch is None:
+        return None
+    return {
+        "frame": mismatch.frame,
+        "key": mismatch.key or None,
+        "difference": mismatch.difference,
+        "edited": mismatch.edited,
+        "event": values.record(log, record_of(log, row.run, mismatch.frame)),
+    }
+
+
+def print_replay(place: Place, log: Log, row: RunRow, replay: Replay) -> None:
+    """Print whether a run's workflow does what is recorded, and where not."""
+    proof = replay.proof
+    steps = f"{len(proof.state.steps)} steps"
+    done = f"{proof.events} events, {steps} in {replay.seconds:.2f} s"
+    if proof.mismatch is not None:
+        _print_mismatch(place, log, row, proof.mismatch)
+        click.echo(f"replayed {done}", err=True)
+        return
+    click.echo(f"replayed {click.style(row.run, bold=True)}: {done}, and all of it fits")
+    if proof.stopped:
+        click.echo(f"it stops as it did: {proof.stopped}")
+    elif replay.asks:
+        click.echo(f"it waits for: {one_line(', '.join(replay.asks), 400)}")
+    if replay.unrecorded:
+        listed = one_line(", ".join(replay.unrecorded), 400)
+        click.echo(f"of these, it would begin next: {listed}")
+
+
+def _print_mismatch(place: Place, log: Log, row: RunRow, mismatch: Mismatch) -> None:
+    where = f"step {mismatch.key!r}" if mismatch.key else "the run's end"
+    head = click.style(f"{row.run} diverges at frame {mismatch.frame}, {where}", fg="red")
+    click.echo(f"{head}: {mismatch.difference}")
+    click.echo(f"  {event_line(log, record_of(log, row.run, mismatch.frame))}")
+    click.echo(EDITED if mismatch.edited else IMPURE)
+    at = str(mismatch.reached)
+    click.echo(
+        f"see the frames:  {place.command('replay', row.run, '--step', '--at', at)}", err=True
+    )
+    click.echo(
+        f"see the code:    {place.command('replay', row.run, '--pdb', '--at', at)}", err=True
+    )
+
+
+def verdict_object(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "run": verdict.run,
+        "status": verdict.status,
+        "events": verdict.events,
+        "ok": not verdict.problem,
+        "frame": verdict.frame or None,
+        "key": verdict.key or None,
+        "difference": verdict.problem or None,
+    }
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print in one line what other code would have made of a run."""
+    if not verdict.problem:
+        about = f"{verdict.status}, {verdict.events} events"
+        click.echo(f"{click.style('ok', fg='green')}        {verdict.run}  ({about})")
+        return
+    where = f"step {verdict.key!r}" if verdict.key else "its end"
+    place = f" at frame {verdict.frame}, {where}" if verdict.frame else ""
+    head = f"{click.style('diverged', fg='red')}  {verdict.run}{place}"
+    click.echo(f"{head}, because {one_line(verdict.problem, 300)}")
+
+
+def with_progress(verdicts: Iterable[Verdict], count: int) -> Iterator[Verdict]:
+    """Pass verdicts on; when that takes long, tell on standard error how far it is."""
+    from time import monotonic
+
+    begun = told = monotonic()
+    for number, verdict in enumerate(verdicts, 1):
+        yield verdict
+        if monotonic() - told > 2:
+            told = monotonic()
+            took = duration(told - begun)
+            click.echo(f"{number} of {count} runs in {took}", err=True)

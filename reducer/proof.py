@@ -1,0 +1,198 @@
+"""Prove that a workflow does what its history says: drive it anew, and compare where both stand."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from holdfast.eventlog import Failure, Record, RunForked, RunReleased
+
+from . import fingerprint
+from .driver import Driver, Ended
+from .errors import NotRecordable, WorkflowDiverged, WorkflowError
+from .redrive import Redact, redrive
+from .state import ENDED, State
+
+Explain = Callable[[BaseException], Failure]
+
+_UNFINISHED = frozenset({"running", "retrying", "deferred", "doubt"})
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """Where a workflow and its history part. The event of `frame` is the first that does not fit.
+
+    `reached` is the last frame that the workflow can be driven to. `key` is empty where it is about the
+    run as a whole. `edited` tells that the workflow's code is not the one that was recorded; else it
+    reads something that is not recorded.
+    """
+
+    frame: int
+    reached: int
+    key: str
+    difference: str
+    edited: bool
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What driving a history anew came to.
+
+    `state` is the one after the last of the `events` that the driver has taken in; `mismatch` is None
+    where workflow and history agree. `stopped` is why the workflow cannot be driven any further, where
+    the run stopped for the same reason. `ended_at` is the frame at which the function ended.
+    """
+
+    state: State
+    events: int
+    mismatch: Mismatch | None = None
+    stopped: str = ""
+    ended_at: int = 0
+
+
+def prove(
+    driver: Driver,
+    records: Iterable[Record],
+    *,
+    code: bytes,
+    explain: Explain,
+    redact: Redact = bytes,
+) -> Proof:
+    """Feed a new driver all records, and compare what it asks for, and how it ends, with them.
+
+    `explain` makes of an exception what a failed run records.
+    """
+    rest = iter(records)
+    watch = _Watch(driver)
+    failed: WorkflowError | None = None
+    try:
+        redrive(driver, rest, code=code, redact=redact, observe=watch.observe)
+    except WorkflowError as error:
+        failed = error
+    state, events = watch.state, watch.events
+    proof = Proof(state, events, ended_at=watch.ended_at)
+    found: tuple[int, int, str, str] | None = None  # as the first fields of a Mismatch
+    if watch.waits is not None:
+        found = watch.waits
+    elif isinstance(failed, WorkflowDiverged):
+        found = events + 1, events, failed.key, failed.difference
+    elif failed is None:
+        difference = _at_the_end(driver, state, explain, redact)
+        found = difference and (events, events, *difference)
+    elif _recorded_stop(rest) == failed.code:
+        proof = msgspec.structs.replace(proof, stopped=str(failed))
+    else:
+        found = events + 1, events, "", f"it cannot be driven: {failed}"
+    if found is not None:
+        mismatch = Mismatch(*found, edited=code != state.code)
+        proof = msgspec.structs.replace(proof, mismatch=mismatch)
+    return proof
+
+
+class _Watch:
+    """Follows a redrive, and compares what the workflow waits for whenever the log tells it."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.state = State()
+        self.events = 0
+        self.ended_at = 0
+        self.waits: tuple[int, int, str, str] | None = None
+
+    def observe(self, record: Record, state: State) -> None:
+        self.state, self.events = state, record.offset + 1
+        event = record.event
+        if self._driver.ended is not None and not self.ended_at:
+            self.ended_at = self.events
+        if isinstance(event, RunForked) and event.edits:
+            self.waits = None  # what the run that was left waited for is not what the fork would
+        elif isinstance(event, RunReleased) and event.reason == "waiting" and self.waits is None:
+            self._compare(set(event.waiting), set(self._driver.pending))
+
+    def _compare(self, recorded: set[str], asked: set[str]) -> None:
+        if asked != recorded:
+            first = min(asked ^ recorded)
+            difference = (
+                f"the run waited for {_listed(recorded)}, the workflow for {_listed(asked)}"
+            )
+            self.waits = self.events, self.events, first, difference
+
+
+def _at_the_end(
+    driver: Driver, state: State, explain: Explain, redact: Redact
+) -> tuple[str, str] | None:
+    """Return where, and how, the workflow stands otherwise than the run after its last event."""
+    ended = driver.ended
+    if state.status not in ENDED:
+        unasked = _open(state) - driver.pending.keys() - driver.abandoned.keys()
+        if not unasked:
+            return None
+        now = f"has ended: it {_ending(ended)}" if ended else f"asks for {_listed(driver.pending)}"
+        return min(unasked), f"the run still waits for {_listed(unasked)}, the workflow {now}"
+    if ended is None:
+        asks = _listed(driver.pending)
+        return "", f"the run {_past(state.status)}, the workflow goes on and asks for {asks}"
+    difference = _otherwise(driver, ended, state, explain, redact)
+    return None if difference is None else ("", difference)
+
+
+def _otherwise(
+    driver: Driver, ended: Ended, state: State, explain: Explain, redact: Redact
+) -> str | None:
+    if ended.status != state.status:
+        return f"the run {_past(state.status)}, the workflow {_ending(ended)}"
+    if ended.error is not None and state.error is not None:
+        now, then = explain(ended.error), state.error
+        if (now.code, now.type, now.message) != (then.code, then.type, then.message):
+            return (
+                f"the run failed with [{then.code}] {then.message!r}, "
+                f"the workflow with [{now.code}] {now.message!r}"
+            )
+    if ended.status == "succeeded":
+        recorded = msgspec.msgpack.decode(driver.load(state.output))
+        try:
+            raw = fingerprint.encode(ended.value, "the output")
+        except NotRecordable as error:
+            return str(error)
+        output = msgspec.msgpack.decode(redact(raw))
+        if fingerprint.encode(output, "") != fingerprint.encode(recorded, ""):
+            return f"its output was {_short(recorded)} and is {_short(output)} now"
+    return None
+
+
+def _open(state: State) -> set[str]:
+    """Return the keys of what the run's own events left open, not those of a run that it left."""
+    base = state.base
+    found = {s.key for s in state.steps.values() if s.status in _UNFINISHED and s.offset >= base}
+    found |= {gate.key for gate in state.open_gates if gate.offset >= base}
+    found |= {c.key for c in state.children.values() if c.status not in ENDED and c.offset >= base}
+    if state.forked is None:
+        found |= {*state.timers, *state.waits}
+    return found
+
+
+def _recorded_stop(rest: Iterator[Record]) -> str:
+    """Return the code of the newest error for which the run was let go of, if there is one."""
+    code = ""
+    for record in rest:
+        if isinstance(record.event, RunReleased) and record.event.error is not None:
+            code = record.event.error.code
+    return code
+
+
+def _ending(ended: Ended) -> str:
+    if ended.error is None:
+        return f"returned {_short(ended.value)}"
+    return f"raised {_short(ended.error)}" if ended.status == "failed" else "was cancelled"
+
+
+def _past(status: str) -> str:
+    return "was cancelled" if status == "cancelled" else status
+
+
+def _listed(keys: Iterable[str]) -> str:
+    names = sorted(keys)
+    shown = ", ".join(map(repr, names[:5]))
+    return (f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown) or "nothing"
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:197]}..."
