@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.eventlog import Log, Value
+from holdfast.eventlog import Log, RunRow, Value
 from holdfast.reducer import Frames, State, first_bad
 
 from .errors import BadCheck, CheckFailed
@@ -58,10 +58,9 @@ class Found(msgspec.Struct, frozen=True):
 class Bisection:
     """Looks through the frames `first` to `last` of a run. Raises BadCheck for what is no expression."""
 
-    def __init__(self, log: Log, run: str, check: str) -> None:
-        branch = log.branch_of(run)
-        self.frames = Frames(lambda start, stop: log.records(branch, start, stop))
-        self._load, self._run, self._check = log.load, run, check
+    def __init__(self, log: Log, row: RunRow, check: str) -> None:
+        self._frames = Frames(lambda start, stop: log.records(row.branch, start, stop))
+        self._load, self._run, self._check = log.load, row.run, check
         self._code = _compiled(check)
         self._known: dict[int, bool] = {}
 
@@ -80,7 +79,7 @@ class Bisection:
         return self._known[frame]
 
     def _evaluate(self, frame: int) -> bool:
-        state = Moment(self.frames[frame], self._load)
+        state = Moment(self._frames[frame], self._load)
         try:
             return bool(eval(self._code, {"__builtins__": _BUILTINS, "state": state}))
         except Exception as error:

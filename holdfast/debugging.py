@@ -54,6 +54,8 @@ class Debugger(pdb.Pdb):
 
     def listed(self) -> list[str]:
         """Return a line for each task; an arrow marks the one that is looked at."""
+        if len(self.stacks) == 1:
+            return [f"at: {key}" for key in self.stacks]
         return [
             f"{'->' if number == self._chosen else '  '} task {number + 1}: {key}"
             for number, key in enumerate(self.stacks)
@@ -67,6 +69,12 @@ class Debugger(pdb.Pdb):
     do_until = do_unt = do_jump = do_j = do_run = do_restart = do_continue
 
 
+def post_mortem(error: BaseException) -> Debugger:
+    """Return a debugger for where a workflow raised."""
+    name = " ".join(f"raised {type(error).__name__}: {error}".split())
+    return Debugger({name: raised(error)}, 0, error.__traceback__)
+
+
 def debugger(driver: Driver, run: str, frame: int, event: AnyEvent | None) -> Debugger:
     """Return a debugger for where a driven workflow stands: at the task that the event is about, or
     that went on because of it; for one that failed, where it raised.
@@ -74,9 +82,8 @@ def debugger(driver: Driver, run: str, frame: int, event: AnyEvent | None) -> De
     Raises NothingToDebug where the workflow has ended well, or has not begun.
     """
     ended = driver.ended
-    if ended is not None and ended.error is not None and (stack := raised(ended.error)):
-        name = f"raised {type(ended.error).__name__}: {ended.error}"
-        return Debugger({name: stack}, 0, ended.error.__traceback__)
+    if ended is not None and ended.error is not None and raised(ended.error):
+        return post_mortem(ended.error)
     stacks = {task.key: task.stack for task in suspended(driver) if task.stack}
     if not stacks:
         raise NothingToDebug(run, frame, "has ended" if ended else "does not wait for anything")

@@ -1,18 +1,17 @@
 """Driving recorded runs anew: with what is recorded, without any effect, and nothing is written."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 
 from holdfast.eventlog import Failure, HoldfastError, Log, Record, RunRow
 from holdfast.reducer import (
+    Divergence,
     Driver,
-    Mismatch,
     NotAWorkflow,
     Proof,
-    State,
     Workflow,
     digest,
     prove,
@@ -35,7 +34,7 @@ class Replay(msgspec.Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        return self.proof.mismatch is None
+        return self.proof.divergence is None
 
     @property
     def unrecorded(self) -> tuple[str, ...]:
@@ -90,10 +89,14 @@ class Replayer:
                 pass
             raise
 
-    def prove(self, run: str, workflow: Workflow, at: int | None = None) -> Replay:
+    def record(self, row: RunRow, frame: int) -> Record:
+        """Return the record whose event made a frame; the first frame is 1."""
+        return record_of(self._log, row, frame)
+
+    def prove(self, row: RunRow, workflow: Workflow, at: int | None = None) -> Replay:
         """Drive a run anew, up to a frame or to its end, and compare. Raises RunTooNew."""
         begun = time.perf_counter()
-        records = self._log.records(self._log.branch_of(run), 0, at)
+        records = self._log.records(row.branch, 0, at)
         driver = Driver(workflow, self._log.load)
         try:
             proof = prove(
@@ -107,20 +110,21 @@ class Replayer:
         finally:
             driver.close()
         if proof.state.unknown:
-            raise RunTooNew(run, proof.state.unknown)
-        return Replay(run, proof, time.perf_counter() - begun, asks)
+            raise RunTooNew(row.run, proof.state.unknown)
+        return Replay(row.run, proof, time.perf_counter() - begun, asks)
 
     @contextmanager
-    def driven(self, run: str, workflow: Workflow, at: int) -> Iterator[tuple[Driver, State]]:
+    def driven(self, row: RunRow, workflow: Workflow, at: int) -> Generator[Driver]:
         """Give a driver that has taken in the first `at` events, to be looked into.
 
         Raises WorkflowError where it cannot be driven there.
         """
         driver = Driver(workflow, self._log.load)
-        records = self._log.records(self._log.branch_of(run), 0, at)
+        records = self._log.records(row.branch, 0, at)
         try:
             code, hide = digest(workflow.function), self._redactor.value
-            yield driver, redrive(driver, records, code=code, redact=hide)
+            redrive(driver, records, code=code, redact=hide)
+            yield driver
         finally:
             driver.close()
 
@@ -128,13 +132,13 @@ class Replayer:
         """Drive each of these runs anew with a workflow, and tell what would have been otherwise."""
         for row in rows:
             try:
-                mismatch = self.prove(row.run, workflow).proof.mismatch
+                divergence = self.prove(row, workflow).proof.divergence
             except HoldfastError as error:  # told as the verdict: the other runs are not its fault
-                mismatch = Mismatch(0, 0, "", str(error), edited=False)
-            if mismatch is None:
+                divergence = Divergence(0, 0, "", str(error), edited=False)
+            if divergence is None:
                 yield Verdict(row.run, row.status, row.head)
             else:
-                why, key, frame = mismatch.difference, mismatch.key, mismatch.frame
+                why, key, frame = divergence.difference, divergence.key, divergence.frame
                 yield Verdict(row.run, row.status, row.head, why, key, frame)
 
     def _explain(self, error: BaseException) -> Failure:
@@ -149,6 +153,6 @@ def runs_of(log: Log, workflow: str, limit: int | None) -> list[RunRow]:
     return rows if limit is None else rows[:limit]
 
 
-def record_of(log: Log, run: str, frame: int) -> Record:
-    """Return the record whose event made a frame."""
-    return next(iter(log.records(log.branch_of(run), frame - 1, frame)))
+def record_of(log: Log, row: RunRow, frame: int) -> Record:
+    """Return the record whose event made a frame; the first frame is 1."""
+    return next(iter(log.records(row.branch, frame - 1, frame)))

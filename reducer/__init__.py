@@ -24,7 +24,7 @@ from .errors import (
 )
 from .frames import Frames, first_bad
 from .outcome import decode
-from .proof import Mismatch, Proof, prove
+from .proof import Divergence, Proof, prove
 from .redrive import diverged, redrive, take
 from .reduce import reduce, replay
 from .requests import (
@@ -66,6 +66,7 @@ __all__ = [
     "ChildRequest",
     "Decision",
     "Diverge",
+    "Divergence",
     "Driver",
     "Ended",
     "Fail",
@@ -76,7 +77,6 @@ __all__ = [
     "InputHasSecret",
     "InputInvalid",
     "LoopExhausted",
-    "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
     "NotAWorkflow",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from holdfast.eventlog import Failure, Record, RunForked, RunReleased
+from holdfast.eventlog import Failure, Record, RunReleased
 
 from . import fingerprint
 from .driver import Driver, Ended
@@ -17,16 +17,16 @@ Explain = Callable[[BaseException], Failure]
 _UNFINISHED = frozenset({"running", "retrying", "deferred", "doubt"})
 
 
-class Mismatch(msgspec.Struct, frozen=True):
+class Divergence(msgspec.Struct, frozen=True):
     """Where a workflow and its history part. The event of `frame` is the first that does not fit.
 
-    `reached` is the last frame that the workflow can be driven to. `key` is empty where it is about the
-    run as a whole. `edited` tells that the workflow's code is not the one that was recorded; else it
-    reads something that is not recorded.
+    `look` is the last frame at which the workflow stands somewhere, or raises. `key` is empty where it
+    is about the run as a whole. `edited` tells that the workflow's code is not the one that was
+    recorded; else it reads something that is not recorded.
     """
 
     frame: int
-    reached: int
+    look: int
     key: str
     difference: str
     edited: bool
@@ -35,16 +35,17 @@ class Mismatch(msgspec.Struct, frozen=True):
 class Proof(msgspec.Struct, frozen=True):
     """What driving a history anew came to.
 
-    `state` is the one after the last of the `events` that the driver has taken in; `mismatch` is None
+    `state` is the one after the last of the `events` that the driver has taken in; `divergence` is None
     where workflow and history agree. `stopped` is why the workflow cannot be driven any further, where
-    the run stopped for the same reason. `ended_at` is the frame at which the function ended.
+    the run stopped for the same reason. `look` is the frame at which there is most to see: where the
+    two part, where the workflow raised, stands, or stood last before it returned.
     """
 
     state: State
     events: int
-    mismatch: Mismatch | None = None
+    look: int
+    divergence: Divergence | None = None
     stopped: str = ""
-    ended_at: int = 0
 
 
 def prove(
@@ -66,24 +67,19 @@ def prove(
         redrive(driver, rest, code=code, redact=redact, observe=watch.observe)
     except WorkflowError as error:
         failed = error
-    state, events = watch.state, watch.events
-    proof = Proof(state, events, ended_at=watch.ended_at)
-    found: tuple[int, int, str, str] | None = None  # as the first fields of a Mismatch
-    if watch.waits is not None:
-        found = watch.waits
-    elif isinstance(failed, WorkflowDiverged):
+    found, events = watch.waits, watch.events
+    if found is None and isinstance(failed, WorkflowDiverged):
         found = events + 1, events, failed.key, failed.difference
-    elif failed is None:
-        difference = _at_the_end(driver, state, explain, redact)
-        found = difference and (events, events, *difference)
-    elif _recorded_stop(rest) == failed.code:
-        proof = msgspec.structs.replace(proof, stopped=str(failed))
-    else:
-        found = events + 1, events, "", f"it cannot be driven: {failed}"
-    if found is not None:
-        mismatch = Mismatch(*found, edited=code != state.code)
-        proof = msgspec.structs.replace(proof, mismatch=mismatch)
-    return proof
+    elif found is None and failed is not None:
+        if _recorded_stop(rest) == failed.code:
+            return Proof(watch.state, events, events + 1, stopped=str(failed))
+        found = events + 1, events + 1, "", f"it cannot be driven: {failed}"
+    elif found is None and (end := _at_the_end(driver, watch.state, explain, redact)):
+        found = events, watch.look, *end
+    if found is None:
+        return Proof(watch.state, events, watch.look)
+    divergence = Divergence(*found, edited=code != watch.state.code)
+    return Proof(watch.state, events, divergence.look, divergence)
 
 
 class _Watch:
@@ -91,19 +87,20 @@ class _Watch:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self._was_open = True
         self.state = State()
         self.events = 0
-        self.ended_at = 0
-        self.waits: tuple[int, int, str, str] | None = None
+        self.look = 0
+        self.waits: tuple[int, int, str, str] | None = None  # as the first fields of a Divergence
 
     def observe(self, record: Record, state: State) -> None:
         self.state, self.events = state, record.offset + 1
         event = record.event
-        if self._driver.ended is not None and not self.ended_at:
-            self.ended_at = self.events
-        if isinstance(event, RunForked) and event.edits:
-            self.waits = None  # what the run that was left waited for is not what the fork would
-        elif isinstance(event, RunReleased) and event.reason == "waiting" and self.waits is None:
+        ended = self._driver.ended
+        if ended is None or (ended.error is not None and self._was_open):
+            self.look = self.events
+        self._was_open = ended is None
+        if isinstance(event, RunReleased) and event.reason == "waiting" and self.waits is None:
             self._compare(set(event.waiting), set(self._driver.pending))
 
     def _compare(self, recorded: set[str], asked: set[str]) -> None:

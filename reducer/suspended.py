@@ -1,6 +1,7 @@
 """Where a driven workflow stands: the lines of its own code at which its tasks wait."""
 
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from types import FrameType, TracebackType
 
 import msgspec
@@ -33,10 +34,12 @@ def suspended(driver: Driver) -> list[Suspended]:
 
 
 def raised(error: BaseException) -> Stack:
-    """Return the frames that an exception of a workflow went through, the innermost last."""
-    return [
-        (frame, line) for frame, line in _raised_through(error.__traceback__) if _is_theirs(frame)
-    ]
+    """Return the workflow's frames that an exception went through, the innermost last.
+
+    Those before the driver's own first one are of whoever drives it.
+    """
+    frames = dropwhile(lambda pair: _is_theirs(pair[0]), _raised_through(error.__traceback__))
+    return [(frame, line) for frame, line in frames if _is_theirs(frame)]
 
 
 def _stack(task: Task | None) -> Stack:

@@ -6,19 +6,20 @@ from typing import Any
 import click
 
 from holdfast.eventlog import Log, RunRow
-from holdfast.reducer import Mismatch
+from holdfast.reducer import Divergence
 from holdfast.replaying import Replay, Verdict, record_of
 
 from . import values
 from .frames import event_line
 from .place import Place
+from .view import one_line_kept
 from .words import duration, one_line
 
 IMPURE = (
     "The code is unchanged, so it reads something that is not recorded (a clock, a file, a random "
     "number): find it with: holdfast check FILE"
 )
-EDITED = "The workflow's code was changed since"
+EDITED = "The workflow's code is not the one that was recorded"
 
 
 def replay_object(log: Log, row: RunRow, replay: Replay) -> dict[str, Any]:
@@ -35,29 +36,34 @@ def replay_object(log: Log, row: RunRow, replay: Replay) -> dict[str, Any]:
         "asks": list(replay.asks),
         "unrecorded": list(replay.unrecorded),
         "stopped": proof.stopped or None,
-        "mismatch": _mismatch_object(log, row, proof.mismatch),
+        "divergence": _divergence_object(log, row, proof.divergence),
     }
 
 
-def _mismatch_object(log: Log, row: RunRow, mismatch: Mismatch | None) -> dict[str, Any] | None:
-    if mismatch is None:
+def _divergence_object(
+    log: Log, row: RunRow, divergence: Divergence | None
+) -> dict[str, Any] | None:
+    if divergence is None:
         return None
     return {
-        "frame": mismatch.frame,
-        "key": mismatch.key or None,
-        "difference": mismatch.difference,
-        "edited": mismatch.edited,
-        "event": values.record(log, record_of(log, row.run, mismatch.frame)),
+        "frame": divergence.frame,
+        "key": divergence.key or None,
+        "difference": divergence.difference,
+        "edited": divergence.edited,
+        "event": values.record(log, record_of(log, row, divergence.frame)),
     }
 
 
-def print_replay(place: Place, log: Log, row: RunRow, replay: Replay) -> None:
-    """Print whether a run's workflow does what is recorded, and where not."""
+def print_replay(place: Place, log: Log, row: RunRow, replay: Replay, given: str | None) -> None:
+    """Print whether a run's workflow does what is recorded, and where not.
+
+    `given` is the workflow that was named in the command, for the commands that go on from here.
+    """
     proof = replay.proof
     steps = f"{len(proof.state.steps)} steps"
     done = f"{proof.events} events, {steps} in {replay.seconds:.2f} s"
-    if proof.mismatch is not None:
-        _print_mismatch(place, log, row, proof.mismatch)
+    if proof.divergence is not None:
+        _print_divergence(place, log, row, proof.divergence, given)
         click.echo(f"replayed {done}", err=True)
         return
     click.echo(f"replayed {click.style(row.run, bold=True)}: {done}, and all of it fits")
@@ -70,19 +76,18 @@ def print_replay(place: Place, log: Log, row: RunRow, replay: Replay) -> None:
         click.echo(f"of these, it would begin next: {listed}")
 
 
-def _print_mismatch(place: Place, log: Log, row: RunRow, mismatch: Mismatch) -> None:
-    where = f"step {mismatch.key!r}" if mismatch.key else "the run's end"
-    head = click.style(f"{row.run} diverges at frame {mismatch.frame}, {where}", fg="red")
-    click.echo(f"{head}: {mismatch.difference}")
-    click.echo(f"  {event_line(log, record_of(log, row.run, mismatch.frame))}")
-    click.echo(EDITED if mismatch.edited else IMPURE)
-    at = str(mismatch.reached)
-    click.echo(
-        f"see the frames:  {place.command('replay', row.run, '--step', '--at', at)}", err=True
-    )
-    click.echo(
-        f"see the code:    {place.command('replay', row.run, '--pdb', '--at', at)}", err=True
-    )
+def _print_divergence(
+    place: Place, log: Log, row: RunRow, divergence: Divergence, given: str | None
+) -> None:
+    where = f"step {divergence.key!r}" if divergence.key else "the run as a whole"
+    head = click.style(f"{row.run} diverges at frame {divergence.frame}, {where}", fg="red")
+    first, *others = map(one_line_kept, divergence.difference.splitlines())
+    click.echo("\n".join([f"{head}: {first}", *others]))
+    click.echo(f"  {event_line(log, record_of(log, row, divergence.frame))}")
+    click.echo(EDITED if divergence.edited else IMPURE)
+    words = ["--at", str(divergence.look), *(["--workflow", given] if given else [])]
+    click.echo(f"see the frames:  {place.command('replay', row.run, '--step', *words)}", err=True)
+    click.echo(f"see the code:    {place.command('replay', row.run, '--pdb', *words)}", err=True)
 
 
 def verdict_object(verdict: Verdict) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def print_verdict(verdict: Verdict) -> None:
         about = f"{verdict.status}, {verdict.events} events"
         click.echo(f"{click.style('ok', fg='green')}        {verdict.run}  ({about})")
         return
-    where = f"step {verdict.key!r}" if verdict.key else "its end"
+    where = f"step {verdict.key!r}" if verdict.key else "the run as a whole"
     place = f" at frame {verdict.frame}, {where}" if verdict.frame else ""
     head = f"{click.style('diverged', fg='red')}  {verdict.run}{place}"
     click.echo(f"{head}, because {one_line(verdict.problem, 300)}")

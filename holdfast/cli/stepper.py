@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from holdfast.eventlog import HoldfastError, Log, RunRow
-from holdfast.reducer import Driver, Frames, State, about, suspended
+from holdfast.reducer import Driver, Frames, about, suspended
 
 from .frames import frame_lines, state_lines
 from .words import one_line
@@ -88,7 +88,7 @@ class Stepper:
             click.echo(f"{error}")
 
 
-def where_lines(driver: Driver, _: State) -> list[str]:
+def where_lines(driver: Driver) -> list[str]:
     """Return the workflow's lines at which its tasks wait: place, code, and what is waited for."""
     from linecache import getline
 

@@ -1,6 +1,6 @@
 """`holdfast bisect`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -9,7 +9,17 @@ from ..place import Place
 
 if TYPE_CHECKING:
     from holdfast.bisecting import Found
-    from holdfast.eventlog import Log
+    from holdfast.eventlog import Log, RunRow
+
+
+class Told(NamedTuple):
+    """What was asked and found, and the commands that go on from there."""
+
+    check: str
+    start: int
+    stop: int
+    found: "Found"
+    next: list[str]
 
 
 @click.command()
@@ -41,6 +51,8 @@ def bisect(
     state.usage.cost_usd, state.gates, state.status, len(state.steps). It is yours, and is evaluated as
     such. Exits with 1 where it says the same at both ends.
     """
+    from msgspec.structs import replace
+
     from holdfast.bisecting import Bisection
 
     from ..frames import check_frame
@@ -54,59 +66,65 @@ def bisect(
     if check is None:
         raise click.UsageError("what is to be true? Say it: --check 'state.usage.cost_usd < 1'")
     with place.log() as log:
-        row = log.run(run)
+        row = replace(log.run(run), run=run)  # as it was typed, which may be RUN@BRANCH
         start = check_frame(run, min(1, row.head) if first is None else first, row.head)
         stop = check_frame(run, last, row.head)
         if start >= stop:
             raise click.UsageError(f"there is nothing between frame {start} and frame {stop}")
-        found = Bisection(log, run, check).search(start, stop)
+        found = Bisection(log, row, check).search(start, stop)
+        told = Told(check, start, stop, found, _next(place, run, found.frame))
         if as_json:
-            print_json(_object(place, log, run, check, start, stop, found))
+            print_json(_object(log, row, told))
         else:
-            _print(place, log, run, check, start, stop, found)
+            _print(log, row, told)
     return 0 if found.frame else 1
 
 
 def _next(place: Place, run: str, frame: int) -> list[str]:
+    if not frame:
+        return []
     show = place.command("show", run, "--at", str(frame))
     return [show, place.command("fork", run, "--at", str(frame - 1))]
 
 
-def _object(
-    place: Place, log: "Log", run: str, check: str, start: int, stop: int, found: "Found"
-) -> dict[str, Any]:
+def _object(log: "Log", row: "RunRow", told: Told) -> dict[str, Any]:
     from holdfast.replaying import record_of
 
     from .. import values
 
-    frame = found.frame
+    found, frame = told.found, told.found.frame
     return {
-        "run": run,
-        "check": check,
-        "from": start,
-        "to": stop,
+        "run": row.run,
+        "check": told.check,
+        "from": told.start,
+        "to": told.stop,
         "at_start": found.good,
-        "at_end": found.good if not frame else not found.good,
+        "at_end": found.good != bool(frame),
         "frame": frame or None,
-        "event": values.record(log, record_of(log, run, frame)) if frame else None,
+        "event": values.record(log, record_of(log, row, frame)) if frame else None,
         "evaluations": found.evaluations,
-        "next": _next(place, run, frame) if frame else [],
+        "next": told.next,
     }
 
 
-def _print(
-    place: Place, log: "Log", run: str, check: str, start: int, stop: int, found: "Found"
-) -> None:
+def _print(log: "Log", row: "RunRow", told: Told) -> None:
     from holdfast.replaying import record_of
 
     from ..frames import event_line
 
+    found = told.found
     if not found.frame:
-        click.echo(f"it is {found.good} at frame {start} and at frame {stop} alike: {check}")
+        ends = f"at frame {told.start} and at frame {told.stop} alike"
+        click.echo(f"it is {_word(found.good)} {ends}: {told.check}")
         click.echo("choose other ends with --from and --to, or ask something else", err=True)
         return
-    click.echo(f"frame {found.frame} is the first at which it is {not found.good}: {check}")
-    click.echo(f"  {event_line(log, record_of(log, run, found.frame))}")
-    look, leave = _next(place, run, found.frame)
+    word = _word(not found.good)
+    click.echo(f"frame {found.frame} is the first at which it is {word}: {told.check}")
+    click.echo(f"  {event_line(log, record_of(log, row, found.frame))}")
+    look, leave = told.next
     click.echo(f"look at it:      {look}")
     click.echo(f"go another way:  {leave}")
+
+
+def _word(truth: bool) -> str:
+    return "true" if truth else "false"

@@ -1,6 +1,6 @@
 """`holdfast replay`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -9,23 +9,31 @@ from ..place import Place
 
 if TYPE_CHECKING:
     from holdfast.eventlog import Log, RunRow
-    from holdfast.reducer import Workflow
-    from holdfast.replaying import Replayer
+    from holdfast.replaying import Replayer, Verdict
 
 WORKFLOW = "FILE[:NAME]"
+
+
+class One(NamedTuple):
+    """One run to be driven anew: up to frame `at`, if it was given, with the code of `given`, if it was."""
+
+    place: Place
+    log: "Log"
+    row: "RunRow"
+    replayer: "Replayer"
+    at: int | None
+    given: str | None
 
 
 @click.command()
 @click.argument("run", required=False)
 @click.option("--at", type=click.IntRange(0), metavar="N", help="Only up to frame N.")
-@click.option(
-    "--workflow", metavar=WORKFLOW, help="The code; by default where the run has it from."
-)
+@click.option("--workflow", metavar=WORKFLOW, help="The code; else where the run has it from.")
 @click.option("--step", "stepwise", is_flag=True, help="Step through the frames.")
 @click.option("--pdb", "debug", is_flag=True, help="Open a debugger in the workflow's own code.")
 @click.option("--all", "every", is_flag=True, help="All runs of the workflow of --against.")
 @click.option("--against", metavar=WORKFLOW, help="With --all: the changed code to be tried.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="With --all: only the newest N.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="With --all: the newest N runs.")
 @json_option
 @click.pass_obj
 def replay(
@@ -58,14 +66,20 @@ def replay(
     if stepwise + debug + as_json > 1:
         raise click.UsageError("--step, --pdb and --json exclude each other")
     with place.log() as log:
-        row = log.run(run)
-        replayer = _replayer(place, log)
+        one = _one(place, log, run, at, workflow)
         if stepwise:
-            return _step(log, row, replayer, run, at, workflow)
-        code = replayer.workflow(row, workflow)
-        if debug:
-            return _debug(log, row, replayer, run, at, code)
-        return _prove(place, log, row, replayer, run, at, code, as_json=as_json)
+            return _step(one)
+        return _debug(one) if debug else _prove(one, as_json=as_json)
+
+
+def _one(place: Place, log: "Log", run: str, at: int | None, given: str | None) -> One:
+    from msgspec.structs import replace
+
+    from ..frames import check_frame
+
+    row = replace(log.run(run), run=run)  # as it was typed, which may be RUN@BRANCH
+    frame = None if at is None else check_frame(run, at, row.head)
+    return One(place, log, row, _replayer(place, log), frame, given)
 
 
 def _replayer(place: Place, log: "Log") -> "Replayer":
@@ -80,108 +94,87 @@ def _replayer(place: Place, log: "Log") -> "Replayer":
     return Replayer(log, kit.load, Redactor(os.environ, kit.plugins))
 
 
-def _prove(
-    place: Place,
-    log: "Log",
-    row: "RunRow",
-    replayer: "Replayer",
-    run: str,
-    at: int | None,
-    workflow: "Workflow",
-    *,
-    as_json: bool,
-) -> int:
-    from ..frames import check_frame
+def _prove(one: One, *, as_json: bool) -> int:
     from ..replays import print_replay, replay_object
     from ..values import print_json
 
-    found = replayer.prove(run, workflow, check_frame(run, at, row.head))
+    found = one.replayer.prove(one.row, one.replayer.workflow(one.row, one.given), one.at)
     if as_json:
-        print_json(replay_object(log, row, found))
+        print_json(replay_object(one.log, one.row, found))
     else:
-        print_replay(place, log, row, found)
+        print_replay(one.place, one.log, one.row, found, one.given)
     return 0 if found.ok else 1
 
 
-def _step(
-    log: "Log", row: "RunRow", replayer: "Replayer", run: str, at: int | None, given: str | None
-) -> int:
-    from ..frames import check_frame
+def _step(one: One) -> int:
     from ..stepper import Stepper, typed, where_lines
 
     def lines_at(frame: int) -> list[str]:
-        with replayer.driven(run, replayer.workflow(row, given), frame) as driven:
-            return where_lines(*driven)
+        workflow = one.replayer.workflow(one.row, one.given)
+        with one.replayer.driven(one.row, workflow, frame) as driver:
+            return where_lines(driver)
 
-    start = check_frame(run, min(1, row.head) if at is None else at, row.head)
-    Stepper(log, row, lines_at).step(start, typed())
+    start = min(1, one.row.head) if one.at is None else one.at
+    Stepper(one.log, one.row, lines_at).step(start, typed())
     return 0
 
 
-def _debug(
-    log: "Log",
-    row: "RunRow",
-    replayer: "Replayer",
-    run: str,
-    at: int | None,
-    workflow: "Workflow",
-) -> int:
-    from holdfast.debugging import debugger
-    from holdfast.replaying import record_of
+def _debug(one: One) -> int:
+    from holdfast.debugging import debugger, post_mortem
+    from holdfast.reducer import WorkflowError, raised
 
-    from ..frames import check_frame, event_line
+    from ..frames import event_line
 
-    frame = check_frame(run, at, row.head)
-    if at is None:
-        frame = _where_to_look(replayer, run, workflow)
-    record = record_of(log, run, frame) if frame else None
-    with replayer.driven(run, workflow, frame) as (driver, _):
-        opened = debugger(driver, run, frame, record and record.event)
-        about = event_line(log, record) if record else ""
-        click.echo(f"frame {frame} of {row.head}  {about}", err=True)
-        if len(opened.stacks) > 1:
-            listed = "\n".join(opened.listed())
-            click.echo(f"{listed}\nchoose another with: task N", err=True)
-        else:
-            click.echo(f"at: {next(iter(opened.stacks))}", err=True)
-        opened.open()
+    workflow = one.replayer.workflow(one.row, one.given)
+    frame = one.at
+    if frame is None:
+        proof = one.replayer.prove(one.row, workflow).proof
+        frame = proof.look
+        if proof.divergence is not None:
+            click.echo(f"the code parts from the record: {proof.divergence.difference}", err=True)
+    record = one.replayer.record(one.row, frame) if frame else None
+    happened = event_line(one.log, record) if record else "before the first event"
+    click.echo(f"frame {frame} of {one.row.head}  {happened}", err=True)
+    try:
+        with one.replayer.driven(one.row, workflow, frame) as driver:
+            found = debugger(driver, one.row.run, frame, record.event if record else None)
+            click.echo("\n".join(found.listed()), err=True)
+            found.open()
+    except WorkflowError as error:
+        if not raised(error):
+            raise
+        post_mortem(error).open()
     return 0
-
-
-def _where_to_look(replayer: "Replayer", run: str, workflow: "Workflow") -> int:
-    """Return where a run stands or failed, and for one that ended well the last frame before that."""
-    proof = replayer.prove(run, workflow).proof
-    if proof.mismatch is not None:
-        click.echo(f"the code parts from the record: {proof.mismatch.difference}", err=True)
-        return proof.mismatch.reached
-    if proof.ended_at and proof.state.status != "failed":
-        return proof.ended_at - 1
-    return proof.events
 
 
 def _all(place: Place, against: str, limit: int | None, *, as_json: bool) -> int:
     from holdfast.replaying import runs_of
 
-    from ..replays import print_verdict, verdict_object, with_progress
-    from ..values import print_json
+    from ..replays import print_verdict, with_progress
 
+    verdicts: list[Verdict] = []
     with place.log() as log:
         replayer = _replayer(place, log)
         workflow = replayer.load(against)
         rows = runs_of(log, workflow.name, limit)
-        verdicts = []
         for verdict in with_progress(replayer.against(workflow, rows), len(rows)):
             verdicts.append(verdict)
             if not as_json:
                 print_verdict(verdict)
+    return _sum_up(workflow.name, verdicts, as_json=as_json)
+
+
+def _sum_up(workflow: str, verdicts: "list[Verdict]", *, as_json: bool) -> int:
+    from ..replays import verdict_object
+    from ..values import print_json
+
     diverged = sum(bool(verdict.problem) for verdict in verdicts)
     if as_json:
         runs = [verdict_object(verdict) for verdict in verdicts]
-        print_json(
-            {"workflow": workflow.name, "ok": diverged == 0, "diverged": diverged, "runs": runs}
-        )
-    elif not rows:
-        click.echo(f"no run of workflow {workflow.name!r} is recorded", err=True)
+        print_json({"workflow": workflow, "ok": diverged == 0, "diverged": diverged, "runs": runs})
+    elif not verdicts:
+        click.echo(f"no run of workflow {workflow!r} is recorded", err=True)
     else:
-        click.echo(f"{len(rows) - diverged} of {len(rows)} runs of {workflow.name!r} stay the same")
+        same = len(verdicts) - diverged
+        click.echo(f"{same} of {len(verdicts)} runs of {workflow!r} stay the same")
     return 1 if diverged else 0
