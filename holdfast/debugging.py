@@ -1,6 +1,7 @@
 """pdb in the frames of a workflow that is driven anew: its own variables, where it waits or failed."""
 
 import pdb  # noqa: T100 - this is what it is for
+from pathlib import Path
 from types import FrameType, TracebackType
 
 from holdfast.eventlog import AnyEvent
@@ -32,7 +33,8 @@ class Debugger(pdb.Pdb):
     ) -> tuple[list[tuple[FrameType, int]], int]:
         """Return the workflow's frames, which have no callers: they are suspended, or gone."""
         stack = list(self.stacks.values())[self._chosen]
-        return stack, len(stack) - 1
+        own = [i for i, (frame, _) in enumerate(stack) if not _is_library(frame, stack[0][0])]
+        return stack, own[-1]
 
     def do_tasks(self, arg: str) -> None:
         """tasks
@@ -67,6 +69,14 @@ class Debugger(pdb.Pdb):
 
     do_c = do_cont = do_next = do_n = do_step = do_s = do_return = do_r = do_continue
     do_until = do_unt = do_jump = do_j = do_run = do_restart = do_continue
+
+
+def _is_library(frame: FrameType, outermost: FrameType) -> bool:
+    """Tell whether a frame is of code that lies elsewhere than the workflow and its neighbours."""
+    folder = Path(outermost.f_code.co_filename).parent
+    path = Path(frame.f_code.co_filename)
+    is_near = path.is_relative_to(folder)
+    return not is_near or "site-packages" in path.relative_to(folder).parts
 
 
 def post_mortem(error: BaseException) -> Debugger:

@@ -70,10 +70,10 @@ def print_replay(place: Place, log: Log, row: RunRow, replay: Replay, given: str
     if proof.stopped:
         click.echo(f"it stops as it did: {proof.stopped}")
     elif replay.asks:
-        click.echo(f"it waits for: {one_line(', '.join(replay.asks), 400)}")
+        click.echo(f"it asks for: {one_line(', '.join(replay.asks), 400)}")
     if replay.unrecorded:
         listed = one_line(", ".join(replay.unrecorded), 400)
-        click.echo(f"of these, it would begin next: {listed}")
+        click.echo(f"of these, not recorded yet: {listed}")
 
 
 def _print_divergence(

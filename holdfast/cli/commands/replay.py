@@ -8,6 +8,7 @@ from ..options import json_option
 from ..place import Place
 
 if TYPE_CHECKING:
+    from holdfast.debugging import Debugger
     from holdfast.eventlog import Log, RunRow
     from holdfast.replaying import Replayer, Verdict
 
@@ -137,14 +138,17 @@ def _debug(one: One) -> int:
     click.echo(f"frame {frame} of {one.row.head}  {happened}", err=True)
     try:
         with one.replayer.driven(one.row, workflow, frame) as driver:
-            found = debugger(driver, one.row.run, frame, record.event if record else None)
-            click.echo("\n".join(found.listed()), err=True)
-            found.open()
+            _open(debugger(driver, one.row.run, frame, record.event if record else None))
     except WorkflowError as error:
         if not raised(error):
             raise
-        post_mortem(error).open()
+        _open(post_mortem(error))
     return 0
+
+
+def _open(debugger: "Debugger") -> None:
+    click.echo("\n".join(debugger.listed()), err=True)
+    debugger.open()
 
 
 def _all(place: Place, against: str, limit: int | None, *, as_json: bool) -> int:
