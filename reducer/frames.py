@@ -29,6 +29,10 @@ class Frames:
         self.folded = 0
         """How many events were folded so far."""
 
+    def __len__(self) -> int:
+        """Return how many states are kept at the moment."""
+        return len(self._kept)
+
     def __getitem__(self, frame: int) -> State:
         """Return the state after so many events."""
         start = max(kept for kept in self._kept if kept <= frame)

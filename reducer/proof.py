@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from holdfast.eventlog import Failure, Record, RunReleased
+from holdfast.eventlog import Failure, Record, RunClaimed, RunReleased
 
 from . import fingerprint
 from .driver import Driver, Ended
@@ -13,8 +13,6 @@ from .redrive import Redact, redrive
 from .state import ENDED, State
 
 Explain = Callable[[BaseException], Failure]
-
-_UNFINISHED = frozenset({"running", "retrying", "deferred", "doubt"})
 
 
 class Divergence(msgspec.Struct, frozen=True):
@@ -74,8 +72,8 @@ def prove(
         if _recorded_stop(rest) == failed.code:
             return Proof(watch.state, events, events + 1, stopped=str(failed))
         found = events + 1, events + 1, "", f"it cannot be driven: {failed}"
-    elif found is None and (end := _at_the_end(driver, watch.state, explain, redact)):
-        found = events, watch.look, *end
+    elif found is None and (end := _at_its_end(driver, watch.state, explain, redact)):
+        found = events, watch.look, "", end
     if found is None:
         return Proof(watch.state, events, watch.look)
     divergence = Divergence(*found, edited=code != watch.state.code)
@@ -112,27 +110,14 @@ class _Watch:
             self.waits = self.events, self.events, first, difference
 
 
-def _at_the_end(
-    driver: Driver, state: State, explain: Explain, redact: Redact
-) -> tuple[str, str] | None:
-    """Return where, and how, the workflow stands otherwise than the run after its last event."""
+def _at_its_end(driver: Driver, state: State, explain: Explain, redact: Redact) -> str | None:
+    """Return how the workflow ended otherwise than the run did."""
     ended = driver.ended
     if state.status not in ENDED:
-        unasked = _open(state) - driver.pending.keys() - driver.abandoned.keys()
-        if not unasked:
-            return None
-        now = f"has ended: it {_ending(ended)}" if ended else f"asks for {_listed(driver.pending)}"
-        return min(unasked), f"the run still waits for {_listed(unasked)}, the workflow {now}"
+        return None  # all that it asked for fitted, and what it asks for next is not recorded
     if ended is None:
         asks = _listed(driver.pending)
-        return "", f"the run {_past(state.status)}, the workflow goes on and asks for {asks}"
-    difference = _otherwise(driver, ended, state, explain, redact)
-    return None if difference is None else ("", difference)
-
-
-def _otherwise(
-    driver: Driver, ended: Ended, state: State, explain: Explain, redact: Redact
-) -> str | None:
+        return f"the run {_past(state.status)}, the workflow goes on and asks for {asks}"
     if ended.status != state.status:
         return f"the run {_past(state.status)}, the workflow {_ending(ended)}"
     if ended.error is not None and state.error is not None:
@@ -143,34 +128,29 @@ def _otherwise(
                 f"the workflow with [{now.code}] {now.message!r}"
             )
     if ended.status == "succeeded":
-        recorded = msgspec.msgpack.decode(driver.load(state.output))
-        try:
-            raw = fingerprint.encode(ended.value, "the output")
-        except NotRecordable as error:
-            return str(error)
-        output = msgspec.msgpack.decode(redact(raw))
-        if fingerprint.encode(output, "") != fingerprint.encode(recorded, ""):
-            return f"its output was {_short(recorded)} and is {_short(output)} now"
+        return _other_output(ended.value, driver.load(state.output), redact)
     return None
 
 
-def _open(state: State) -> set[str]:
-    """Return the keys of what the run's own events left open, not those of a run that it left."""
-    base = state.base
-    found = {s.key for s in state.steps.values() if s.status in _UNFINISHED and s.offset >= base}
-    found |= {gate.key for gate in state.open_gates if gate.offset >= base}
-    found |= {c.key for c in state.children.values() if c.status not in ENDED and c.offset >= base}
-    if state.forked is None:
-        found |= {*state.timers, *state.waits}
-    return found
+def _other_output(value: object, recorded: bytes, redact: Redact) -> str | None:
+    try:
+        output = msgspec.msgpack.decode(redact(fingerprint.encode(value, "the output")))
+    except NotRecordable as error:
+        return str(error)
+    before = msgspec.msgpack.decode(recorded)
+    if fingerprint.encode(output, "") == fingerprint.encode(before, ""):
+        return None
+    return f"its output was {_short(before)} and is {_short(output)} now"
 
 
 def _recorded_stop(rest: Iterator[Record]) -> str:
-    """Return the code of the newest error for which the run was let go of, if there is one."""
+    """Return the code of the error for which the run was let go of at last, if there is one."""
     code = ""
-    for record in rest:
-        if isinstance(record.event, RunReleased) and record.event.error is not None:
-            code = record.event.error.code
+    for event in (record.event for record in rest):
+        if isinstance(event, RunClaimed):
+            code = ""  # the code was mended, or stops again
+        elif isinstance(event, RunReleased) and event.error is not None:
+            code = event.error.code
     return code
 
 
