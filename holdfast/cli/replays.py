@@ -16,10 +16,10 @@ from .view import one_line_kept
 from .words import duration, one_line
 
 IMPURE = (
-    "The code is unchanged, so it reads something that is not recorded (a clock, a file, a random "
-    "number): find it with: holdfast check FILE"
+    "The workflow function is the one that was recorded: a function that it calls was changed, or it "
+    "reads something that is not recorded (find that with: holdfast check FILE)"
 )
-EDITED = "The workflow's code is not the one that was recorded"
+EDITED = "The workflow function is not the one that was recorded"
 
 
 def replay_object(log: Log, row: RunRow, replay: Replay) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The stepper of `holdfast replay --step`: through a run's frames, forwards and backwards."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import click
 
@@ -103,29 +103,20 @@ def where_lines(driver: Driver) -> list[str]:
     return lines or ["the workflow has not begun"]
 
 
-def typed() -> Iterator[Command]:
+def typed() -> Generator[Command]:
     """Yield the commands of whoever is at the terminal, a key each; else the lines of the input."""
     if not sys.stdin.isatty():
         yield from map(parsed, sys.stdin)
         return
+    from .keyboard import Keyboard
+
     click.echo(HELP, err=True)
-    keys = {
-        "\r": "n",
-        "\n": "n",
-        " ": "n",
-        "\x1b[C": "n",
-        "\x1b[B": "n",
-        "\x1b[D": "p",
-        "\x1b[A": "p",
-    }
-    while True:
-        key = click.getchar()
-        name = keys.get(key, key)
-        if name in ("g", "/"):
-            prompt = "frame" if name == "g" else "key"
-            yield name, click.prompt(prompt, default="", show_default=False, err=True)
-        else:
-            yield ("q", "") if name in ("\x04", "\x1b") else (name, "")
+    with Keyboard() as keyboard:
+        while True:
+            key = keyboard.key()
+            name = _KEYS.get(key, key)
+            asked = {"g": "frame", "/": "key"}.get(name)
+            yield name, keyboard.line(asked) if asked else ""
 
 
 def parsed(line: str) -> Command:
@@ -142,6 +133,10 @@ def _print(lines: "Iterator[str] | list[str]") -> None:
         click.echo(line)
 
 
+_KEYS = {
+    "\r": "n", "\n": "n", " ": "n", "\x1b[C": "n", "\x1b[B": "n", "\x1b[D": "p", "\x1b[A": "p",
+    "\x04": "q", "\x1b": "q", "": "q",
+}  # fmt: skip
 _LONG = {
     "next": "n", "prev": "p", "previous": "p", "go": "g", "state": "s", "where": "w", "quit": "q",
     "exit": "q", "help": "h",

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from holdfast import Run, Workflow, workflow
 from holdfast.reducer import Stack, raised, suspended
 from tests.support.player import Player
@@ -76,10 +78,10 @@ def test_an_exception_has_the_workflow_s_frames_of_all_tasks_that_it_went_throug
 
 
 def test_an_exception_that_met_no_workflow_has_no_frames() -> None:
-    try:
-        raise ValueError
-    except ValueError as error:
-        assert raised(error) == []
+    with pytest.raises(ValueError, match="out here") as caught:
+        raise ValueError("out here")
+
+    assert raised(caught.value) == []
 
 
 def test_what_has_ended_stands_nowhere() -> None:

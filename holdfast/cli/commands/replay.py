@@ -108,6 +108,8 @@ def _prove(one: One, *, as_json: bool) -> int:
 
 
 def _step(one: One) -> int:
+    from contextlib import closing
+
     from ..stepper import Stepper, typed, where_lines
 
     def lines_at(frame: int) -> list[str]:
@@ -116,7 +118,8 @@ def _step(one: One) -> int:
             return where_lines(driver)
 
     start = min(1, one.row.head) if one.at is None else one.at
-    Stepper(one.log, one.row, lines_at).step(start, typed())
+    with closing(typed()) as commands:  # at once: a terminal is to be put back as it was
+        Stepper(one.log, one.row, lines_at).step(start, commands)
     return 0
 
 
