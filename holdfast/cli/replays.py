@@ -121,7 +121,6 @@ def with_progress(verdicts: Iterable[Verdict], count: int) -> Iterator[Verdict]:
     begun = told = monotonic()
     for number, verdict in enumerate(verdicts, 1):
         yield verdict
-        if monotonic() - told > 2:
-            told = monotonic()
-            took = duration(told - begun)
-            click.echo(f"{number} of {count} runs in {took}", err=True)
+        if (now := monotonic()) - told > 2:
+            told = now
+            click.echo(f"{number} of {count} runs in {duration(now - begun)}", err=True)

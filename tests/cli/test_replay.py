@@ -1,6 +1,7 @@
 """`holdfast replay`: proves, steps, debugs, and tries changed code on every recorded run."""
 
 import io
+import itertools
 import os
 import pty
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cli.replays import with_progress
+from holdfast.replaying import Verdict
 from tests.cli.conftest import ROOT, Cli
 from tests.cli.travel import TRAVEL
 
@@ -223,6 +226,34 @@ def test_forks_are_tried_as_well(runs: Cli) -> None:
 
     assert "ok        m-fork  (running, 9 events)" in told
     assert runs.json("replay", "m-fork")["asks"] == ["try[4]/test"]
+
+
+def test_a_run_whose_name_was_taken_over_is_replayed_by_its_branch(runs: Cli) -> None:
+    from holdfast.eventlog import Log, RunForked
+
+    with Log.open(runs.folder / ".holdfast" / "log") as log:
+        old = log.branch_of("m")
+        back = RunForked("m", "rewind", f"m@{old}", old, 8, 14)
+        log.create_run(
+            "m", [back], actor="t", time=1, parent=old, offset=8, reason="rewind", replaces=True
+        )
+
+    assert runs.json("replay", "m")["events"] == 9
+    assert runs.json("replay", f"m@{old}")["events"] == 14
+    assert runs.json("bisect", f"m@{old}", "--check", "not state.gates")["frame"] == 12
+    assert f"replayed m@{old}: 14 events" in runs("replay", f"m@{old}").out
+
+
+def test_many_runs_are_counted_while_they_are_tried(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 1.5)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    verdicts = [Verdict(f"r{number}", "succeeded", 3) for number in range(4)]
+
+    assert list(with_progress(verdicts, 4)) == verdicts
+
+    assert capsys.readouterr().err == "2 of 4 runs in 3.0 s\n4 of 4 runs in 6.0 s\n"
 
 
 def test_a_workflow_without_runs_is_told(runs: Cli) -> None:
