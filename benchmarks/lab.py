@@ -46,7 +46,7 @@ async def engine_on(log: Log, workflows: Iterable[Workflow] = ()) -> AsyncGenera
 
 async def execute(log: Log, item: Workflow, steps: int, run: str = "run") -> float:
     """Execute a new run, and return the seconds from its claim to its end."""
-    async with engine_on(log) as engine:
+    async with engine_on(log, [item]) as engine:
         engine.create(item, {"steps": steps}, run=run)
         began = trio.current_time()
         outcome = await engine.execute(run)
@@ -60,11 +60,3 @@ def recorded(folder: Path, item: Workflow, steps: int) -> Log:
     log = Log.open(folder / "log")
     trio.run(execute, log, item, steps)
     return log
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process ever had resident."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the kernel tells VmHWM")

@@ -29,7 +29,7 @@ def commits(folder: Path, *, count: int, each: int) -> dict[str, float]:
 def appender(folder: Path) -> Generator[Callable[[int, int], float]]:
     """Open LMDB for a function that writes `count` events, `each` a commit, and tells the seconds."""
     event, written = os.urandom(EVENT_BYTES), 0
-    with _opened(folder) as (env, db):
+    with opened(folder) as (env, db):
 
         def append(count: int, each: int) -> float:
             nonlocal written
@@ -49,7 +49,7 @@ def scan(folder: Path, *, count: int) -> dict[str, float]:
     began = time.perf_counter()
     commits(folder, count=count, each=count)
     writing = time.perf_counter() - began
-    with _opened(folder) as (env, db):
+    with opened(folder) as (env, db):
         began = time.perf_counter()
         with env.begin() as txn:
             read = sum(1 for _ in txn.cursor(db).iternext(keys=False))
@@ -61,14 +61,14 @@ def scan(folder: Path, *, count: int) -> dict[str, float]:
 def size(folder: Path, *, count: int) -> dict[str, float]:
     """Write events, and return the bytes of the pages that one of them takes."""
     commits(folder, count=count, each=count)
-    with _opened(folder) as (env, db), env.begin() as txn:
+    with opened(folder) as (env, db), env.begin() as txn:
         stat = txn.stat(db)
     pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
     return {"log": pages * stat["psize"] / count}
 
 
 @contextmanager
-def _opened(folder: Path) -> "Generator[tuple[lmdb.Environment, lmdb._Database]]":
+def opened(folder: Path) -> "Generator[tuple[lmdb.Environment, lmdb._Database]]":
     env = lmdb.Environment(str(folder), map_size=1 << 36, max_dbs=4, max_spare_txns=0)
     try:
         db = env.open_db(b"events")

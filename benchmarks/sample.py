@@ -56,6 +56,14 @@ def copied(log: Path, folder: Path) -> Path:
     return target
 
 
+def peak_bytes(process: int | str = "self") -> int:
+    """Return the most memory that a process ever had resident."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("the kernel tells VmHWM")
+
+
 def main() -> None:
     what, folder, arguments = sys.argv[1:]
     module, _, name = what.partition(":")

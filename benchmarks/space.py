@@ -6,7 +6,7 @@ from holdfast.eventlog import Log
 
 from . import lab
 from .figures import Figure, at_most
-from .sample import Bench, Sample
+from .sample import Bench, Sample, peak_bytes
 
 STEPS = 10_000
 MEGABYTE = 1_000_000
@@ -19,7 +19,7 @@ def holdfast(folder: Path, *, steps: int) -> Sample:
     with Log.open(folder / "log") as log:
         before = log.used_bytes()
         trio.run(lab.execute, log, lab.sequence, steps)
-        return {"resident": lab.peak_bytes(), "log": (log.used_bytes() - before) / steps}
+        return {"resident": peak_bytes(), "log": (log.used_bytes() - before) / steps}
 
 
 def memory(bench: Bench) -> list[Figure]:

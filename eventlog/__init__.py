@@ -38,8 +38,10 @@ from .errors import (
     NoSuchBranch,
     NoSuchOffset,
     NoSuchRun,
+    NotText,
     RecordCorrupt,
     RunExists,
+    ValueTooDeep,
     ValueTooLarge,
 )
 from .events import (
@@ -100,6 +102,7 @@ from .projection import (
 )
 from .values import (
     Reference,
+    is_too_deep,
     pack,
     reference,
 )
@@ -148,6 +151,7 @@ __all__ = [
     "NoSuchBranch",
     "NoSuchOffset",
     "NoSuchRun",
+    "NotText",
     "Noted",
     "Owner",
     "Record",
@@ -178,9 +182,11 @@ __all__ = [
     "Upcasters",
     "Usage",
     "Value",
+    "ValueTooDeep",
     "ValueTooLarge",
     "Verdict",
     "advance",
+    "is_too_deep",
     "owner_alive",
     "pack",
     "reference",

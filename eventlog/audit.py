@@ -1,4 +1,4 @@
-"""Checking the whole log: every record against its hash, every node, every blob, every head."""
+"""Checking the whole log: every record, node, blob and head, and what is derived from them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +8,11 @@ import msgspec
 
 from . import merkle
 from .codec import Sealed, unseal
-from .errors import BlobDamaged, RecordCorrupt
+from .errors import BlobDamaged, NoSuchBranch, RecordCorrupt
+from .listings import wrong_listing
 from .log import Log
 from .store import Store, Txn
-from .tables import U64, Tables
+from .tables import PLACE, U64, Tables
 from .values import references, unwrap
 
 PAGE_RECORDS = 512
@@ -21,7 +22,10 @@ Progress = Callable[[int, int], None]
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing that is wrong. `kind` is "record", "node", "order", "head", "blob" or "root"."""
+    """One thing that is wrong.
+
+    `kind` is "record", "node", "order", "place", "head", "blob", "listing" or "root".
+    """
 
     seq: int
     kind: str
@@ -58,6 +62,10 @@ def verify(
     try:
         check.records(progress)
         check.ends()
+        check.listings(log)
+    except NoSuchBranch as error:
+        detail = f"branch {error.branch} has no end"
+        return Verdict(check.size, merkle.root_of(check.peaks), Fault(0, "head", detail))
     except _Stop as stop:
         return Verdict(check.size, merkle.root_of(check.peaks), stop.fault)
     return Verdict(check.size, merkle.root_of(check.peaks))
@@ -68,7 +76,8 @@ class _Check:
         self._store, self._tables, self._root = store, Tables(store), root
         self.size = 0
         self.peaks: list[bytes] = []
-        self._ends: dict[int, int] = {}  # branch -> next offset
+        self._ends: dict[int, tuple[int, int]] = {}  # branch -> next offset, last seq
+        self._places = 0
 
     def records(self, progress: Progress | None) -> None:
         total = self._store.view(self._total)
@@ -77,8 +86,8 @@ class _Check:
             page = self._store.view(self._page)
             if not page:
                 raise _Stop(self.size, "record", f"record {self.size} is missing")
-            for key, record, row in page:
-                self._record(int.from_bytes(key, "big"), record, row)
+            for seq, record, row in page:
+                self._record(seq, record, row)
             if progress is not None:
                 progress(self.size, total)
 
@@ -86,16 +95,14 @@ class _Check:
         """Return the number of records there must be, also where the last ones are missing."""
         return max(self._tables.size(txn), self._tables.tail(txn).size)
 
-    def _page(self, txn: Txn) -> list[tuple[bytes, bytes, bytes]]:
-        """Return the next (key, record, tree row); the row is empty where the tree has none."""
+    def _page(self, txn: Txn) -> list[tuple[int, bytes, bytes]]:
+        """Return the next (seq, record, tree row); the row is empty where the tree has none."""
         cursor = txn.cursor(self._tables.db["events"])
         if not cursor.set_range(U64.pack(self.size)):
             return []
         tail, node = self._tables.tail(txn), self._tables.node
-        return [
-            (key, record, node(txn, tail, int.from_bytes(key, "big")))
-            for key, record in islice(cursor, PAGE_RECORDS)
-        ]
+        rows = ((U64.unpack(key)[0], record) for key, record in islice(cursor, PAGE_RECORDS))
+        return [(seq, record, node(txn, tail, seq)) for seq, record in rows]
 
     def _record(self, seq: int, record: bytes, row: bytes) -> None:
         if seq != self.size:
@@ -111,7 +118,7 @@ class _Check:
             sealed = unseal(seq, record)
             self._order(seq, sealed)
             self._blobs(seq, sealed)
-        except RecordCorrupt as error:
+        except (RecordCorrupt, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _Stop(seq, "record", str(error)) from error
 
     def _compare_root(self) -> None:
@@ -123,13 +130,29 @@ class _Check:
             raise _Stop(self.size, "root", f"the first {self.size} records have another root")
 
     def _order(self, seq: int, record: Sealed) -> None:
-        expected = self._ends.get(record.branch)
-        if expected is None:
-            expected = self._store.view(partial(self._tables.branch, branch=record.branch)).offset
+        expected, before = self._ends.get(record.branch) or (self._first_offset(seq, record), -1)
         if record.offset != expected:
             place = f"branch {record.branch} has offset {record.offset}"
             raise _Stop(seq, "order", f"{place} at record {seq}, where {expected} belongs")
-        self._ends[record.branch] = expected + 1
+        if before < 0 or before + 1 != seq:
+            self._place(seq, record)
+        self._ends[record.branch] = expected + 1, seq
+
+    def _first_offset(self, seq: int, record: Sealed) -> int:
+        try:
+            row = self._store.view(partial(self._tables.branch, branch=record.branch))
+        except NoSuchBranch as error:
+            detail = f"record {seq} is of branch {record.branch}, which is not there"
+            raise _Stop(seq, "order", detail) from error
+        return row.offset
+
+    def _place(self, seq: int, record: Sealed) -> None:
+        """Check that a reader of the branch is led to this record, which begins a stretch of it."""
+        place, places = PLACE.pack(record.branch, record.offset), self._tables.db["extents"]
+        if self._store.view(lambda txn: txn.get(place, db=places)) != U64.pack(seq):
+            detail = f"offset {record.offset} of branch {record.branch} does not lead to"
+            raise _Stop(seq, "place", f"{detail} record {seq}")
+        self._places += 1
 
     def _blobs(self, seq: int, record: Sealed) -> None:
         for place in references(record.event):
@@ -144,8 +167,21 @@ class _Check:
         """Check that the log's ends are where its records say, and that no root was left over."""
         if self._root and self._root[0] > self.size:
             raise _Stop(self.size, "root", f"the log once had {self._root[0]} records")
-        for branch, end in self._ends.items():
+        size, places = self._store.view(self._sizes)
+        if size == self.size and places != self._places:  # not appended to meanwhile
+            detail = f"there are {places} places of stretches, and {self._places} stretches"
+            raise _Stop(max(size - 1, 0), "place", detail)
+        for branch, (end, _) in self._ends.items():
             head = self._store.view(partial(self._tables.head, branch=branch))
             if head.offset != end and head.last_seq < self.size:  # not appended to meanwhile
                 detail = f"branch {branch} ends at offset {head.offset}, its records at {end}"
                 raise _Stop(head.last_seq, "head", detail)
+
+    def _sizes(self, txn: Txn) -> tuple[int, int]:
+        places = txn.stat(self._tables.db["extents"])["entries"]
+        return self._tables.size(txn), places
+
+    def listings(self, log: Log) -> None:
+        """Check that the listings, which nobody signs, say what the records say."""
+        if wrong := wrong_listing(self._store, self._tables, log.records):
+            raise _Stop(*wrong)

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Raw
 from msgspec.msgpack import Decoder, Encoder
 
-from .errors import RecordCorrupt
+from .errors import NotText, RecordCorrupt
 from .events import KNOWN, AnyEvent, Event, Record, UnknownEvent
 
 SCHEMA_VERSION = 1
+_FIRST_VERSION = 1
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes an event as plain data, as one version wrote it, and returns it as the next would have."""
@@ -58,6 +59,9 @@ class _Tag(msgspec.Struct, frozen=True, gc=False):
     type: str
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MISFIT = (LookupError, TypeError, ValueError, AttributeError)  # what an upcaster meets in nonsense
+
 _encode = Encoder().encode
 _decode_sealed = Decoder(Sealed).decode
 _decode_stored = Decoder(Stored).decode
@@ -77,9 +81,15 @@ class Codec:
         self, branch: int, offset: int, time: int, actor: str, event: Event | UnknownEvent
     ) -> bytes:
         """Return the stored bytes of an event at its place."""
+        row: tuple[int, int, int, str, int, Event | UnknownEvent | Raw]
         if type(event) is UnknownEvent:
-            return _encode((branch, offset, time, actor, event.version, event.raw))
-        return _encode((branch, offset, time, actor, self.version, event))
+            row = (branch, offset, time, actor, event.version, event.raw)
+        else:
+            row = (branch, offset, time, actor, self.version, event)
+        try:
+            return _encode(row)
+        except UnicodeEncodeError as error:
+            raise NotText(error.object) from error
 
     def decode(self, seq: int, data: bytes) -> Record:
         """Return the record stored as `data`; RecordCorrupt when it is none."""
@@ -96,7 +106,7 @@ class Codec:
         for at, data in enumerate(page, seq):
             try:
                 kept = decode(data)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except _UNREADABLE:
                 add(self._decode_with_care(at, data))
                 continue
             version = kept.version
@@ -111,7 +121,7 @@ class Codec:
         try:
             sealed = _decode_sealed(data)
             event = self._open(sealed.event, sealed.version)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise RecordCorrupt(seq, str(error)) from error
         return Record(
             seq,
@@ -140,10 +150,15 @@ class Codec:
         """Apply the chain of upcasters; bytes that none concerns are returned as they are."""
         tag = _decode_tag(raw).type
         fields: dict[str, Any] | None = None
-        for step in range(version, self.version):
+        for step in range(max(version, _FIRST_VERSION), self.version):
             if upcaster := self._upcasters.get((tag, step)):
-                fields = upcaster(_decode_plain(raw) if fields is None else fields)
-                tag = fields["type"]
+                fields = _decode_plain(raw) if fields is None else fields
+                try:
+                    fields = upcaster(fields)
+                    tag = fields["type"]
+                except _MISFIT as error:
+                    reason = f"it does not fit version {step} ({type(error).__name__}: {error})"
+                    raise msgspec.ValidationError(reason) from error
         return raw if fields is None else Raw(_encode(fields))
 
 
@@ -151,5 +166,5 @@ def unseal(seq: int, data: bytes) -> Sealed:
     """Return a record with its event undecoded: enough to see its place; or RecordCorrupt."""
     try:
         return _decode_sealed(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise RecordCorrupt(seq, str(error)) from error

@@ -39,7 +39,8 @@ class NewRun(msgspec.Struct, frozen=True):
     """A run to be made: a branch of its own with its first events.
 
     With `parent` it is a fork: it begins with the parent's events before `offset`. With `replaces` it
-    may take over the name of an earlier run, which then is listed no more though its branch stays.
+    may take over the name of an earlier run, which then is listed no more though its branch stays;
+    with `expected` only while that one's next offset is this.
     """
 
     run: str
@@ -51,6 +52,7 @@ class NewRun(msgspec.Struct, frozen=True):
     offset: int = 0
     reason: str = ""
     replaces: bool = False
+    expected: int | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -181,6 +183,13 @@ class Draft:
         """Return the number for a new branch."""
         last = self._txn.cursor(self._tables.db["branches"])
         return U64.unpack(last.key())[0] + 1 if last.last() else 1
+
+    def moved(self, branch: int, expected: int | None) -> BranchMoved | None:
+        """Return why a branch is not at the offset that was expected, if one was."""
+        actual = self._head(branch).offset
+        if expected is None or actual == expected:
+            return None
+        return BranchMoved(branch, expected=expected, actual=actual)
 
     def retire(self, branch: int) -> None:
         """Take a branch's run out of the listings; its events stay."""

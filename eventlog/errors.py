@@ -12,6 +12,8 @@ HoldfastError
     LogDamaged          the file is cut short or its pages do not make sense
     LogUnwritable       the disk is full, the folder read-only, the device broken
     ValueTooLarge       one value is above what a transaction can hold
+    ValueTooDeep        one value is nested deeper than it could be read back
+    NotText             a text that is no Unicode, such as the name of some files
     RecordCorrupt       a record does not decode
     BlobDamaged         a blob is missing or differs from its digest
     LogBusy             too many readers at once
@@ -142,6 +144,30 @@ class ValueTooLarge(LogError):
             "recorded value. Write it to a file in the workspace and return its path."
         )
         self.size_bytes, self.limit_bytes = size_bytes, limit_bytes
+
+
+class ValueTooDeep(LogError):
+    code = "value_too_deep"
+    exit_status = 2
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(
+            f"a value is nested more than {limit} levels deep, and could not be read back safely. "
+            "Flatten it, or write it to a file in the workspace and return its path."
+        )
+        self.limit = limit
+
+
+class NotText(LogError):
+    code = "not_text"
+    exit_status = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:80]!r} cannot be recorded: it has characters that are no Unicode text. "
+            "Give a name or a text in UTF-8; a file with such a name must be renamed."
+        )
+        self.text = text
 
 
 class RecordCorrupt(LogError):

@@ -81,6 +81,7 @@ class RunForked(Event, frozen=True, tag="run.forked"):
     source: str = ""
     parent: str = ""  # of a child that was forked with its parent
     parent_key: str = ""
+    changed_code: str = "keep"  # "rerun": functions whose own source changed are called again
 
 
 class RunClaimed(Event, frozen=True, tag="run.claimed"):

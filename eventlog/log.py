@@ -137,6 +137,8 @@ class Log(ReadableLog):
         else:
             if not new.replaces:
                 return RunExists(new.run)
+            if moved := draft.moved(old, new.expected):
+                return moved
             draft.retire(old)
         branch = draft.next_branch()
         draft.create(replace(seed, branch=branch), replace(row, branch=branch))

@@ -78,6 +78,8 @@ class Reader:
             if cursor.next():
                 following, offset = PLACE.unpack(cursor.key())
                 stop = min(end, offset) if following == branch else end
+                if stop <= start:
+                    raise RecordCorrupt(seq, f"the places of branch {branch} are in disorder")
             yield start, stop, seq
             start = stop
 

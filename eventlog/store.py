@@ -5,6 +5,7 @@ Knows nothing of what is stored. Everything that touches the disk for the log go
 
 import errno
 import os
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 import lmdb
+import msgspec
 
 from .errors import (
     LogBusy,
@@ -36,6 +38,14 @@ MAP_SIZES = (1 << 40, 1 << 36, 1 << 32, 1 << 28)
 MAX_READERS = 1024
 _FORMAT_KEY = b"format"
 _OPEN: "WeakValueDictionary[tuple[int, str], Store]" = WeakValueDictionary()
+
+
+class BadRow(Exception):
+    """A row that its table cannot have: only a damaged file has one."""
+
+
+_SENSELESS = (BadRow, struct.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_HURT = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError)
 
 
 class Store:
@@ -140,7 +150,9 @@ class Store:
             return txn.get(_FORMAT_KEY, db=meta)
 
     def _check_format(self, stored: bytes | None) -> None:
-        found = int(stored or b"0")
+        found = int(stored) if stored and stored.isdigit() else 0
+        if not found:
+            raise LogDamaged(self.path, f"its format is {stored!r}, which is none")
         if found > self._format:
             raise LogTooNew(self.path, found=found, known=self._format)
 
@@ -160,6 +172,8 @@ class Store:
                 checked_readers = True
             except lmdb.MapResizedError:
                 self._follow()
+            except _SENSELESS as error:
+                raise self._senseless(error) from error
             except lmdb.Error as error:
                 if remaps == self._remaps:
                     raise LogDamaged(self.path, str(error)) from error
@@ -180,10 +194,15 @@ class Store:
                     self._grow(size_bytes)
                 except lmdb.MapResizedError:
                     self._follow()
-                except lmdb.CorruptedError as error:
+                except _SENSELESS as error:
+                    raise self._senseless(error) from error
+                except _HURT as error:
                     raise LogDamaged(self.path, str(error)) from error
                 except lmdb.Error as error:
                     raise LogUnwritable(self.path, self._reason(error, size_bytes)) from error
+
+    def _senseless(self, error: Exception) -> LogDamaged:
+        return LogDamaged(self.path, f"a row of its tables makes no sense ({error})")
 
     def _reason(self, error: lmdb.Error, size_bytes: int) -> str:
         """Say in words why a write failed: of a full disk LMDB only tells an input/output error."""
@@ -275,10 +294,12 @@ class Store:
 def _make_folder(path: Path, *, create: bool) -> bool:
     """Make the folder for a new log, and tell whether it is one that has no file yet."""
     data = path / "data.mdb"
-    if not create and not (data.exists() and data.stat().st_size):
-        raise LogDamaged(str(path), "there is no data.mdb, or nothing in it")
     try:
+        if not create and not (data.exists() and data.stat().st_size):
+            raise LogDamaged(str(path), "there is no data.mdb, or nothing in it")
         path.mkdir(parents=True, exist_ok=True)
+        if data.exists() and not data.is_file():  # LMDB would wait for a pipe's other end
+            raise LogDamaged(str(path), "its data.mdb is not a file")
         return not data.exists()
     except FileExistsError as error:
         raise LogDamaged(str(path), "it is not a folder") from error

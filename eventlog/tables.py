@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from .branches import BranchRow
 from .errors import NoSuchBranch, NoSuchRun
-from .merkle import read_peaks
+from .merkle import HASH_BYTES, read_peaks
 from .projection import STATUSES, Due, RunRow
-from .store import Store, Txn
+from .store import BadRow, Store, Txn
 from .tail import KEY, Tail
 from .tail import decode as _decode_tail
 
@@ -70,7 +70,7 @@ class Tables:
     def size(self, txn: Txn, table: str = "events") -> int:
         """Return the number of records, or of another table's rows by seq."""
         cursor = txn.cursor(self.db[table])
-        return int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
+        return int(U64.unpack(cursor.key())[0]) + 1 if cursor.last() else 0
 
     def tail(self, txn: Txn) -> Tail:
         """Return what is not in `heads` and `tree` yet; a log of old has no such row."""
@@ -85,7 +85,10 @@ class Tables:
     def peaks(self, txn: Txn, size: int) -> list[bytes]:
         """Return the complete subtrees of the first `size` records."""
         tail = self.tail(txn)
-        return read_peaks(size, lambda seq: self.node(txn, tail, seq))
+        peaks = read_peaks(size, lambda seq: self.node(txn, tail, seq))
+        if any(len(peak) != HASH_BYTES for peak in peaks):
+            raise BadRow("the Merkle tree has holes")
+        return peaks
 
     def head(self, txn: Txn, branch: int) -> Head:
         row = txn.get(KEY)
@@ -97,7 +100,10 @@ class Tables:
 
     def branch(self, txn: Txn, branch: int) -> BranchRow:
         if row := txn.get(U64.pack(branch), db=self.db["branches"]):
-            return _decode_branch(row)
+            found = _decode_branch(row)
+            if found.branch != branch or (found.parent or 0) >= branch:
+                raise BadRow(f"branch {branch} is a fork of what came after it")
+            return found
         raise NoSuchBranch(branch)
 
     def branches(self, txn: Txn) -> list[BranchRow]:
@@ -112,13 +118,18 @@ class Tables:
         """Return the branch of a run; `RUN@BRANCH` names one whose name was taken over since."""
         key = run.encode("utf-8", "surrogatepass")
         if 0 < len(key) <= 511 and (row := txn.get(key, db=self.db["names"])):
-            return int.from_bytes(row, "big")
+            return int(U64.unpack(row)[0])
         name, _, number = run.rpartition("@")
         if name and number.isascii() and number.isdigit() and int(number) < LAST_BRANCH:
             row = txn.get(U64.pack(int(number)), db=self.db["branches"])
             if row and _decode_branch(row).run == name:
                 return int(number)
         raise NoSuchRun(run)
+
+    def names(self, txn: Txn) -> list[tuple[bytes, int]]:
+        """Return every run that has a name, as the key that it is, with its branch."""
+        rows = txn.cursor(self.db["names"])
+        return [(run, int(U64.unpack(row)[0])) for run, row in rows]
 
     def stored_run(self, txn: Txn, branch: int) -> RunRow | None:
         """Return a run's row as it was written, without its head."""
@@ -128,7 +139,8 @@ class Tables:
     def run(self, txn: Txn, branch: int) -> RunRow:
         """Return a run's row, with its head."""
         row = self.stored_run(txn, branch)
-        assert row is not None, f"branch {branch} is listed and has no row"
+        if row is None:
+            raise BadRow(f"branch {branch} is listed and has no row")
         head = self.head(txn, branch)
         return replace(row, head=head.offset, updated=head.time)
 
@@ -146,7 +158,7 @@ class Tables:
             cursor.prev()
         for key in cursor.iterprev(values=False):
             index, branch = STATUS.unpack(key)
-            if STATUSES[index] != status:
+            if index >= len(STATUSES) or STATUSES[index] != status:
                 return
             yield branch
 

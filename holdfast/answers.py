@@ -1,6 +1,5 @@
 """Answering what a workflow asks for: recorded, started, queued, held or refused, in order."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,14 @@ from holdfast.eventlog import (
     ApprovalRequested,
     ChildStarted,
     DoubtRaised,
+    EffectHeld,
+    Event,
     LoopExhausted,
     Noted,
     SignalAwaited,
     StepCancelled,
     StepFailed,
+    StepReused,
     StepStarted,
     TimerSet,
 )
@@ -41,7 +43,8 @@ from holdfast.reducer import (
     fingerprint,
 )
 
-from .attempts import Attempt, Attempts, child_run
+from .attempts import Attempt, Attempts
+from .children import child_name, origin_of_child
 from .history import Alarms, History
 
 if TYPE_CHECKING:
@@ -59,7 +62,6 @@ class Answers:
         self._history = history
         self._attempts = attempts
         self._alarms = alarms
-        self._asked: deque[Request] = deque()
         self._answering = False
 
     def record(self, event: AnyEvent) -> None:
@@ -74,15 +76,28 @@ class Answers:
 
     def consider(self, requests: Sequence[Request]) -> None:
         """Answer requests in order; what follows from an answer waits for its turn."""
-        self._asked.extend(requests)
+        history = self._history
+        for request in requests:
+            history.agenda.put(request)
         if self._answering:
             return
         self._answering = True
-        while self._asked:
-            request = self._asked.popleft()
-            if self._is_wanted(request):
+        while (found := history.agenda.take(history.state, self._is_wanted)) is not None:
+            request, events = found
+            if events:
+                self._take_over(request, events)
+            else:
                 self._answer(request)
         self._answering = False
+
+    def _take_over(self, request: Request, events: Sequence[Event]) -> None:
+        """Record what answers a request; where that is not all of the answer, do the rest."""
+        if isinstance(request, CancelRequest):
+            self._attempts.drop(request.key)
+        for event in events:
+            self.record(event)  # type: ignore[arg-type]
+        if not isinstance(request, CancelRequest) and self._is_wanted(request):
+            self._answer(request)
 
     def _is_wanted(self, request: Request) -> bool:
         """Tell whether an answer has made superfluous what was asked for together with it."""
@@ -132,7 +147,8 @@ class Answers:
         history, key = self._history, request.key
         read = fingerprint.reads(request)
         mark = fingerprint.fingerprint(request, read)
-        match decide(history.state, request, mark):
+        happened = history.pool is not None and key in history.pool.begun
+        match decide(history.state, request, mark, happened=happened):
             case Start(attempt=attempt, not_before=not_before):
                 if not_before > history.now:
                     self._alarms.set(not_before, key)
@@ -143,12 +159,18 @@ class Answers:
             case Reuse():
                 history.state = msgspec.structs.replace(history.state, resolved=(key,))
                 self.consider(history.driver.feed(history.state))
+            case Hold(reason="effect", open=True):
+                self.record(EffectHeld(key))
             case Hold(open=True):
                 self.record(DoubtRaised(key, history.state.steps[key].attempt))
             case Hold():
                 pass  # its gate is open
-            case Fail(failure=why):
-                self.record(StepFailed(key, why, history.state.steps[key].attempt))
+            case Fail(failure=why) if (step := history.state.steps.get(key)) is not None:
+                self.record(StepFailed(key, why, step.attempt))
+            case Fail(failure=why):  # it never began: a person's word stands in its place
+                reads = history.pack(read)
+                denied = StepReused(key, request.kind, mark, "", "failed", reads, error=why)
+                self.record(denied)
             case Diverge(recorded=recorded):
                 raise diverged(
                     history.driver,
@@ -165,7 +187,11 @@ class Answers:
         code = digest(call.function) if isinstance(call, FunctionCall) else b""
         reads = history.pack(read)
         attempt = self._attempts.reserve(request, number)
-        self.record(StepStarted(request.key, request.kind, mark, reads, code, number))
+        self.record(
+            StepStarted(
+                request.key, request.kind, mark, reads, code, number, request.works_on_files
+            )
+        )
         if request.policy.pure:
             self._attempts.launch(attempt)
         else:
@@ -193,8 +219,11 @@ class Answers:
             self._alarms.set(expires_at, request.key)
 
     def _answer_child(self, request: ChildRequest) -> None:
-        state, key = self._history.state, request.key
+        history, key = self._history, request.key
         self.to_launch.append(self._attempts.reserve(request, 1))
-        if key not in state.children:
+        child = history.state.children.get(key)
+        if child is None or not child.run:
             mark = fingerprint.child_fingerprint(request)
-            self.record(ChildStarted(key, child_run(state.run, key), mark))
+            origin, at = origin_of_child(self._engine.log, history.state, history.pool, request)
+            name = child_name(history.state, key, history.branch)
+            self.record(ChildStarted(key, name, mark, origin, at))

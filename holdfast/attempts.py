@@ -1,6 +1,5 @@
 """What is at work for one run in this process: its attempts, and the child runs it waits for."""
 
-import hashlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from holdfast.eventlog import RUN_NAME_BYTES, ChildFinished, HoldfastError, SessionOpened
+from holdfast.eventlog import ChildFinished, HoldfastError, SessionOpened
 from holdfast.plugins import Progress
 from holdfast.reducer import (
     ENDED,
@@ -135,8 +134,13 @@ class Attempts:
         return self._by_key.get(attempt.request.key) is attempt
 
     def _begins(self, attempt: Attempt) -> bool:
-        """Tell, in its first moment, whether an attempt is still wanted; else it never was launched."""
-        if self._is_at_work(attempt):
+        """Tell, in its first moment, whether an attempt is still wanted; else it never was launched.
+
+        An effect that another owner may have begun meanwhile, at a person's word, is not begun as well.
+        """
+        request = attempt.request
+        is_effect = isinstance(request, StepRequest) and request.policy.effect
+        if self._is_at_work(attempt) and not (is_effect and self._history.is_taken_over()):
             return True
         attempt.launched = False
         self.running -= 1
@@ -236,7 +240,7 @@ class Attempts:
         attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
         if attempt is not None:
             self._unwanted.append(attempt)
-        if child is not None and child.status not in ENDED:
+        if child is not None and child.run and child.status not in ENDED:
             self._unwanted_children.append(child.run)
 
     @property
@@ -260,7 +264,7 @@ class Attempts:
     def remind_children(self) -> None:
         """Cancel the children that a killed owner no longer wanted and may not have told."""
         for child in self._history.state.children.values():
-            if child.status == "cancelled":
+            if child.run and child.status == "cancelled":
                 self._part_with(child.run)
 
     def _part_with(self, run: str) -> None:
@@ -327,16 +331,6 @@ class Attempts:
         if not attempt.has_slot and isinstance(attempt.request, StepRequest):
             attempt.has_slot = True
             self._engine.limits.take(attempt.request)
-
-
-def child_run(parent: str, key: str) -> str:
-    """Return the id for a child run: it says whose it is, as far as ids may be long."""
-    run = f"{parent}/{key}"
-    raw = run.encode()
-    if len(raw) <= RUN_NAME_BYTES:
-        return run
-    digest = hashlib.sha256(raw).hexdigest()[:16]
-    return f"{raw[: RUN_NAME_BYTES - 17].decode(errors='ignore')}~{digest}"
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

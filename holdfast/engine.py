@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from holdfast.eventlog import (
     AnyEvent,
@@ -43,6 +44,7 @@ from holdfast.reducer import (
     fingerprint,
 )
 
+from .children import forked_child
 from .commits import Committer
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
@@ -154,10 +156,10 @@ class Engine:
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
     ) -> int:
         """Record a new run and its claim in one commit, and return its branch."""
-        new = self._new_run(workflow, input, about)
-        return await self._write(
-            msgspec.structs.replace(new, events=[*new.events, self._claim_event()])
-        )
+        return await self._write_claimed(self._new_run(workflow, input, about))
+
+    async def _write_claimed(self, new: NewRun) -> int:
+        return await self._write(replace(new, events=[*new.events, self._claim_event()]))
 
     def _new_run(
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
@@ -259,13 +261,26 @@ class Engine:
         else:
             return self.outcome(run) if row.status in ENDED else await self.execute(run)
         workflow = self.load(request.workflow)
-        about = {"folder": parent.folder, "source": request.workflow}
-        about |= {"run": run, "parent": parent.run, "parent_key": request.key}
         with self._holding(run):
-            branch = await self._make(workflow, request.input, about)
+            if parent.children[request.key].origin:
+                new = forked_child(self.log, self.load, parent, request.key, now=self.now())
+                branch = await self._write_claimed(replace(new, actor=self.actor))
+            else:
+                effects = parent.effects if parent.effects == "hold" else ""
+                about = {"folder": parent.folder, "source": request.workflow, "effects": effects}
+                about |= {"run": run, "parent": parent.run, "parent_key": request.key}
+                branch = await self._make(workflow, request.input, about)
             if not is_wanted():
                 self.cancel_child(run)
             return await self._execute(run, branch, workflow)
+
+    def edit(self, run: str, workflow: Workflow, tell: Callable[[str], None]) -> None:
+        """Let a run that is executed here go on with edited code, where that leaves alone what has begun.
+
+        `tell` is called with what became of it, once that is known.
+        """
+        if run in self._executions:
+            self._executions[run].edit(workflow, tell)
 
     def cancel_child(self, run: str) -> bool:
         """Ask a child run to cancel itself; return whether nobody is there to do it."""

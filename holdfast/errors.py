@@ -9,6 +9,12 @@ HoldfastError
     GateAmbiguous       several gates wait: say which
     NotAllowed          the gate is for others
     AlreadyDecided      who decided once cannot decide otherwise
+    NoSuchStep          the run has no step of this name
+    EditTooLate         what is to be edited lies before the fork point
+    ResultInvalid       a given result does not fit its step
+    NothingToRetry      nothing has failed
+    StepAmbiguous       several steps have failed: say which
+  NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
   BadCheck              what was to be checked is no expression
@@ -121,6 +127,78 @@ class AlreadyDecided(EngineError):
 class ProjectError(HoldfastError):
     code = "project"
     exit_status = 2
+
+
+class NoSuchFrame(HoldfastError):
+    code = "no_such_frame"
+    exit_status = 2
+
+    def __init__(self, run: str, at: int, offset: int, *, first: int = 0) -> None:
+        super().__init__(
+            f"run {run!r} has {offset} events, so there is no frame {at}. "
+            f"Choose --at from {first} to {offset}"
+        )
+        self.run, self.at, self.offset = run, at, offset
+
+
+class NoSuchStep(EngineError):
+    code = "no_such_step"
+    exit_status = 2
+
+    def __init__(self, run: str, key: str, near: Sequence[str], what: str = "step") -> None:
+        meant = f" Did you mean: {', '.join(map(repr, near))}?" if near else ""
+        super().__init__(
+            f"run {run!r} has no {what} {key!r}.{meant} See its steps with: holdfast show {shlex.quote(run)}"
+        )
+        self.run, self.key, self.near = run, key, list(near)
+
+
+class EditTooLate(EngineError):
+    code = "edit_too_late"
+    exit_status = 2
+
+    def __init__(self, run: str, key: str, at: int, began: int) -> None:
+        super().__init__(
+            f"step {key!r} of run {run!r} began at {began}, before frame {at}, so an edit of it would "
+            f"change nothing. Leave --at out, or choose --at {began} or earlier"
+        )
+        self.run, self.key, self.at, self.began = run, key, at, began
+
+
+class ResultInvalid(EngineError):
+    code = "result_invalid"
+    exit_status = 2
+
+    def __init__(self, run: str, key: str, reason: str) -> None:
+        super().__init__(
+            f"the result given for step {key!r} of run {run!r} does not fit what the step returns: {reason}. "
+            "Nothing was written"
+        )
+        self.run, self.key, self.reason = run, key, reason
+
+
+class NothingToRetry(EngineError):
+    code = "nothing_to_retry"
+    exit_status = 2
+
+    def __init__(self, run: str, status: str) -> None:
+        super().__init__(
+            f"run {run!r} is {status} and has not failed, so there is nothing to retry. Go on with it: "
+            f"holdfast resume {shlex.quote(run)} (or name a failed step: holdfast retry {shlex.quote(run)} STEP)"
+        )
+        self.run, self.status = run, status
+
+
+class StepAmbiguous(EngineError):
+    code = "step_ambiguous"
+    exit_status = 2
+
+    def __init__(self, run: str, keys: Sequence[str]) -> None:
+        super().__init__(
+            f"run {run!r} has {len(keys)} failed steps: {', '.join(map(repr, keys))}. Say which to try "
+            f"again: holdfast retry {shlex.quote(run)} STEP"
+        )
+        self.run, self.keys = run, list(keys)
 
 
 class NothingToDebug(HoldfastError):

@@ -4,6 +4,7 @@ The rule of every line here: an event is durable before anybody acts on it. What
 recorded events are on disk waits in `Answers.to_launch` and among the unwanted attempts.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -65,6 +66,7 @@ class Execution:
         self._answers = Answers(engine, self._history, self._attempts, self._alarms)
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
         self._news = False
+        self._edited: tuple[Workflow, Callable[[str], None]] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -80,6 +82,11 @@ class Execution:
         """Look again: something may have been appended by another process."""
         self._news = True
         self._attempts.arrived.set()
+
+    def edit(self, workflow: Workflow, tell: Callable[[str], None]) -> None:
+        """Go on with edited code from the next quiet moment on; `tell` says what became of it."""
+        self._edited = workflow, tell
+        self.wake()
 
     # --- the loop ------------------------------------------------------------------------------
 
@@ -205,6 +212,9 @@ class Execution:
         if not self._news:
             return
         self._news = False
+        if self._edited is not None:
+            self._take_up(*self._edited)
+            self._edited = None
         if not self._history.is_behind:
             return
         # All of it first: what we record stands behind it in the log, so it does here as well.
@@ -222,6 +232,26 @@ class Execution:
         for pure steps, which are stopped and done again.
         """
         self._history.check_claims()
+        self._drive_anew()
+
+    def _take_up(self, workflow: Workflow, tell: Callable[[str], None]) -> None:
+        """Drive edited code to where the run is, unless it asks otherwise for what has begun."""
+        try:
+            mismatch = self._history.mismatch(workflow)
+        except WorkflowError as error:
+            tell(f"the edited workflow cannot be driven, and the old one goes on: {error}")
+            return
+        if mismatch is not None:
+            tell(
+                f"the edit reaches {mismatch.key!r}, which has begun, so the old code goes on. To take "
+                f"it up, stop the run, then: holdfast resume {self._history.state.run} --accept"
+            )
+            return
+        self._history.use(workflow)
+        self._drive_anew()
+        tell("the edited workflow is in use, for what has not begun")
+
+    def _drive_anew(self) -> None:
         self._history.driver.close()
         self._history.rebuild()
         self._answers.to_launch.clear()

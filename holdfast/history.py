@@ -19,11 +19,15 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import (
     ENDED,
+    Agenda,
     Driver,
+    Mismatch,
+    Pool,
     Request,
     State,
     Workflow,
     digest,
+    follow,
     redrive,
     reduce,
     take,
@@ -31,6 +35,7 @@ from holdfast.reducer import (
 
 from .audience import Audience
 from .errors import RunReplaced, RunTooNew
+from .pools import pool_for
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -39,13 +44,13 @@ if TYPE_CHECKING:
 class History:
     """The events of one run. `state` and `driver` have taken in the uncommitted ones too.
 
-    `now` is the time that the next events will bear, in ns since 1970.
+    `now` is the time that the next events will bear, in ns since 1970; `pool` is what a fork may take
+    over, and `agenda` has the requests that wait for an answer.
     """
 
     def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
         self.branch = branch
-        self.workflow = workflow
-        self.code = digest(workflow.function)
+        self.use(workflow)
         self.state = State()
         self.driver = Driver(workflow, self.load)
         self.now = 0
@@ -55,6 +60,21 @@ class History:
         self._audience = Audience(engine.log, branch, engine.plugins)
         self._engine = engine
         self._blobs: dict[bytes, bytes] = {}
+        self.pool: Pool | None = None
+        self.agenda = Agenda()
+
+    def use(self, workflow: Workflow) -> None:
+        """Drive this workflow's code, from the next `rebuild` on."""
+        self.workflow = workflow
+        self.code = digest(workflow.function)
+
+    def mismatch(self, workflow: Workflow) -> Mismatch | None:
+        """Tell where another workflow's code asks for something else than what is recorded."""
+        driver = Driver(workflow, self.load)
+        try:
+            return follow(driver, self._engine.log.records(self.branch))[1]
+        finally:
+            driver.close()
 
     def rebuild(self) -> None:
         """Bring state and a new driver to where the log is; what was not committed is forgotten."""
@@ -66,6 +86,8 @@ class History:
         self.state = redrive(self.driver, records, code=self.code, redact=hide)
         self.committed = self.state.offset
         self.folder = Path(self.state.folder)
+        self.pool = self.pool or pool_for(log, self.state)
+        self.agenda = Agenda(self.pool, self.pack)
         self.tick()
         self._check_owner()
         if self.state.unknown:
@@ -113,7 +135,7 @@ class History:
             for event in self.uncommitted
             if not (isinstance(event, StepStarted) and event.key in never_begun)
         ]
-        batch = self._batch([*kept, released])
+        batch = self._batch(kept if self.state.status in ENDED else [*kept, released])
         while True:
             try:
                 head = await self._engine.commit(batch)
@@ -161,6 +183,10 @@ class History:
             self.committed = record.offset + 1
             self.state = reduce(self.state, record.event, record.time)
             yield record.event, take(self.driver, self.state, record.event)
+
+    def is_taken_over(self) -> bool:
+        """Look in the log whether another owner has claimed the run since."""
+        return self.is_behind and self._is_replaced()
 
     def check_claim(self, event: AnyEvent) -> None:
         """Raise RunReplaced when the event is another owner's claim."""

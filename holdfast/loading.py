@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import linecache
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from holdfast.reducer import NotAWorkflow, Workflow
+
+_STAMP = "__holdfast_stamp__"
 
 
 class Loader:
@@ -45,7 +48,10 @@ class Loader:
         if self._folder is None or not name.isprintable() or "/" in name or "\\" in name:
             return None
         path = self._folder / f"{name}.py"
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except OSError:  # no file has so long a name
+            return None
 
 
 def _split(reference: str) -> tuple[Path | None, str | None]:
@@ -93,16 +99,31 @@ def from_file(path: Path, name: str | None) -> Workflow:
     return found[name] if name is not None else next(iter(found.values()))
 
 
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Return what tells a file from an edited one: when it was changed, in ns, and its size."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def loaded_stamp(workflow: Workflow) -> tuple[int, int] | None:
+    """Return the stamp of a workflow's file as it was read; None for one from an installed module."""
+    stamp: tuple[int, int] | None = workflow.function.__globals__.get(_STAMP)
+    return stamp
+
+
 def _load(path: Path) -> ModuleType:
     """Import a file under a name of its own, so that it shadows nothing and is read afresh."""
-    full = path.resolve()
-    name = f"holdfast_file_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
     try:
+        full = path.resolve()
+        stamp = stamp_of(full)
         source = full.read_bytes()
-    except OSError as error:
-        raise NotAWorkflow(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with a NUL is no OSError
+        reason = getattr(error, "strerror", None) or error
+        raise NotAWorkflow(f"{str(path)!r} cannot be read: {reason}") from error
+    name = f"holdfast_file_{hashlib.sha256(os.fsencode(full)).hexdigest()[:12]}"
     module = ModuleType(name)
     module.__file__ = str(full)
+    setattr(module, _STAMP, stamp)
     sys.modules[name] = module  # annotations and pickles look their module up by name
     linecache.checkcache(str(full))
     folder = str(full.parent)

@@ -30,7 +30,7 @@ class Project:
         given = home or os.environ.get("HOLDFAST_HOME")
         here = (start or Path.cwd()).resolve()
         if given:
-            path = Path(given).resolve()
+            path = _resolved(given)
             root = path.parent if path.name == FOLDER else cls._root_above(here)
             return cls(root, path, is_given=True)
         root = cls._root_above(here)
@@ -67,7 +67,7 @@ class Project:
             )
         if create:
             self._make_home()
-        return Log.open(self.log_folder)
+        return Log.open(self.log_folder, create=create)
 
     def _make_home(self) -> None:
         """Make the folder, and keep git from listing what is in it."""
@@ -81,3 +81,17 @@ class Project:
                 f"the folder {str(self.home)!r} cannot be written: {error.strerror}. Make "
                 "room or give write access, or choose another place with --home or HOLDFAST_HOME"
             ) from error
+
+
+def _resolved(given: str) -> Path:
+    """Return the folder that somebody named; raise ProjectError where none can have such a name."""
+    try:
+        path = Path(given).resolve()
+        path.exists()
+    except (OSError, ValueError) as error:  # too long, a NUL within, a loop of links
+        reason = getattr(error, "strerror", None) or error
+        raise ProjectError(
+            f"{given!r} cannot be a project's folder: {reason}. Choose another with --home or "
+            "HOLDFAST_HOME"
+        ) from error
+    return path

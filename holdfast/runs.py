@@ -6,7 +6,7 @@ bell of whoever executes the run.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from holdfast.eventlog import (
     Log,
     SignalReceived,
     Value,
+    pack,
     ring,
 )
 from holdfast.reducer import ENDED, Gate, State, replay
@@ -38,7 +39,13 @@ def read_state(log: Log, branch: int, at: int | None = None) -> State:
 
 
 def append_to(
-    log: Log, run: str, decide: Callable[[State], Sequence[Event]], actor: str, *, now: int = 0
+    log: Log,
+    run: str,
+    decide: Callable[[State], Sequence[Event]],
+    actor: str,
+    *,
+    now: int = 0,
+    blobs: Mapping[bytes, bytes] = {},
 ) -> State:
     """Append what `decide` makes of the newest state, and return the state that it saw.
 
@@ -52,7 +59,12 @@ def append_to(
             return state
         try:
             log.append(
-                branch, events, expected=state.offset, actor=actor, time=now or time.time_ns()
+                branch,
+                events,
+                expected=state.offset,
+                actor=actor,
+                time=now or time.time_ns(),
+                blobs=blobs,
             )
         except BranchMoved:
             state = replay(log.records(branch, state.offset), state)
@@ -77,6 +89,7 @@ def decide_gate(
     Raises NoSuchGate, GateAmbiguous, NotAllowed, AlreadyDecided, RunEnded.
     """
     chosen: list[Gate] = []
+    blobs: dict[bytes, bytes] = {}
     redactor = _redactor()
 
     def decide(state: State) -> list[Event]:
@@ -88,11 +101,11 @@ def decide_gate(
             if not approved:
                 raise AlreadyDecided(run, found.key, by)
             return []
-        hidden = msgspec.Raw(redactor.value(bytes(edits)))
+        hidden = pack(redactor.value(bytes(edits)), blobs)
         words = redactor.text(note)
         return [ApprovalDecided(found.key, approved, by, words, hidden, found.digest)]
 
-    append_to(log, run, decide, actor)
+    append_to(log, run, decide, actor, blobs=blobs)
     return chosen[0]
 
 
@@ -118,14 +131,15 @@ def _open_gate(state: State, name: str | None, *, approved: bool) -> Gate:
 
 def send_signal(log: Log, run: str, signal: str, payload: object, actor: str) -> None:
     """Send a signal; it is kept when nobody awaits it yet. Raises RunEnded."""
-    raw = msgspec.Raw(_redactor().value(msgspec.msgpack.encode(payload)))
+    blobs: dict[bytes, bytes] = {}
+    raw = pack(_redactor().value(msgspec.msgpack.encode(payload)), blobs)
 
     def decide(state: State) -> list[Event]:
         if state.status in ENDED:
             raise RunEnded(run, state.status, "signalled")
         return [SignalReceived(signal, raw)]
 
-    append_to(log, run, decide, actor)
+    append_to(log, run, decide, actor, blobs=blobs)
 
 
 def request_cancel(log: Log, run: str, actor: str, reason: str = "", *, now: int = 0) -> None:

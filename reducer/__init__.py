@@ -7,6 +7,7 @@ from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .driver import Driver, Ended
 from .durations import nanoseconds
+from .edits import STEP_EDITS, edited_result, names, within
 from .errors import (
     ApprovalDenied,
     BadName,
@@ -24,8 +25,10 @@ from .errors import (
 )
 from .frames import Frames, first_bad
 from .outcome import decode
+from .plan import Item, Plan, Planner
+from .pool import Agenda, Pool
 from .proof import Divergence, Proof, prove
-from .redrive import diverged, redrive, take
+from .redrive import Mismatch, differences, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
     AgentCall,
@@ -53,6 +56,8 @@ from .workflow import Workflow, workflow
 
 __all__ = [
     "ENDED",
+    "STEP_EDITS",
+    "Agenda",
     "AgentCall",
     "ApprovalDenied",
     "ApprovalRequest",
@@ -76,14 +81,19 @@ __all__ = [
     "Hold",
     "InputHasSecret",
     "InputInvalid",
+    "Item",
     "LoopExhausted",
+    "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
     "NotAWorkflow",
     "NotDurable",
     "NotRecordable",
     "NoteRequest",
+    "Plan",
+    "Planner",
     "Policy",
+    "Pool",
     "Proof",
     "Request",
     "Reuse",
@@ -113,11 +123,15 @@ __all__ = [
     "changes",
     "decide",
     "decode",
+    "differences",
     "digest",
     "digest_source",
     "diverged",
+    "edited_result",
     "fingerprint",
     "first_bad",
+    "follow",
+    "names",
     "nanoseconds",
     "prove",
     "raised",
@@ -126,5 +140,6 @@ __all__ = [
     "replay",
     "suspended",
     "take",
+    "within",
     "workflow",
 ]

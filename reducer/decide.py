@@ -7,7 +7,7 @@ import msgspec
 from holdfast.eventlog import AttemptFailed, Failure, StepFailed, Usage
 
 from .requests import Policy, StepRequest
-from .state import State, Step
+from .state import ENDED, State, Step
 
 LONGEST_BACKOFF = 300 * 1_000_000_000
 
@@ -26,7 +26,7 @@ class Start(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """Wait for a person at a gate with the step's key; `open` when it must be opened first."""
 
-    reason: Literal["doubt"]
+    reason: Literal["doubt", "effect"]
     open: bool
 
 
@@ -45,13 +45,22 @@ class Diverge(msgspec.Struct, frozen=True):
 Decision = Reuse | Start | Hold | Fail | Diverge
 
 
-def decide(state: State, request: StepRequest, fingerprint: bytes) -> Decision:
-    """Decide what to do about a step that has no task at work in this process."""
+def decide(
+    state: State, request: StepRequest, fingerprint: bytes, *, happened: bool = False
+) -> Decision:
+    """Decide what to do about a step that has no task at work in this process.
+
+    `happened` says that the step was started in the history that a fork left.
+    """
     step = state.steps.get(request.key)
+    if step is not None and step.fingerprint != fingerprint:
+        return Diverge(step)
+    if request.policy.effect and state.effects and _is_left(state, step):
+        held = _held(state, request.key, step, happened=happened)
+        if held is not None:
+            return held
     if step is None:
         return Start(1)
-    if step.fingerprint != fingerprint:
-        return Diverge(step)
     match step.status:
         case "succeeded" | "failed":
             return Reuse()
@@ -63,6 +72,27 @@ def decide(state: State, request: StepRequest, fingerprint: bytes) -> Decision:
             return _after_doubt(state, step)
         case _:
             return Start(step.attempt + 1)
+
+
+def _is_left(state: State, step: Step | None) -> bool:
+    """Tell whether a step has not begun since the fork."""
+    return step is None or (step.begun < state.base and step.status not in ENDED)
+
+
+def _held(state: State, key: str, step: Step | None, *, happened: bool) -> Decision | None:
+    """Hold an effect that a fork has not begun until a person has said that it may happen."""
+    gate = state.gates.get(key)
+    if gate is None or gate.offset < state.base:
+        known = happened or step is not None
+        retried = state.forked is not None and key in state.forked.retried
+        free = retried or (state.effects == "repeat" and not known)
+        return None if free else Hold("effect", open=True)
+    if gate.decision is None:
+        return Hold("effect", open=False)
+    if gate.decision.approved:
+        return Start(step.attempt + 1 if step else 1)
+    why = gate.decision.note or "it was not to happen in this fork"
+    return Fail(Failure("effect_denied", f"{gate.decision.by} decided: {why}"))
 
 
 def _after_doubt(state: State, step: Step) -> Decision:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.eventlog import Value
+from holdfast.eventlog import Edit, Value
 
+from .edits import edited
 from .errors import WorkflowError
 from .foreign import not_durable, without_loop
 from .outcome import outcome
@@ -49,6 +50,7 @@ class Driver:
         self.ended: Ended | None = None
         self.now = 0
         self.seed = b""
+        self.edits: tuple[Edit, ...] = ()
         self.current: Task | None = None
         self._ready: deque[tuple[Task, Any, BaseException | None]] = deque()
         self._requests: list[Request] = []
@@ -83,6 +85,13 @@ class Driver:
         self._cancel(self._main, state.cancelling or "")
         return self._advance()
 
+    def fork(self, state: State) -> None:
+        """Leave a history: what has not begun there is asked for as the fork's edits want it."""
+        self.now, self.edits = state.now, state.edits
+        for key, future in self.pending.items():
+            if future.request is not None and key not in state.steps:
+                future.request = edited(future.request, self.edits)
+
     def close(self) -> None:
         """Let go of the coroutines without running them on."""
         if self._main is not None:
@@ -92,6 +101,8 @@ class Driver:
 
     def ask(self, request: Request, scope: Scope) -> Future:
         """Make a request on behalf of the current task."""
+        if self.edits:
+            request = edited(request, self.edits)
         future = Future(request, scope)
         self.pending[request.key] = future
         self._requests.append(request)

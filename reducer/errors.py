@@ -16,6 +16,7 @@ HoldfastError
     ChildFailed           a child run failed or was cancelled
 """
 
+import shlex
 from typing import Any
 
 from holdfast.eventlog import Failure, HoldfastError
@@ -99,9 +100,11 @@ class WorkflowDiverged(WorkflowError):
             "file, a random number): find it with holdfast check"
         )
         end = "\n" if "\n" in difference else ". "
+        quoted = shlex.quote(run)
         super().__init__(
             f"run {run!r} cannot go on at step {key!r}: {difference}{end}{cause}. Nothing was "
-            "changed. Put the code back and resume, or start a new run."
+            f"changed. See what going on from there would do with: holdfast plan resume {quoted}, then do "
+            f"it with: holdfast resume {quoted} --accept"
         )
         self.run, self.key, self.difference, self.edited = run, key, difference, edited
 

@@ -14,14 +14,17 @@ from holdfast.eventlog import (
     LoopExhausted,
     Noted,
     Record,
+    RunForked,
     RunStarted,
     SignalAwaited,
     StepCancelled,
+    StepReused,
     StepStarted,
     TimerSet,
 )
 
 from . import fingerprint
+from .code import digest
 from .driver import Driver
 from .errors import WorkflowDiverged
 from .reduce import reduce
@@ -29,6 +32,7 @@ from .requests import (
     ApprovalRequest,
     CeilingRequest,
     ChildRequest,
+    FunctionCall,
     NoteRequest,
     Request,
     SignalRequest,
@@ -40,8 +44,11 @@ from .state import State, Step
 Redact = Callable[[bytes], bytes]
 Observe = Callable[[Record, State], None]
 
+CODE_CHANGED = "the code of its function changed"
+
 _ASKED_BY: dict[type, type[Request]] = {
     StepStarted: StepRequest,
+    StepReused: StepRequest,
     ApprovalRequested: ApprovalRequest,
     SignalAwaited: SignalRequest,
     TimerSet: TimerRequest,
@@ -49,6 +56,13 @@ _ASKED_BY: dict[type, type[Request]] = {
     LoopExhausted: CeilingRequest,
     Noted: NoteRequest,
 }
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """Where a workflow asks for something else than what is recorded next."""
+
+    key: str
+    difference: str
 
 
 def redrive(
@@ -66,56 +80,90 @@ def redrive(
     with the state after it. Raises WorkflowDiverged at the first record
     that the workflow does not ask for in the same way.
     """
+    state, mismatch = follow(driver, records, redact=redact, observe=observe)
+    if mismatch is not None:
+        edited = code != state.code
+        raise WorkflowDiverged(state.run, mismatch.key, mismatch.difference, edited=edited)
+    return state
+
+
+def follow(
+    driver: Driver,
+    records: Iterable[Record],
+    *,
+    redact: Redact = bytes,
+    changed_code: str = "keep",
+    observe: Observe | None = None,
+) -> tuple[State, Mismatch | None]:
+    """Feed a new driver a run's records for as long as the workflow asks for them in the same way.
+
+    Returns the state before the first that it does not ask for, and why; or the last state. With
+    `changed_code` "rerun" a function whose own source changed is not the same any more.
+    """
     state = State()
     for record in records:
         event = record.event
         wanted = _ASKED_BY.get(type(event))
         if wanted is not None:
-            _check(driver, state, event, wanted, code, redact)
+            mismatch = _check(driver, event, wanted, redact)
+            if changed_code == "rerun" and mismatch is None and isinstance(event, StepStarted):
+                mismatch = _check_code(driver, event)
+            if mismatch is not None:
+                return state, mismatch
         state = reduce(state, event, record.time)
         take(driver, state, event)
         if observe is not None:
             observe(record, state)
-    return state
+    return state, None
 
 
 def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
     """Tell the driver of an event that `state` has taken in; return what the workflow asks for."""
-    if type(event) is StepCancelled:
+    if type(event) is StepCancelled or (type(event) is StepReused and event.status == "cancelled"):
         driver.abandoned.pop(event.key, None)
     if state.resolved:
         return driver.feed(state)
     if type(event) is RunStarted:
         return driver.start(state)
+    if type(event) is RunForked:
+        driver.fork(state)
     if type(event) is CancelRequested and driver.ended is None:
         return driver.cancel(state)
     return []
 
 
-def _check(
-    driver: Driver,
-    state: State,
-    event: object,
-    wanted: type[Request],
-    code: bytes,
-    redact: Redact,
-) -> None:
+def _check(driver: Driver, event: object, wanted: type[Request], redact: Redact) -> Mismatch | None:
     key = str(event.key)  # type: ignore[attr-defined]
     future = driver.pending.get(key)
     request = None if future is None else future.request
     if type(request) is not wanted:
+        if isinstance(event, StepReused) and event.status == "cancelled":
+            return None  # taken over as it was cancelled
         found = "nothing" if request is None else type(request).__name__
-        difference = f"the log has {type(event).__name__}, the workflow asks for {found} there"
-    elif isinstance(event, StepStarted) and isinstance(request, StepRequest):
+        there = f"the log has {type(event).__name__}, the workflow asks for {found} there"
+        return Mismatch(key, there)
+    if isinstance(event, StepStarted | StepReused) and isinstance(request, StepRequest):
         read = fingerprint.reads(request)
         if fingerprint.fingerprint(request, read) == event.fingerprint:
-            return
-        difference = differences(event.kind, driver.load(event.reads), request.kind, redact(read))
-    elif not _same(event, request):
-        difference = f"the log has {event!r}, the workflow now asks for {request!r}"
-    else:
-        return
-    raise WorkflowDiverged(state.run, key, difference, edited=code != state.code)
+            return None
+        recorded = driver.load(event.reads)
+        return Mismatch(key, differences(event.kind, recorded, request.kind, redact(read)))
+    if _same(event, request):
+        return None
+    return Mismatch(key, f"the log has {event!r}, the workflow now asks for {request!r}")
+
+
+def _check_code(driver: Driver, event: StepStarted) -> Mismatch | None:
+    future = driver.pending[event.key]
+    if isinstance(future.request, StepRequest) and code_changed(future.request, event.code):
+        return Mismatch(event.key, CODE_CHANGED)
+    return None
+
+
+def code_changed(request: StepRequest, recorded: bytes) -> bool:
+    """Tell whether the source of a step's function is another than it was."""
+    call = request.call
+    return isinstance(call, FunctionCall) and recorded != b"" and digest(call.function) != recorded
 
 
 def _same(event: object, request: Request | None) -> bool:

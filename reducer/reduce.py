@@ -156,6 +156,7 @@ def _forked(state: State, event: RunForked, time: int) -> State:
         run=event.run,
         forked=event,
         base=state.offset,
+        edits=(*event.edits, *state.edits),
         source=event.source or state.source,
         code=event.code or state.code,
         parent=event.parent,
@@ -230,6 +231,7 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             attempt=event.attempt,
             files=event.files,
             tree=state.tree,
+            begun=state.offset,
         )
     else:
         step = replace(
@@ -241,6 +243,7 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             attempt=event.attempt,
             not_before=0,
             files=event.files,
+            begun=state.offset,
         )
     return _with_step(state, step, time, (), state.tree)
 
@@ -290,6 +293,7 @@ def _step_reused(state: State, event: StepReused, time: int) -> State:
         files=event.files,
         tree=event.tree,
         ended=event.finished,
+        begun=state.offset,
         last=state.offset,
         reused=True,
         origin=event.origin,

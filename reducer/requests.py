@@ -79,6 +79,11 @@ class StepRequest(Request, frozen=True):
     policy: Policy
     output: Any
 
+    @property
+    def works_on_files(self) -> bool:
+        """Whether it may read and change the workspace's files: all but models and pure functions."""
+        return self.kind != "model" and not self.policy.pure
+
 
 class ApprovalRequest(Request, frozen=True):
     subject: Any

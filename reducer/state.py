@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.eventlog import NONE, Failure, RunForked, Usage, Value
+from holdfast.eventlog import NONE, Edit, Failure, RunForked, Usage, Value
 
 from .pmap import PMap
 
@@ -44,6 +44,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     files: bool = True
     tree: bytes = b""
     ended: int = 0  # when its newest attempt ended
+    begun: int = 0  # where that began
     last: int = 0
     reused: bool = False
     origin: str = ""
@@ -117,8 +118,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
     somebody asked to cancel the run. `forked` says which history a fork left and how, `base` is the
-    offset of that event; `effects` what effects need: "hold" (a person's word), "repeat" (that, where it
-    happened before). `tree` stands for the workspace's files (tree.py).
+    offset of that event; `edits` are those of all forks on the way here, the newest first. `effects` says
+    which effects need a person's word: "hold" (all), "repeat" (those that happened before). `tree` stands for the workspace's files (tree.py).
     """
 
     run: str = ""
@@ -133,6 +134,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     effects: str = ""
     forked: RunForked | None = None
     base: int = 0
+    edits: tuple[Edit, ...] = ()
     tree: bytes = b""
     status: RunStatus = "running"
     output: Value = NONE

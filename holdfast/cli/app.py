@@ -21,16 +21,20 @@ SECTIONS: dict[str, dict[str, str]] = {
         "deny": "Deny what a run waits for.",
         "signal": "Send a signal to a run.",
     },
+    "Travel": {
+        "fork": "Make a new run from an earlier frame of one, with other inputs or results.",
+        "rewind": "Go back: a fork that takes over the run's name.",
+        "retry": "Try a failed step again, in place.",
+        "plan": "Tell what fork, rewind, retry or resume --accept would do.",
+        "replay": "Drive a run anew from its record, to prove, step through or debug it.",
+        "bisect": "Find the first frame at which something is no longer true.",
+    },
     "Look": {
         "ps": "List the runs, newest first.",
         "show": "Show a run: its state, steps and what it waits for.",
         "log": "Show what happened in a run, event by event.",
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",
-    },
-    "Travel": {
-        "replay": "Drive a run anew from its record, to prove, step through or debug it.",
-        "bisect": "Find the first frame at which something is no longer true.",
     },
     "Set up": {
         "workflows": "List the workflows that can be run by name.",
@@ -40,7 +44,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 SUMMARIES = {name: text for section in SECTIONS.values() for name, text in section.items()}
-MODULES = {"deny": "approve"}  # where a command stands in another's module
+MODULES = {"deny": "approve", "rewind": "fork"}  # where a command stands in another's module
 
 
 class Commands(click.Group):
@@ -114,19 +118,19 @@ def cli(ctx: click.Context, home: str | None) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
-    sys.exit(invoke(sys.argv[1:] if args is None else list(args)))
+    sys.exit(invoke(sys.argv[1:] if args is None else list(args), owns_process=True))
 
 
-def invoke(args: list[str]) -> int:
+def invoke(args: list[str], *, owns_process: bool = False) -> int:
     """Run the command line and return the exit status; whatever goes wrong is told in one line."""
-    place = Place()
+    place = Place(as_json="--json" in args, owns_process=owns_process)
     try:
         status = cli.main(args, prog_name="holdfast", standalone_mode=False, obj=place)
         return status if isinstance(status, int) else 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, whatever it is
         from .failures import tell
 
-        return tell(error, place, as_json="--json" in args)
+        return tell(error, place, as_json=place.as_json)
 
 
 def _reader_left() -> int:

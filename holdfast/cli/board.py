@@ -12,6 +12,7 @@ from holdfast.eventlog import Event, RunStarted, StepStarted, UnknownEvent
 from holdfast.reducer import State
 
 from .telling import GOES_ON, RUN_ENDS, WAITS, Load, Telling, telling
+from .words import printable
 
 KEPT = 200
 
@@ -65,7 +66,7 @@ class Board:
 
     def said(self, run: str, key: str, text: str) -> None:
         """Note the last line that a step's agent said."""
-        row = self._rows.get(f"{run}/{key}".removeprefix(f"{self.run}/"))
+        row = self._rows.get(printable(f"{run}/{key}", keep="").removeprefix(f"{self.run}/"))
         if row is not None and text:
             row.said = text
 

@@ -3,7 +3,6 @@
 HoldfastError
   BadRunId      a run id that could not be typed, or named a file
   BadInput      an input that is no JSON object
-  NoSuchFrame   the run has no such offset
   NotStarted    a detached process ended before it had the run
 """
 
@@ -27,18 +26,6 @@ class BadRunId(HoldfastError):
 class BadInput(HoldfastError):
     code = "bad_input"
     exit_status = 2
-
-
-class NoSuchFrame(HoldfastError):
-    code = "no_such_frame"
-    exit_status = 2
-
-    def __init__(self, run: str, at: int, offset: int) -> None:
-        super().__init__(
-            f"run {run!r} has {offset} events, so there is no frame {at}. "
-            f"Choose --at from 0 to {offset}"
-        )
-        self.run, self.at, self.offset = run, at, offset
 
 
 class NotStarted(HoldfastError):

@@ -4,19 +4,22 @@ import os
 import signal
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import trio
 
 from holdfast.engine import Engine
 from holdfast.eventlog import Log
 from holdfast.execution import Outcome
+from holdfast.loading import loaded_stamp, stamp_of
 from holdfast.plugins.marks import can_see_marks, living
-from holdfast.reducer import Workflow
+from holdfast.reducer import NotAWorkflow, Workflow
 
 from .display import Display
 from .failures import INTERRUPTED
 from .tools import Tools
 
+WATCH_S = 0.3
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,9 +31,13 @@ def execute(
     *,
     workflow: Workflow | None = None,
     takeover: bool = False,
+    watch: bool = False,
 ) -> Outcome | None:
-    """Execute a run until it ends or waits. Returns None when it was interrupted."""
-    return trio.run(partial(_execute, log, tools, run, display, workflow, takeover))
+    """Execute a run until it ends or waits. Returns None when it was interrupted.
+
+    With `watch` an edit of the workflow's file is taken up for the steps that have not begun.
+    """
+    return trio.run(partial(_execute, log, tools, run, display, workflow, takeover, watch))
 
 
 async def _execute(
@@ -40,6 +47,7 @@ async def _execute(
     display: Display,
     workflow: Workflow | None,
     takeover: bool,
+    watch: bool,
 ) -> Outcome | None:
     outcome: Outcome | None = None
     problem: Exception | None = None
@@ -49,6 +57,8 @@ async def _execute(
             scope = trio.CancelScope()
             await nursery.start(_stop_on_signal, scope, engine, display)
             nursery.start_soon(_refresh, display)
+            if watch and workflow is not None:
+                nursery.start_soon(_watch, engine, tools, run, workflow, display)
             with scope:
                 try:
                     outcome = await engine.execute(run, workflow=workflow, takeover=takeover)
@@ -66,6 +76,25 @@ async def _refresh(display: Display) -> None:
     while True:
         display.refresh()
         await trio.sleep(display.interval_s)
+
+
+async def _watch(
+    engine: Engine, tools: Tools, run: str, workflow: Workflow, display: Display
+) -> None:
+    """Let the run take up each saved edit of its workflow's file."""
+    source, path = engine.log.run(run).source, Path(workflow.function.__code__.co_filename)
+    seen = loaded_stamp(workflow)
+    while True:
+        await trio.sleep(WATCH_S)
+        with suppress(FileNotFoundError):  # an editor is at it
+            stamp = stamp_of(path)
+            if stamp == seen:
+                continue
+            seen = stamp
+            try:
+                engine.edit(run, tools.load(source), display.say)
+            except NotAWorkflow as error:  # half saved, or broken for now
+                display.say(f"the edited file cannot be loaded, and the old code goes on: {error}")
 
 
 async def _stop_on_signal(

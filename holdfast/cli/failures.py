@@ -10,8 +10,10 @@ import click
 from holdfast.eventlog import HoldfastError
 
 from .place import Place
+from .words import printable, shortened
 
 USAGE, INTERRUPTED = 2, 130
+LONGEST = 6000
 
 
 def tell(error: BaseException, place: Place, *, as_json: bool) -> int:
@@ -23,7 +25,7 @@ def tell(error: BaseException, place: Place, *, as_json: bool) -> int:
         click.echo(error.format_message(), err=True)
         return USAGE
     code, message, status = _described(error)
-    message = _at_home(message, place)
+    message = shortened(printable(_at_home(message, place)), LONGEST)
     if as_json:
         from .values import print_json
 

@@ -11,7 +11,7 @@ from .place import Place
 from .shapes import run_object
 from .values import decoded, print_json
 from .view import print_waiting, text_of
-from .words import duration, money
+from .words import duration, for_reader, money, one_line, printable
 
 WAITING, EXHAUSTED = 3, 4
 EXHAUSTED_CODES = {"loop_exhausted", "budget_exhausted"}
@@ -59,7 +59,7 @@ def _print(place: Place, log: Log, state: State) -> None:
         case "succeeded":
             output = decoded(log, state.output)
             if output is not None:
-                click.echo(text_of(output))
+                click.echo(for_reader(text_of(output)))
             click.echo(f"{state.run} succeeded {_spent(state)}", err=True)
         case "waiting":
             print_waiting(place, log, state)
@@ -75,10 +75,11 @@ def _print_failure(place: Place, state: State) -> None:
     if state.error is None:
         click.echo(f"{state.run} was {state.status} {_spent(state)}", err=True)
     else:
-        sign = click.style(f"error[{state.error.code}]", fg="red")
-        click.echo(f"{sign}: {state.run} {state.status}: {state.error.message}", err=True)
+        sign = click.style(f"error[{one_line(state.error.code)}]", fg="red")
+        message = printable(state.error.message)
+        click.echo(f"{sign}: {state.run} {state.status}: {message}", err=True)
         if "\n" in state.error.detail.strip():
-            click.echo(state.error.detail.strip(), err=True)
+            click.echo(printable(state.error.detail.strip()), err=True)
     click.echo(f"look at it with: {place.command('show', state.run)}", err=True)
 
 

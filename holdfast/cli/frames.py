@@ -14,7 +14,7 @@ from .words import moment, money, one_line
 
 def check_frame(run: str, at: int | None, head: int) -> int:
     """Return the frame that was asked for, the last one by default. Raises NoSuchFrame."""
-    from .errors import NoSuchFrame
+    from holdfast.errors import NoSuchFrame
 
     if at is None:
         return head

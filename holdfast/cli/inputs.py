@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from holdfast.eventlog import is_too_deep
+
 from .errors import BadInput, BadRunId
 
 if TYPE_CHECKING:
@@ -49,10 +51,16 @@ def parse(text: str, option: str, example: str = '--input \'{"goal": "..."}\'') 
     """Return JSON that stands on the command line or, after @, in a file (@- is standard input)."""
     source = _read(text[1:], option) if text.startswith("@") else text
     try:
-        return msgspec.json.decode(source)
-    except (msgspec.DecodeError, UnicodeError) as error:
+        value = msgspec.json.decode(source)
+        if is_too_deep(msgspec.msgpack.encode(value)):
+            raise RecursionError("it is nested too deeply")
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         name = f"{option} {text}" if text.startswith("@") else option
-        raise BadInput(f"{name} is no JSON: {error}. Write for example: {example}") from error
+        wrong = (
+            "is nested too deeply" if isinstance(error, RecursionError) else f"is no JSON: {error}"
+        )
+        raise BadInput(f"{name} {wrong}. Write for example: {example}") from error
+    return value
 
 
 def _read(name: str, option: str) -> bytes:
@@ -63,11 +71,19 @@ def _read(name: str, option: str) -> bytes:
         raise BadInput(f"{option} @{name} cannot be read: {reason}") from error
 
 
+def file_text(name: str, option: str) -> str:
+    """Return the text of a file that was named on the command line. Raises BadInput."""
+    try:
+        return _read(name, option).decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{option} @{name} is no text: {error}. Save it as UTF-8") from error
+
+
 def _value(text: str, type_: Any) -> Any:
     """Take JSON where it fits the field; everything else is text as it stands."""
     try:
         value = msgspec.json.decode(text)
         msgspec.convert(value, type_)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return text
     return value

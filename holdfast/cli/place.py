@@ -4,16 +4,22 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from .words import printable
+
 if TYPE_CHECKING:
     from holdfast.eventlog import Log
     from holdfast.project import Project
 
 
 class Place:
-    """What the global options say."""
+    """What the global options say, and whether this process is the command's own."""
 
-    def __init__(self, home: str | None = None) -> None:
+    def __init__(
+        self, home: str | None = None, *, as_json: bool = False, owns_process: bool = False
+    ) -> None:
         self.home = home
+        self.as_json = as_json
+        self.owns_process = owns_process
 
     def project(self) -> "Project":
         from holdfast.project import Project
@@ -22,7 +28,12 @@ class Place:
 
     def log(self, *, create: bool = False) -> "Log":
         """Open the project's log; to be closed again by `with`."""
-        return self.project().open_log(create=create)
+        project = self.project()
+        if self.owns_process:
+            from .last_words import prepare
+
+            prepare(str(project.log_folder), as_json=self.as_json)
+        return project.open_log(create=create)
 
     @property
     def actor(self) -> str:
@@ -34,7 +45,7 @@ class Place:
         import shlex
 
         home = ["--home", self.home] if self.home else []
-        return shlex.join([_program(), *home, *words])
+        return printable(shlex.join([_program(), *home, *words]), keep="")
 
 
 def _program() -> str:

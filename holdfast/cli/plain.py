@@ -10,7 +10,7 @@ from holdfast.plugins import Progress
 from holdfast.reducer import State
 
 from .telling import BAD, GOES_ON, GOOD, PLAIN, RUN_ENDS, WAITS, Load, telling
-from .words import clock, one_line
+from .words import clock, one_line, printable
 
 SIGNS = {GOOD: "✓", BAD: "✗", GOES_ON: "▸", WAITS: "…", PLAIN: "·"}
 ASCII_SIGNS = {GOOD: "+", BAD: "!", GOES_ON: ">", WAITS: "~", PLAIN: "-"}
@@ -45,7 +45,7 @@ class Plain:
     def progress(self, run: str, key: str, progress: Progress) -> None:
         if progress.kind not in ("text", "tool"):
             return
-        where = self._place(run, key)
+        where = printable(self._place(run, key), keep="")
         self._said[where] = said = self._said.get(where, 0) + 1
         if said < TEXT_LINES:
             click.echo(f"           {where} | {said_line(progress, 100)}", err=True)

@@ -36,7 +36,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import State
 
-from .words import duration, moment, money, one_line
+from .words import duration, moment, money, one_line, printable
 
 GOOD, BAD, GOES_ON, WAITS, PLAIN = "good", "bad", "goes_on", "waits", "plain"
 
@@ -66,6 +66,13 @@ def telling(event: Event | UnknownEvent, state: State, load: Load) -> Telling | 
 
     `state` is the run's, with the event taken in; `load` reads recorded values.
     """
+    told = _of_step(event, state, load)
+    if told is None:
+        return None
+    return Telling(told.mood, printable(told.key, keep=""), printable(told.text, keep=""))
+
+
+def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling | None:
     match event:
         case StepStarted(key=key, kind=kind, attempt=attempt):
             again = f", attempt {attempt}" if attempt > 1 else ""

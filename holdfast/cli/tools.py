@@ -1,19 +1,55 @@
 """The plugins and workflows of a project: what the commands that execute runs need."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 from holdfast import pack
 from holdfast.loading import Loader
 from holdfast.plugins import Plugins
 from holdfast.project import Project
+from holdfast.reducer import Workflow
 
 
-class Tools(NamedTuple):
+class Tools(Protocol):
+    """What executes runs: the plugins, and what finds a workflow by its reference."""
+
+    @property
+    def plugins(self) -> Plugins: ...
+
+    @property
+    def load(self) -> Callable[[str], Workflow]: ...
+
+
+class _Loaded(NamedTuple):
     plugins: Plugins
     load: Loader
 
 
-def tools(project: Project) -> Tools:
+class _Lazy:
+    """Loads the plugins when they are first needed: most forks need no workflow's code at all."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    @cached_property
+    def _loaded(self) -> _Loaded:
+        return tools(self._project)
+
+    @property
+    def plugins(self) -> Plugins:
+        return self._loaded.plugins
+
+    def load(self, reference: str) -> Workflow:
+        return self._loaded.load(reference)
+
+
+def lazily(project: Project) -> Tools:
+    """Return the tools of a project, loaded when they are first needed."""
+    return _Lazy(project)
+
+
+def tools(project: Project) -> _Loaded:
     """Load the plugins: the bundled ones, the installed ones, and the shipped workflows."""
     plugins = Plugins.load(pack)
-    return Tools(plugins, Loader(plugins.workflows(), project.workflows))
+    return _Loaded(plugins, Loader(plugins.workflows(), project.workflows))

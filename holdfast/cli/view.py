@@ -12,7 +12,7 @@ from holdfast.reducer import ENDED, Gate, State, Step
 from .place import Place
 from .rows import is_alive
 from .values import decoded, encoded, shown
-from .words import duration, moment, money, one_line, table
+from .words import duration, moment, money, one_line, printable, table
 
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "red", "interrupted": "yellow"}
 SUBJECT_LINES = 40
@@ -40,7 +40,8 @@ def _facts(
     log: Log, state: State, word: str, row: RunRow, at: int | None
 ) -> Iterator[tuple[str, str]]:
     yield "run", click.style(state.run, bold=True)
-    yield "workflow", f"{state.workflow}  {click.style(state.source, dim=True)}"
+    source = click.style(printable(state.source, keep=""), dim=True)
+    yield "workflow", f"{printable(state.workflow, keep='')}  {source}"
     frame = f" after {state.offset} of {row.head} events" if at is not None else ""
     yield "status", click.style(word, fg=COLOURS.get(word, "cyan")) + frame
     if state.started:
@@ -51,10 +52,10 @@ def _facts(
         usage = state.usage
         yield "used", f"{usage.input_tokens} + {usage.output_tokens} tokens {money(usage.cost_usd)}"
     if state.status == "succeeded":
-        output = text_of(decoded(log, state.output))
+        output = printable(click.unstyle(text_of(decoded(log, state.output))))
         yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
     if state.error is not None:
-        yield "error", f"[{state.error.code}] {state.error.message}"
+        yield "error", printable(f"[{state.error.code}] {state.error.message}")
 
 
 def text_of(value: Any) -> str:
@@ -93,7 +94,8 @@ def _cells(step: Step, now: int) -> list[str]:
 def _print_failures(state: State) -> None:
     for step in state.steps.values():
         if step.error is not None and step.status != "succeeded":
-            click.echo(f"\n{step.key}: [{step.error.code}] {one_line(step.error.message, 400)}")
+            where = printable(f"{step.key}: [{step.error.code}]", keep="")
+            click.echo(f"\n{where} {one_line(step.error.message, 400)}")
 
 
 def print_waiting(place: Place, log: Log, state: State) -> None:
@@ -101,15 +103,16 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
     if state.status in ENDED:
         return
     for gate in state.open_gates:
-        click.echo("\n" + _gate(place, log, state, gate))
+        click.echo("\n" + printable(_gate(place, log, state, gate)))
     for wait in state.waits.values():
         command = place.command("signal", state.run, wait.signal)
-        click.echo(f"\nwaits for signal {wait.signal!r}. Send it with: {command}")
+        click.echo(printable(f"\nwaits for signal {wait.signal!r}. Send it with: {command}"))
     for timer in state.timers.values():
         command = place.command("resume", state.run)
-        click.echo(f"\nwaits until {moment(timer.until)} ({timer.key}). Then: {command}")
+        key = printable(timer.key, keep="")
+        click.echo(f"\nwaits until {moment(timer.until)} ({key}). Then: {command}")
     for child in state.children.values():
-        if child.status not in ENDED:
+        if child.run and child.status not in ENDED:
             _print_child(place, log, child.run)
 
 
@@ -117,6 +120,8 @@ def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
     head = f"waits for {'approval' if gate.kind == 'approval' else 'a decision'} {gate.key!r}"
     if gate.kind == "doubt":
         head += ": this effect was started and its outcome is unknown. Approve to do it again"
+    if gate.kind == "effect":
+        head += ": this effect would happen in a fork. Approve to let it"
     if gate.by:
         head += f", by {' or '.join(gate.by)}"
     if gate.count > 1:

@@ -1,5 +1,6 @@
 """Small pieces of text: times, amounts, single lines, plain tables. Pure but for the version."""
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -55,8 +56,29 @@ def one_line(text: str, width: int = 120) -> str:
     return shown if len(shown) <= width else shown[: width - 3] + "..."
 
 
+def printable(text: str, *, keep: str = "\n\t") -> str:
+    """Return text with what would steer a terminal, or is no text, written as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def for_reader(text: str) -> str:
+    """Return text as it is for a program that reads it, and printable for a terminal."""
+    return printable(click.unstyle(text)) if sys.stdout.isatty() else text
+
+
+def shortened(text: str, most: int) -> str:
+    """Return text without its middle where it is longer than `most` characters."""
+    cut = len(text) - most
+    if cut <= 0:
+        return text
+    return f"{text[: most * 2 // 3]}... ({cut} characters more) ...{text[-(most // 3) :]}"
+
+
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table with aligned columns; the last column may be as long as it is."""
+    rows = [[printable(cell, keep="") for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [heading, *rows]) for i in range(len(heading))]
 
     def line(cells: Sequence[str]) -> str:

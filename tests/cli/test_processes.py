@@ -193,3 +193,25 @@ def _works_in(pid: str, folder: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink() == folder
     except OSError:
         return False
+
+
+def test_a_watched_run_takes_up_a_saved_edit_for_the_steps_to_come(holdfast: Cli) -> None:
+    path = holdfast.folder / "edited.py"
+    source = (
+        "from holdfast import Run, workflow\n"
+        "@workflow\n"
+        "async def edited(run: Run) -> str:\n"
+        "    await run.shell('a', 'until test -e go; do sleep 0.01; done')\n"
+        "    return (await run.shell('b', 'echo old')).stdout\n"
+    )
+    path.write_text(source)
+    process = popen(holdfast.folder, "run", "edited.py", "--watch")
+    assert process.stderr is not None
+    while "a  started" not in process.stderr.readline():
+        pass
+    path.write_text(source.replace("old", "renewed"))
+    while "is in use" not in (line := process.stderr.readline()):
+        assert line, "it ended without taking up the edit"
+    (holdfast.folder / "go").touch()
+
+    assert process.communicate()[0].strip() == "renewed"

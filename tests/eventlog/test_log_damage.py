@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from holdfast.eventlog import (
     reference,
     verify,
 )
+from holdfast.eventlog.values import unwrap
 
 U64 = 8
 
@@ -94,6 +96,14 @@ def test_an_unharmed_log_passes_and_progress_is_told(written: Path) -> None:
         (None, b"tail", -10, 19, "node"),
         (None, b"tail", None, 18, "record"),
         ("branches", seq(2), msgspec.msgpack.encode((2, "two", 1, 3, "", 1, "e")), 9, "order"),
+        ("branches", seq(2), None, 9, "order"),
+        ("heads", seq(2), None, 0, "head"),
+        ("extents", seq(2) + seq(4), None, 9, "place"),
+        ("extents", seq(1) + seq(9), seq(17), 18, "place"),
+        ("runs", seq(2), msgspec.msgpack.encode({"run": "two", "branch": 2}), 17, "listing"),
+        ("runs", seq(1), None, 19, "listing"),
+        ("names", b"two", seq(1), 0, "listing"),
+        ("statuses", b"\0" + seq(1), None, 0, "listing"),
     ],
 )
 def test_a_flipped_byte_is_found_and_its_record_named(
@@ -144,6 +154,55 @@ def test_a_log_that_was_written_anew_differs_from_a_root_noted_before(written: P
     assert shorter.fault.detail == "the log once had 20 records"
     assert longer.fault
     assert (longer.fault.seq, longer.fault.kind) == (20, "root")
+
+
+def look_everywhere(path: Path) -> None:
+    with Log.open(path) as log:
+        log.branches()
+        log.root()
+        log.run("two")
+        log.runs()
+        list(log.records(2))
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "change"),
+    [
+        ("meta", b"format", b"one"),
+        (None, b"tail", b"\x01"),
+        ("branches", seq(1), b"\xc0"),
+        ("branches", seq(2), msgspec.msgpack.encode((2, "two", 2, 4, "", 1, "e"))),
+        ("heads", seq(2), b"short"),
+        ("extents", seq(2) + seq(4), b"short"),
+        ("runs", seq(2), b"\xc0"),
+        ("runs", seq(2), None),
+        ("names", b"two", b"2"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_told_as_damage(
+    written: Path, table: "str | None", key: bytes, change: bytes | None
+) -> None:
+    alter(written, table, key, change)
+
+    with pytest.raises((LogDamaged, RecordCorrupt)):
+        look_everywhere(written)
+
+
+def test_a_blob_that_grows_beyond_every_limit_is_not_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("holdfast.eventlog.values.LIMIT_BYTES", 1000)
+    bomb = b"\x01" + zlib.compress(bytes(1001))
+
+    with pytest.raises(BlobDamaged, match="above 1000 bytes"):
+        unwrap(b"digest", bomb)
+
+
+def test_a_pipe_in_the_place_of_the_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "data.mdb")
+
+    with pytest.raises(LogDamaged, match="not a file"):
+        Log.open(tmp_path)
 
 
 def test_a_record_that_does_not_decode_is_named(written: Path) -> None:

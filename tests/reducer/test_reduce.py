@@ -300,7 +300,7 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
     (
         [FAILED_ONCE, msgspec.structs.replace(STARTED, attempt=2), StepSucceeded("k", usage=USED)],
         {"status": "succeeded", "attempt": 2, "failures": 1, "finished": 103, "session": "s1"}
-        | {"usage": Usage(2, 4, 6, 1.0), "ended": 103, "last": 3},
+        | {"usage": Usage(2, 4, 6, 1.0), "ended": 103, "last": 3, "begun": 2},
     ),
     (
         [StepFailed("k", WHY, 1, 2.5)],
@@ -310,7 +310,7 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
     ([StepDeferred("k", 900)], {"status": "deferred", "not_before": 900}),
     (
         [StepDeferred("k", 900), msgspec.structs.replace(STARTED, attempt=2)],
-        {"attempt": 2},
+        {"attempt": 2, "begun": 2},
     ),
     ([SessionOpened("k", "s")], {"session": "s"}),
     ([StepCancelled("k")], {"status": "cancelled", "finished": 101, "ended": 101, "last": 1}),

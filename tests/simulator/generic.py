@@ -11,7 +11,7 @@ from holdfast import (
     StepFailed,
     workflow,
 )
-from holdfast.attempts import child_run
+from holdfast.children import child_run
 from holdfast.plugins import AgentResult, AgentTask, Emit, Progress, Readiness, hookimpl
 from tests.simulator.programs import Program
 from tests.simulator.world import here

@@ -54,6 +54,7 @@ def _decide(
 
     from ..rows import is_alive
     from ..values import print_json
+    from ..words import printable
 
     who = by or user()
     with place.log() as log:
@@ -72,7 +73,8 @@ def _decide(
             }
         )
         return
-    click.echo(f"{who} {'approved' if approved else 'denied'} {found.key!r} of {run}")
+    name = printable(who, keep="")
+    click.echo(f"{name} {'approved' if approved else 'denied'} {found.key!r} of {run}")
     missing = found.count - len({who, *(vote.by for vote in found.votes)}) if approved else 0
     if missing > 0:
         click.echo(f"{missing} more must approve it, with --by another name")

@@ -84,7 +84,8 @@ def _next(place: Place, run: str, frame: int) -> list[str]:
     if not frame:
         return []
     show = place.command("show", run, "--at", str(frame))
-    return [show, place.command("fork", run, "--at", str(frame - 1))]
+    fork = place.command("fork", run, "--at", str(max(1, frame - 1)))  # nothing is before the first
+    return [show, fork]
 
 
 def _object(log: "Log", row: "RunRow", told: Told) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def check(place: Place, files: tuple[str, ...], as_json: bool) -> int:
     ends in `# holdfast: allow` is left alone.
     """
     from ..values import print_json
+    from ..words import printable
 
     findings = [finding for name in files for finding in _check(name)]
     if as_json:
@@ -30,9 +31,10 @@ def check(place: Place, files: tuple[str, ...], as_json: bool) -> int:
     for finding in [] if as_json else findings:
         note = "note: " if finding.note else ""
         where = f"{finding.file}:{finding.line}:{finding.column}"
-        click.echo(f"{where} {finding.code} {note}{finding.found} -> {finding.instead}")
+        line = f"{where} {finding.code} {note}{finding.found} -> {finding.instead}"
+        click.echo(printable(line, keep=""))
     if not findings and not as_json:
-        click.echo(f"nothing found in {', '.join(files)}", err=True)
+        click.echo(printable(f"nothing found in {', '.join(files)}", keep=""), err=True)
     return 1 if any(not finding.note for finding in findings) else 0
 
 

@@ -42,7 +42,9 @@ def _text(log: "Log", record: "Record") -> str:
     detail = "  ".join(f"{name}={_short(value)}" for name, value in about.items())
     place = click.style(f"{record.offset:>5}  {moment(record.time)}", dim=True)
     key = str(line.get("key", ""))
-    return f"{place}  {line['type']:<20} {one_line(key)}  {one_line(detail, 160)}".rstrip()
+    return (
+        f"{place}  {one_line(line['type']):<20} {one_line(key)}  {one_line(detail, 160)}".rstrip()
+    )
 
 
 def _tells(value: Any) -> bool:

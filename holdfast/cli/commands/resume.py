@@ -1,23 +1,42 @@
 """`holdfast resume`."""
 
+from typing import TYPE_CHECKING, Literal
+
 import click
 
+from ..changes import changed_code_option
 from ..options import progress_options
 from ..place import Place
+
+if TYPE_CHECKING:
+    from holdfast.eventlog import Log
 
 
 @click.command()
 @click.argument("run")
 @click.option("--takeover", is_flag=True, help="Even when another process executes it.")
+@click.option(
+    "--accept", is_flag=True, help="With the workflow's code as it is now, though it was changed."
+)
+@changed_code_option
 @click.option("--detach", is_flag=True, help="Execute it in the background.")
 @progress_options
 @click.pass_obj
 def resume(
-    place: Place, run: str, takeover: bool, detach: bool, as_json: bool, verbose: bool
+    place: Place,
+    run: str,
+    takeover: bool,
+    accept: bool,
+    changed_code: Literal["keep", "rerun"],
+    detach: bool,
+    as_json: bool,
+    verbose: bool,
 ) -> int:
     """Go on with a run that waits or was interrupted.
 
-    What is recorded is not done again. The exit status is that of `holdfast run`.
+    What is recorded is not done again. With --accept, steps that the changed code asks for otherwise
+    run again, and what depends on them; `holdfast plan resume` tells which. The exit status is that of
+    `holdfast run`.
     """
     from holdfast.errors import RunEnded
     from holdfast.reducer import ENDED
@@ -29,9 +48,35 @@ def resume(
         row = log.run(run)
         if row.status in ENDED:
             raise RunEnded(run, row.status, "resumed")
+        if accept or changed_code == "rerun":
+            move_on(place, log, run, changed_code, quiet=as_json)
         if detach:
             return run_in_background(place, log, run, takeover=takeover, as_json=as_json)
         kit = tools(place.project())
         return run_in_foreground(
             place, log, kit, run, takeover=takeover, as_json=as_json, verbose=verbose
         )
+
+
+def move_on(
+    place: Place,
+    log: "Log",
+    run: str,
+    changed_code: Literal["keep", "rerun"] = "keep",
+    *,
+    quiet: bool = False,
+) -> None:
+    """Let a run leave its history where the workflow's code asks for something else by now."""
+    from holdfast.travel import Change, depart, fork, plan
+
+    from ..plans import print_plan
+    from ..tools import lazily
+
+    load = lazily(place.project()).load
+    wanted = Change("accept", changed_code=changed_code)
+    departure = depart(log, load, run, wanted, now=0)
+    if departure.base == departure.at:
+        return
+    if not quiet:
+        print_plan(plan(log, load, run, wanted), err=True)
+    fork(log, load, run, wanted, actor=place.actor)

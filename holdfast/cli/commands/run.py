@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--id", "given_id", metavar="ID", help="The run's id; by default one is made.")
 @click.option("--detach", is_flag=True, help="Execute it in the background.")
+@click.option("--watch", is_flag=True, help="Take up saved edits of the file, for steps to come.")
 @progress_options
 @click.pass_obj
 def run(
@@ -32,6 +33,7 @@ def run(
     pairs: tuple[str, ...],
     given_id: str | None,
     detach: bool,
+    watch: bool,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -53,7 +55,7 @@ def run(
         if detach:
             return run_in_background(place, log, name, as_json=as_json)
         return run_in_foreground(
-            place, log, kit, name, workflow=found, as_json=as_json, verbose=verbose
+            place, log, kit, name, workflow=found, watch=watch, as_json=as_json, verbose=verbose
         )
 
 
@@ -83,6 +85,7 @@ def run_in_foreground(
     *,
     workflow: "Workflow | None" = None,
     takeover: bool = False,
+    watch: bool = False,
     as_json: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -97,7 +100,7 @@ def run_in_foreground(
         click.echo(f"run {name}", err=True)
     display = choose(name, log.load, as_json=as_json, verbose=verbose)
     try:
-        execute(log, kit, name, display, workflow=workflow, takeover=takeover)
+        execute(log, kit, name, display, workflow=workflow, takeover=takeover, watch=watch)
     except WorkflowError as error:
         return stopped(place, log, name, error, as_json=as_json)
     return finish(place, log, name, as_json=as_json)

@@ -33,9 +33,8 @@ def show(place: Place, run: str, at: int | None, as_json: bool) -> None:
 
 
 def _state(log: "Log", run: str, branch: int, at: int | None) -> "State":
+    from holdfast.errors import NoSuchFrame
     from holdfast.runs import read_state
-
-    from ..errors import NoSuchFrame
 
     if at is not None and at > (head := log.head(branch)):
         raise NoSuchFrame(run, at, head)
