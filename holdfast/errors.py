@@ -16,6 +16,9 @@ HoldfastError
     StepAmbiguous       several steps have failed: say which
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
+  NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
+  BadCheck              what was to be checked is no expression
+  CheckFailed           the expression raised
 """
 
 import shlex
@@ -196,3 +199,41 @@ class StepAmbiguous(EngineError):
             f"again: holdfast retry {shlex.quote(run)} STEP"
         )
         self.run, self.keys = run, list(keys)
+
+
+class NothingToDebug(HoldfastError):
+    code = "nothing_to_debug"
+    exit_status = 2
+
+    def __init__(self, run: str, frame: int, why: str) -> None:
+        super().__init__(
+            f"the workflow of run {run!r} {why} at frame {frame}, so there is no line to look at. "
+            f"Choose another frame with --at; find one with: holdfast replay {shlex.quote(run)} --step"
+        )
+        self.run, self.frame = run, frame
+
+
+class BadCheck(HoldfastError):
+    code = "bad_check"
+    exit_status = 2
+
+    def __init__(self, check: str, reason: str) -> None:
+        super().__init__(
+            f"{check!r} is no Python expression: {reason}. Write one about the state, such as: "
+            "--check 'state.usage.cost_usd < 1'"
+        )
+        self.check, self.reason = check, reason
+
+
+class CheckFailed(HoldfastError):
+    code = "check_failed"
+    exit_status = 2
+
+    def __init__(self, run: str, frame: int, check: str, error: Exception) -> None:
+        super().__init__(
+            f"{check!r} cannot be evaluated at frame {frame} of run {run!r}: "
+            f"{type(error).__name__}: {error}. Let it hold for what is not there yet "
+            "(state.steps.get(KEY), state.result(KEY)), or leave frames out with --from and --to. "
+            f"Look at the frame with: holdfast show {shlex.quote(run)} --at {frame}"
+        )
+        self.run, self.frame, self.check, self.error = run, frame, check, error

@@ -104,12 +104,13 @@ def end_of_run(driver: Driver, history: History) -> AnyEvent:
     if ended.status == "cancelled":
         return RunCancelled(history.state.cancelling or "")
     if ended.error is not None:
-        return RunFailed(_run_failure(ended.error, history.redactor))
+        return RunFailed(run_failure(ended.error, history.redactor))
     raw = fingerprint.encode(ended.value, f"the output of workflow {history.workflow.name!r}")
     return RunSucceeded(history.pack(raw))
 
 
-def _run_failure(error: BaseException, redactor: Redactor) -> Failure:
+def run_failure(error: BaseException, redactor: Redactor) -> Failure:
+    """Return the record of what a workflow function raised."""
     what = failure(error, redactor.text)
     inner = getattr(error, "failure", None)
     if isinstance(inner, Failure):

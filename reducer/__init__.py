@@ -25,9 +25,12 @@ from .errors import (
     WorkflowDiverged,
     WorkflowError,
 )
+from .frame_changes import FrameChange, about, frame_changes
+from .frames import Frames, first_bad
 from .outcome import decode
 from .plan import Item, Plan, Planner
 from .pool import Agenda, Pool
+from .proof import Divergence, Proof, prove
 from .redrive import Mismatch, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
@@ -50,6 +53,7 @@ from .results import Decision, ShellResult
 from .run import Run
 from .secrets import SecretRules
 from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .workflow import Workflow, workflow
 
@@ -72,9 +76,12 @@ __all__ = [
     "Decision",
     "Difference",
     "Diverge",
+    "Divergence",
     "Driver",
     "Ended",
     "Fail",
+    "FrameChange",
+    "Frames",
     "FunctionCall",
     "Gate",
     "Hold",
@@ -94,6 +101,7 @@ __all__ = [
     "Planner",
     "Policy",
     "Pool",
+    "Proof",
     "Request",
     "Reuse",
     "Run",
@@ -103,12 +111,14 @@ __all__ = [
     "ShellResult",
     "Side",
     "SignalRequest",
+    "Stack",
     "Start",
     "State",
     "Step",
     "StepDecision",
     "StepFailed",
     "StepRequest",
+    "Suspended",
     "Timer",
     "TimerRequest",
     "Vote",
@@ -116,6 +126,7 @@ __all__ = [
     "Workflow",
     "WorkflowDiverged",
     "WorkflowError",
+    "about",
     "after_failure",
     "aligned",
     "changed_fields",
@@ -128,14 +139,19 @@ __all__ = [
     "diverged",
     "edited_result",
     "fingerprint",
+    "first_bad",
     "follow",
+    "frame_changes",
     "named",
     "names",
     "nanoseconds",
+    "prove",
+    "raised",
     "redrive",
     "reduce",
     "replay",
     "side_of",
+    "suspended",
     "take",
     "within",
     "workflow",

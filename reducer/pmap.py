@@ -83,6 +83,10 @@ class PMap(Generic[V]):
     def items(self) -> list[tuple[str, V]]:
         return list(self._read().items())
 
+    def copy(self) -> "PMap[V]":
+        """Return the same map with a dict of its own, so that no version of one slows the other's."""
+        return PMap(self._read())
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PMap):
             return False

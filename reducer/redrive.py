@@ -42,6 +42,7 @@ from .requests import (
 from .state import State, Step
 
 Redact = Callable[[bytes], bytes]
+Observe = Callable[[Record, State], None]
 
 CODE_CHANGED = "the code of its function changed"
 
@@ -65,15 +66,21 @@ class Mismatch(msgspec.Struct, frozen=True):
 
 
 def redrive(
-    driver: Driver, records: Iterable[Record], *, code: bytes, redact: Redact = bytes
+    driver: Driver,
+    records: Iterable[Record],
+    *,
+    code: bytes,
+    redact: Redact = bytes,
+    observe: Observe | None = None,
 ) -> State:
     """Feed a new driver all records of a run, and return the state after them.
 
     `code` is the digest of the workflow as it is now; `redact` takes secrets out of what a step reads,
-    as was done with what is recorded. Raises WorkflowDiverged at the first record
+    as was done with what is recorded. `observe` is told of each record that the driver has taken in,
+    with the state after it. Raises WorkflowDiverged at the first record
     that the workflow does not ask for in the same way.
     """
-    state, mismatch = follow(driver, records, redact=redact)
+    state, mismatch = follow(driver, records, redact=redact, observe=observe)
     if mismatch is not None:
         edited = code != state.code
         raise WorkflowDiverged(state.run, mismatch.key, mismatch.difference, edited=edited)
@@ -81,7 +88,12 @@ def redrive(
 
 
 def follow(
-    driver: Driver, records: Iterable[Record], *, redact: Redact = bytes, changed_code: str = "keep"
+    driver: Driver,
+    records: Iterable[Record],
+    *,
+    redact: Redact = bytes,
+    changed_code: str = "keep",
+    observe: Observe | None = None,
 ) -> tuple[State, Mismatch | None]:
     """Feed a new driver a run's records for as long as the workflow asks for them in the same way.
 
@@ -100,6 +112,8 @@ def follow(
                 return state, mismatch
         state = reduce(state, event, record.time)
         take(driver, state, event)
+        if observe is not None:
+            observe(record, state)
     return state, None
 
 

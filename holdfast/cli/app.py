@@ -26,6 +26,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "rewind": "Go back: a fork that takes over the run's name.",
         "retry": "Try a failed step again, in place.",
         "plan": "Tell what fork, rewind, retry or resume --accept would do.",
+        "replay": "Drive a run anew from its record, to prove, step through or debug it.",
+        "bisect": "Find the first frame at which something is no longer true.",
     },
     "Look": {
         "ps": "List the runs, newest first.",
