@@ -1,0 +1,219 @@
+"""A private index per workspace: what git needs to see quickly which files changed.
+
+It begins as a copy of the checkout's own index, so that what the user tracks is tracked, although it
+may be ignored, and so that unchanged files need not be read. Each look brings it up to the files.
+The caller holds the workspace's lock.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import trio
+
+from .errors import GitFailed, StateUnwritable, TooMuchUntracked, Unreadable
+from .git import Git
+from .places import Workspace, write_whole
+
+NESTED = "a git repository of its own"
+SUBMODULE = "a submodule: only its commit is kept"
+TRIES = 3  # files may change while they are read: agents leave processes behind
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """How much may be untracked and new at once, before it looks like a mistake."""
+
+    files: int = 50_000
+    size_bytes: int = 2 * 1024**3
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """Something that a snapshot has not, and why."""
+
+    path: str
+    why: str
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The tree of a workspace's files at one moment."""
+
+    tree: str
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def private(workspace: Workspace, lock: int) -> Git:
+    """Return git, with the workspace's private index in place of the checkout's."""
+    return workspace.git.using(workspace.own / "index").under(lock)
+
+
+async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[str] = ()) -> Seen:
+    """Bring the private index up to the files, and return their tree. `extra` may be ignored files."""
+    git = private(workspace, lock)
+    await trio.to_thread.run_sync(_unlock_left_over, workspace)
+    await _seed(workspace, git)
+    for attempt in range(1, TRIES + 1):
+        try:
+            left_out = await _take_in(workspace, git, bounds, extra)
+            return Seen(await git.text("write-tree"), left_out)
+        except GitFailed as error:
+            if attempt == TRIES:
+                raise _named(error) from error
+            if "index" in error.stderr:  # damaged, or parts of it that lay elsewhere are gone
+                (workspace.own / "index").unlink(missing_ok=True)
+                await _seed(workspace, git)
+    raise AssertionError("unreachable")
+
+
+def _unlock_left_over(workspace: Workspace) -> None:
+    """Remove what a killed git left: with our lock held, none of ours is alive."""
+    (workspace.own / "index.lock").unlink(missing_ok=True)
+
+
+# --- the beginning ---------------------------------------------------------------------------------
+
+
+async def _seed(workspace: Workspace, git: Git) -> None:
+    """Start again from the checkout's index when that is another one than last time."""
+    ours, mark = workspace.own / "index", workspace.own / "index.seed"
+    signature = await trio.to_thread.run_sync(_copy_if_new, workspace.git_dir / "index", ours, mark)
+    if not signature:
+        return
+    if ours.exists():
+        await _trust_no_flags(workspace, git)
+    write_whole(mark, signature)
+
+
+def _copy_if_new(theirs: Path, ours: Path, mark: Path) -> bytes:
+    """Copy the index, with its time: git mistrusts files that are as young as their index."""
+    try:
+        with theirs.open("rb") as file:
+            about = os.fstat(file.fileno())
+            signature = f"{about.st_ino} {about.st_size} {about.st_mtime_ns}".encode()
+            if ours.exists() and mark.exists() and mark.read_bytes() == signature:
+                return b""
+            data = file.read()
+    except FileNotFoundError:  # nothing was ever added
+        if ours.exists() and mark.exists() and mark.read_bytes() == b"none":
+            return b""
+        ours.unlink(missing_ok=True)
+        return b"none"
+    write_whole(ours, data)
+    os.utime(ours, ns=(about.st_atime_ns, about.st_mtime_ns))
+    return signature
+
+
+async def _trust_no_flags(workspace: Workspace, git: Git) -> None:
+    """Look at files too that the user told git to pass over, where they are on disk."""
+    passed_over = [item.partition(" ") for item in await git.items("ls-files", "-v", "-z")]
+    assumed = [path for tag, _, path in passed_over if tag.islower()]
+    there = [
+        path
+        for tag, _, path in passed_over
+        if tag.upper() == "S" and os.path.lexists(workspace.root / path)
+    ]
+    await git.run("update-index", "--no-split-index")
+    for flag, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", there)):
+        if paths:
+            await git.run("update-index", flag, "-z", "--stdin", stdin=joined(paths))
+
+
+# --- each look -------------------------------------------------------------------------------------
+
+
+async def _take_in(
+    workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[str]
+) -> tuple[LeftOut, ...]:
+    told, untracked = await git.together(
+        ("diff-files", "--name-status", "--no-renames", "-z"),
+        ("ls-files", "--others", "--exclude-standard", "-z"),
+    )
+    pairs = zip(told.items[::2], told.items[1::2], strict=True)
+    changed = [path for how, path in pairs if how == "U" or workspace.is_part(path)]
+    new = [path for path in untracked.items if workspace.is_part(path)]
+    nested = [path for path in new if path.endswith("/")]
+    files = [path for path in new if not path.endswith("/")]
+    await trio.to_thread.run_sync(_check_bounds, workspace.root, files, bounds)
+    submodules = [path for path in changed if (workspace.root / path / ".git").exists()]
+    await _update(workspace, git, [*changed, *files, *extra])
+    return (
+        *(LeftOut(path.rstrip("/"), NESTED) for path in nested),
+        *(LeftOut(path, SUBMODULE) for path in submodules),
+    )
+
+
+async def _update(workspace: Workspace, git: Git, paths: Sequence[str]) -> None:
+    gone = [path for path in paths if _is_beyond_link(workspace.root, path)]
+    there = sorted(set(paths).difference(gone))
+    if gone:
+        await git.run("update-index", "-z", "--force-remove", "--stdin", stdin=joined(gone))
+    if there:
+        await git.run(
+            "update-index", "-z", "--add", "--remove", "--replace", "--stdin", stdin=joined(there)
+        )
+
+
+def _is_beyond_link(root: Path, path: str) -> bool:
+    """Whether a folder on the way became a link, so that the file is another one, or none."""
+    parts = path.split("/")
+    return any(os.path.islink(os.path.join(root, *parts[:depth])) for depth in range(1, len(parts)))
+
+
+def joined(paths: Sequence[str]) -> bytes:
+    """Return file names as git reads them with `-z`."""
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _named(error: GitFailed) -> Exception:
+    """Give the two failures that users meet their own error."""
+    for line in error.stderr.splitlines():
+        for reason in ("Permission denied", "Is a directory"):
+            if line.startswith("error: open(") and reason in line:
+                return Unreadable(line.split('"')[1], reason)
+    if "Permission denied" in error.stderr or "Read-only file system" in error.stderr:
+        return StateUnwritable(error.folder, error.stderr.strip().splitlines()[0])
+    return error
+
+
+# --- bounds ----------------------------------------------------------------------------------------
+
+
+def _check_bounds(root: Path, files: Sequence[str], bounds: Bounds) -> None:
+    sizes = {path: _size(root / path) for path in files}
+    if len(files) > bounds.files or sum(sizes.values()) > bounds.size_bytes:
+        folder = heaviest(sizes, by_size=len(files) <= bounds.files)
+        inside = [size for path, size in sizes.items() if _is_in(path, folder)]
+        raise TooMuchUntracked(folder or str(root), files=len(inside), size_bytes=sum(inside))
+
+
+def heaviest(sizes: dict[str, int], *, by_size: bool) -> str:
+    """Return the deepest folder that holds more than half of it all ("": the root)."""
+    folder, total = "", sum(_weight(size, by_size) for size in sizes.values())
+    while True:
+        below: dict[str, int] = {}
+        for path, size in sizes.items():
+            rest = path.removeprefix(f"{folder}/" if folder else "")
+            child, slash, _ = rest.partition("/")
+            if _is_in(path, folder) and slash:
+                below[child] = below.get(child, 0) + _weight(size, by_size)
+        top = max(below, key=lambda child: below[child], default="")
+        if not top or below[top] * 2 <= total:
+            return folder
+        folder = f"{folder}/{top}" if folder else top
+
+
+def _weight(size: int, by_size: bool) -> int:
+    return size if by_size else 1
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return not folder or path.startswith(folder + "/")
+
+
+def _size(path: Path) -> int:
+    try:
+        about = path.lstat()
+    except OSError:  # gone meanwhile, which the index will say
+        return 0
+    return about.st_size if stat.S_ISREG(about.st_mode) else 0
