@@ -19,15 +19,17 @@ HoldfastError
     NestedRepository      a repository of its own lies where files are to be written
     WorktreeExists        this name is taken, by a worktree of another base
     WorktreeMissing       the worktree's folder is gone
-    WorktreeInUse         the worktree is another process's at this moment
     WorktreeHoldsWork     removing it would lose work
+    FolderTaken           something else lies where the worktree is to be
     BranchTaken           a branch of the user's has the name that ours needs
     NoPortsLeft           every port base is taken by a live worktree
     Unresolved            conflict markers are left in files
+    NoTarget              nobody said which branch to merge into
     TargetMissing         the branch to merge into does not exist
     TargetMoved           the branch to merge into is not where the caller saw it
     TargetDirty           the branch is checked out, with changes that a merge would touch
     TargetBusy            the checkout of the branch is in the middle of something
+    CheckoutBehind        the branch was moved, but its checkout could not follow
     UnrelatedHistories    the two sides have no commit in common
 """
 
@@ -247,16 +249,6 @@ class WorktreeMissing(WorkspaceError):
         self.run, self.name, self.folder = run, name, folder
 
 
-class WorktreeInUse(WorkspaceError):
-    code = "worktree_in_use"
-
-    def __init__(self, folder: str) -> None:
-        super().__init__(
-            f"another process works in the worktree {folder!r} at this moment. Wait for it to end"
-        )
-        self.folder = folder
-
-
 class WorktreeHoldsWork(WorkspaceError):
     code = "worktree_holds_work"
 
@@ -265,6 +257,18 @@ class WorktreeHoldsWork(WorkspaceError):
             f"the worktree {folder!r} is kept: {reason}. Merge it or move that away first"
         )
         self.folder, self.reason = folder, reason
+
+
+class FolderTaken(WorkspaceError):
+    code = "folder_taken"
+    exit_status = 2
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"{folder!r} is not empty and no worktree that git knows, so none can be made there. "
+            "If it was moved, say: git worktree repair; else move it away, or choose another name"
+        )
+        self.folder = folder
 
 
 class BranchTaken(WorkspaceError):
@@ -297,6 +301,18 @@ class Unresolved(WorkspaceError):
             f"conflict markers are left in {folder!r}: {some(paths)}. Resolve them, then merge again"
         )
         self.folder, self.paths = folder, list(paths)
+
+
+class NoTarget(WorkspaceError):
+    code = "no_target"
+    exit_status = 2
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the worktree {name!r} was made where no branch was checked out, so there is none to "
+            "merge it into. Say which: target="
+        )
+        self.name = name
 
 
 class TargetMissing(WorkspaceError):
@@ -340,6 +356,18 @@ class TargetBusy(WorkspaceError):
         super().__init__(
             f"the branch {target!r} is checked out in {folder!r}, {reason}. Nothing was changed. "
             "Let that end, then merge again"
+        )
+        self.target, self.folder, self.reason = target, folder, reason
+
+
+class CheckoutBehind(WorkspaceError):
+    code = "checkout_behind"
+
+    def __init__(self, target: str, folder: str, reason: str) -> None:
+        super().__init__(
+            f"the branch {target!r} was merged into, but its files in {folder!r} could not all be "
+            f"written: {reason}. Mend that and merge again, which finishes it; commit nothing there "
+            "before"
         )
         self.target, self.folder, self.reason = target, folder, reason
 

@@ -6,27 +6,20 @@ The caller holds the workspace's lock.
 """
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import trio
 
-from .errors import GitFailed, StateUnwritable, TooMuchUntracked, Unreadable
+from .bounds import Bounds, check_bounds
+from .errors import GitFailed, StateUnwritable, Unreadable
 from .git import Git
 from .places import Workspace, write_whole
 
 NESTED = "a git repository of its own"
 SUBMODULE = "a submodule: only its commit is kept"
 TRIES = 3  # files may change while they are read: agents leave processes behind
-
-
-class Bounds(msgspec.Struct, frozen=True):
-    """How much may be untracked and new at once, before it looks like a mistake."""
-
-    files: int = 50_000
-    size_bytes: int = 2 * 1024**3
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -113,7 +106,9 @@ async def _trust_no_flags(workspace: Workspace, git: Git) -> None:
         for tag, _, path in passed_over
         if tag.upper() == "S" and os.path.lexists(workspace.root / path)
     ]
-    await git.run("update-index", "--no-split-index")
+    # Written anew, so that files as young as the copied index are not read again and again.
+    refresh = ("update-index", "-q", "--refresh", "--no-split-index", "--force-write-index")
+    await git.run(*refresh, ok=(0, 1))
     for flag, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", there)):
         if paths:
             await git.run("update-index", flag, "-z", "--stdin", stdin=joined(paths))
@@ -134,7 +129,7 @@ async def _take_in(
     new = [path for path in untracked.items if workspace.is_part(path)]
     nested = [path for path in new if path.endswith("/")]
     files = [path for path in new if not path.endswith("/")]
-    await trio.to_thread.run_sync(_check_bounds, workspace.root, files, bounds)
+    await trio.to_thread.run_sync(check_bounds, workspace.root, files, bounds)
     submodules = [path for path in changed if (workspace.root / path / ".git").exists()]
     await _update(workspace, git, [*changed, *files, *extra])
     return (
@@ -174,46 +169,3 @@ def _named(error: GitFailed) -> Exception:
     if "Permission denied" in error.stderr or "Read-only file system" in error.stderr:
         return StateUnwritable(error.folder, error.stderr.strip().splitlines()[0])
     return error
-
-
-# --- bounds ----------------------------------------------------------------------------------------
-
-
-def _check_bounds(root: Path, files: Sequence[str], bounds: Bounds) -> None:
-    sizes = {path: _size(root / path) for path in files}
-    if len(files) > bounds.files or sum(sizes.values()) > bounds.size_bytes:
-        folder = heaviest(sizes, by_size=len(files) <= bounds.files)
-        inside = [size for path, size in sizes.items() if _is_in(path, folder)]
-        raise TooMuchUntracked(folder or str(root), files=len(inside), size_bytes=sum(inside))
-
-
-def heaviest(sizes: dict[str, int], *, by_size: bool) -> str:
-    """Return the deepest folder that holds more than half of it all ("": the root)."""
-    folder, total = "", sum(_weight(size, by_size) for size in sizes.values())
-    while True:
-        below: dict[str, int] = {}
-        for path, size in sizes.items():
-            rest = path.removeprefix(f"{folder}/" if folder else "")
-            child, slash, _ = rest.partition("/")
-            if _is_in(path, folder) and slash:
-                below[child] = below.get(child, 0) + _weight(size, by_size)
-        top = max(below, key=lambda child: below[child], default="")
-        if not top or below[top] * 2 <= total:
-            return folder
-        folder = f"{folder}/{top}" if folder else top
-
-
-def _weight(size: int, by_size: bool) -> int:
-    return size if by_size else 1
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return not folder or path.startswith(folder + "/")
-
-
-def _size(path: Path) -> int:
-    try:
-        about = path.lstat()
-    except OSError:  # gone meanwhile, which the index will say
-        return 0
-    return about.st_size if stat.S_ISREG(about.st_mode) else 0

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 import trio
 
+from .bounds import Bounds
+from .disk import files_in_the_way
 from .errors import NestedRepository, WouldOverwrite
 from .git import Git
-from .index import NESTED, Bounds, LeftOut, look, private
+from .index import NESTED, LeftOut, look, private
 from .locks import locked
 from .places import Workspace
 from .snapshot import Snapshot, keep, tree_of
@@ -91,7 +92,7 @@ async def _in_the_way(
 ) -> list[str]:
     """Return ignored files that the wanted ones would replace, so that they can be kept as well."""
     added = [path for path, how in differing.items() if how in "AT"]
-    found = await trio.to_thread.run_sync(_hidden, workspace.root, added)
+    found = await trio.to_thread.run_sync(files_in_the_way, workspace.root, added)
     if not found:
         return []
     tracked = await workspace.git.items(
@@ -117,33 +118,3 @@ def _refuse_nested(
             inside.add(left.path)
     if inside:
         raise NestedRepository(str(workspace.root), sorted(inside))
-
-
-def _hidden(root: Path, added: Sequence[str]) -> set[str]:
-    """Return the files on disk that lie where files are to be added."""
-    found: set[str] = set()
-    for path in added:
-        first = _first_that_is_no_folder(root, path)
-        if first is None:
-            found.update(_files_below(root, root / path))
-        elif os.path.lexists(root / first):
-            found.add(first)
-    return found
-
-
-def _first_that_is_no_folder(root: Path, path: str) -> str | None:
-    parts = path.split("/")
-    for depth in range(1, len(parts) + 1):
-        part = "/".join(parts[:depth])
-        full = root / part
-        if full.is_symlink() or not full.is_dir():
-            return part
-    return None
-
-
-def _files_below(root: Path, folder: Path) -> list[str]:
-    return [
-        os.path.relpath(os.path.join(where, file), root)
-        for where, _, files in os.walk(folder)
-        for file in files
-    ]

@@ -2,9 +2,10 @@
 
 import msgspec
 
+from .bounds import Bounds
 from .errors import NoSuchCommit
 from .git import Git
-from .index import Bounds, LeftOut, look
+from .index import LeftOut, look
 from .locks import locked
 from .places import Workspace
 
@@ -34,19 +35,32 @@ async def snapshot(
 
 
 async def keep(
-    workspace: Workspace, tree: str, message: str, *, left_out: tuple[LeftOut, ...] = ()
+    workspace: Workspace,
+    tree: str,
+    message: str,
+    *,
+    left_out: tuple[LeftOut, ...] = (),
+    head_too: bool = False,
 ) -> Snapshot:
-    """Add a tree to the history of the workspace's snapshots in this run."""
+    """Add a tree to the history of the workspace's snapshots in this run.
+
+    The commit that is checked out comes along with each new tree; `head_too`: with the same as well.
+    """
     git = workspace.git
     head = await git.resolve("HEAD")
     told = await git.text("for-each-ref", "--format=%(objectname) %(tree)", workspace.ref)
     tip, _, tip_tree = told.partition(" ")
-    if tip_tree == tree:
+    if tip_tree == tree and not (head_too and head and not await contains(git, tip, head)):
         return Snapshot(tree, tip, head, left_out)
     parents = [part for parent in (tip, head) if parent for part in ("-p", parent)]
     commit = await git.as_us().text("commit-tree", tree, *parents, "-m", message)
     await git.run("update-ref", workspace.ref, commit, tip or "0" * len(tree))
     return Snapshot(tree, commit, head, left_out)
+
+
+async def contains(git: Git, commit: str, other: str) -> bool:
+    """Whether a commit has another one in its history."""
+    return (await git.run("merge-base", "--is-ancestor", other, commit, ok=(0, 1))).code == 0
 
 
 async def tree_of(git: Git, what: Snapshot | str) -> str:

@@ -14,7 +14,7 @@ SEEN = {
     "reflog": ("reflog", "--all", "--format=%gD %H %gs"),
     "branches": (
         "for-each-ref",
-        "--format=%(objectname) %(refname) %(HEAD)",
+        "--format=%(refname) %(objectname) %(HEAD)",
         "refs/heads",
         "refs/tags",
     ),
@@ -67,11 +67,17 @@ class Repo:
 
     def seen(self) -> dict[str, str]:
         """Return everything about the checkout that must never change behind the user's back."""
-        return {what: self.git(*command, ok=False) for what, command in SEEN.items()}
+        seen = {what: self.git(*command, ok=False) for what, command in SEEN.items()}
+        return {what: "\n".join(filter(is_theirs, text.split("\n"))) for what, text in seen.items()}
 
     def on_disk(self) -> dict[str, tuple[str, bytes]]:
         """Return every file but git's and ours, with its kind and bytes."""
         return contents(self.root)
+
+
+def is_theirs(line: str) -> bool:
+    """Whether a line is about the user's refs, and not about worktrees of ours."""
+    return not line.startswith(("refs/heads/holdfast", "worktrees/"))
 
 
 def contents(root: Path) -> dict[str, tuple[str, bytes]]:

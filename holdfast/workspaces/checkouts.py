@@ -1,0 +1,72 @@
+"""Where a branch is checked out, and whether its files may change there."""
+
+import os
+from pathlib import Path
+
+import trio
+
+from .disk import files_in_the_way
+from .errors import TargetBusy, TargetDirty
+from .git import Git
+from .moves import Checkout, HeldIndex, Move
+
+MIDWAY = {
+    "MERGE_HEAD": "in the middle of a merge",
+    "CHERRY_PICK_HEAD": "in the middle of a cherry-pick",
+    "REVERT_HEAD": "in the middle of a revert",
+}
+
+
+async def checkouts_of(git: Git, ref: str) -> list[Checkout]:
+    """Return the checkouts of a branch. Raises TargetBusy where it is being rewritten."""
+    told = (await git.run("worktree", "list", "--porcelain", "-z")).stdout
+    found: list[Checkout] = []
+    for block in os.fsdecode(told).split("\0\0"):
+        lines = [line.partition(" ") for line in block.split("\0") if line]
+        about = {word: rest for word, _, rest in lines}
+        folder = Path(about.get("worktree", ""))
+        if "bare" in about or not (folder / ".git").exists():
+            continue
+        asked = ("rev-parse", "--path-format=absolute", "--git-dir")
+        git_dir = Path(await git.at(folder).text(*asked))
+        if about.get("branch") == ref:
+            found.append(Checkout(str(folder), str(git_dir)))
+        elif reason := await trio.to_thread.run_sync(_being_rewritten, git_dir, ref):
+            raise TargetBusy(ref, str(folder), reason)
+    return found
+
+
+def _being_rewritten(git_dir: Path, ref: str) -> str:
+    """Tell how a branch is worked on where HEAD does not name it."""
+    for name in ("rebase-merge/head-name", "rebase-apply/head-name"):
+        path = git_dir / name
+        if path.exists() and path.read_text().strip() == ref:
+            return "in the middle of a rebase"
+    path = git_dir / "BISECT_START"
+    if path.exists() and path.read_text().strip() == ref.removeprefix("refs/heads/"):
+        return "in the middle of a bisection"
+    return ""
+
+
+async def check_clean(git: Git, held: HeldIndex, wanted: Move) -> None:
+    """Refuse to move a checkout in which something of the user's could be lost."""
+    folder = wanted.checkout.folder
+    for name, reason in MIDWAY.items():
+        if (Path(wanted.checkout.git_dir) / name).exists():
+            raise TargetBusy(wanted.ref, folder, reason)
+    status = ("status", "--porcelain", "-z", "--untracked-files=no", "--no-renames")
+    dirty = [line[3:] for line in await git.items(*status, "--ignore-submodules=dirty")]
+    if dirty:
+        raise TargetDirty(wanted.ref, folder, dirty, "uncommitted changes")
+    added = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=AT")
+    paths = await git.items(*added, wanted.old, wanted.new)
+    lying = await trio.to_thread.run_sync(files_in_the_way, Path(folder), paths)
+    if lying:
+        lying.difference_update(await git.items("ls-files", "-z"))
+    if lying:
+        raise TargetDirty(wanted.ref, folder, sorted(lying), "untracked files in the way")
+    trial = ("read-tree", "-n", "-m", "-u", wanted.old, wanted.new)
+    told = await git.using(held.copy).run(*trial, ok=(0, 128))
+    if told.code:  # files that the user told git to pass over
+        names = [line.split("'")[1] for line in told.stderr.splitlines() if line.count("'") > 1]
+        raise TargetDirty(wanted.ref, folder, names or [told.stderr.strip()], "hidden changes")
