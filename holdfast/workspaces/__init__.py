@@ -38,7 +38,7 @@ from .errors import (
 from .git import MINIMUM_GIT, Git, check_git
 from .include import Included
 from .index import LeftOut
-from .listing import Status, Swept, forget, gc, worktrees
+from .listing import Status, Swept, forget, gc, list_worktrees
 from .merging import Merged, finish_moves, merge, merge_worktree
 from .names import safe_name
 from .places import Repository, Workspace
@@ -46,8 +46,8 @@ from .reading import Change, File, changes, content, diff, extract, files
 from .records import Worktree
 from .removing import remove_worktree
 from .resolving import begin_resolving, finish_resolving
-from .restore import Restored, restore
-from .snapshot import Snapshot, snapshot
+from .restoring import Restored, restore
+from .snapshots import Snapshot, snapshot
 from .worktrees import Made, add_worktree, open_worktree
 
 __all__ = [
@@ -114,6 +114,7 @@ __all__ = [
     "finish_resolving",
     "forget",
     "gc",
+    "list_worktrees",
     "merge",
     "merge_worktree",
     "open_worktree",
@@ -121,5 +122,4 @@ __all__ = [
     "restore",
     "safe_name",
     "snapshot",
-    "worktrees",
 ]

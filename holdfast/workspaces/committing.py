@@ -16,7 +16,7 @@ from .index_lock import IndexLock
 from .locks import locked
 from .names import safe_name
 from .places import Workspace
-from .snapshot import Snapshot, keep
+from .snapshots import Snapshot, keep
 
 OURS = "refs/heads/holdfast/"
 MIDWAY = ("MERGE_HEAD", "MERGE_MODE", "MERGE_MSG", "AUTO_MERGE", "CHERRY_PICK_HEAD", "REVERT_HEAD")

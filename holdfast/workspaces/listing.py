@@ -49,7 +49,7 @@ class Swept(msgspec.Struct, frozen=True):
     reason: str
 
 
-async def worktrees(repository: Repository) -> list[Status]:
+async def list_worktrees(repository: Repository) -> list[Status]:
     """Return every worktree of ours with its size, age, and what is not merged."""
     return [await _status(repository, *entry) for entry in records(repository)]
 
@@ -67,7 +67,7 @@ async def gc(
     alone. Nothing is ever removed that no ref leads to, ignored files apart.
     """
     found: list[Swept] = []
-    for status in await worktrees(repository):
+    for status in await list_worktrees(repository):
         reason = _reason_to_stay(status, is_finished, unmerged_too=unmerged_too)
         if not reason and not dry_run:
             try:

@@ -14,7 +14,7 @@ from .moves import journals
 from .names import short_digest
 from .places import Repository, Workspace
 from .records import Worktree
-from .snapshot import contains
+from .snapshots import contains
 from .unfinished import finish
 
 TRIES = 5  # how often others may commit to the branch meanwhile

@@ -9,7 +9,7 @@ import msgspec
 from .errors import NoSuchFile
 from .git import Git
 from .places import Repository, Workspace
-from .snapshot import Snapshot, tree_of
+from .snapshots import Snapshot, tree_of
 
 Where = Repository | Workspace
 Kind = Literal["file", "executable", "link", "submodule"]

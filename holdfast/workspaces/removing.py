@@ -12,7 +12,7 @@ from .index import NESTED, look
 from .locks import locked
 from .places import Repository, Workspace
 from .records import Worktree, clear_away, find, lock_of, workspace_of
-from .snapshot import Snapshot, contains, keep
+from .snapshots import Snapshot, contains, keep
 
 
 async def remove_worktree(repository: Repository, record: Worktree) -> Snapshot | None:

@@ -5,7 +5,7 @@ from .committing import commit_work
 from .conflicts import Conflict
 from .errors import WouldOverwrite
 from .places import Workspace
-from .restore import Restored, restore
+from .restoring import Restored, restore
 
 
 async def begin_resolving(workspace: Workspace, conflict: Conflict) -> Restored:

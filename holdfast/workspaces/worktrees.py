@@ -24,8 +24,8 @@ from .names import safe_name
 from .places import OWN, RECORD, Repository, Workspace
 from .ports import take_port
 from .records import Worktree, clear_away, find, folder_of, lock_of, workspace_of
-from .restore import restore
-from .snapshot import Snapshot, contains
+from .restoring import restore
+from .snapshots import Snapshot, contains
 
 
 class Made(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from .git import Git
 from .index import NESTED, LeftOut, look, private
 from .locks import locked
 from .places import Workspace
-from .snapshot import Snapshot, keep, tree_of
+from .snapshots import Snapshot, keep, tree_of
 
 
 class Restored(msgspec.Struct, frozen=True):
