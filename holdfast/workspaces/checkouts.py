@@ -65,8 +65,10 @@ async def check_clean(git: Git, held: HeldIndex, wanted: Move) -> None:
         lying.difference_update(await git.items("ls-files", "-z"))
     if lying:
         raise TargetDirty(wanted.ref, folder, sorted(lying), "untracked files in the way")
+    copy = git.using(held.copy)
+    await copy.run("update-index", "-q", "--refresh", ok=(0, 1))  # touched, but the same
     trial = ("read-tree", "-n", "-m", "-u", wanted.old, wanted.new)
-    told = await git.using(held.copy).run(*trial, ok=(0, 128))
+    told = await copy.run(*trial, ok=(0, 128))
     if told.code:  # files that the user told git to pass over
         names = [line.split("'")[1] for line in told.stderr.splitlines() if line.count("'") > 1]
         raise TargetDirty(wanted.ref, folder, names or [told.stderr.strip()], "hidden changes")

@@ -77,7 +77,9 @@ class GitTooOld(WorkspaceError):
 class GitFailed(WorkspaceError):
     code = "git_failed"
 
-    def __init__(self, command: Sequence[str], folder: str, status: int, stderr: str) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: str, status: int, stderr: str, stdout: str = ""
+    ) -> None:
         lines = [line for line in stderr.strip().splitlines() if not line.startswith("hint:")]
         why = "; ".join(lines[-3:]) or "it said nothing"
         super().__init__(
@@ -85,6 +87,7 @@ class GitFailed(WorkspaceError):
             "Mend what git names, then try again: nothing that was committed is lost"
         )
         self.command, self.folder, self.status, self.stderr = list(command), folder, status, stderr
+        self.stdout = stdout
 
 
 class RepositoryBusy(WorkspaceError):

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from .checkouts import check_clean, checkouts_of
-from .errors import GitFailed, TargetBusy
+from .errors import GitFailed, TargetBusy, TargetDirty
 from .git import Git
 from .locks import locked
 from .moves import HeldIndex, Move, journal_of, write_files
@@ -44,14 +44,22 @@ async def _move_both(repository: Repository, git: Git, wanted: Move, why: str) -
     journal = journal_of(repository, wanted.ref)
     folder, git_dir = Path(wanted.checkout.folder), Path(wanted.checkout.git_dir)
     async with locked(git_dir / OWN / "lock") as lock:
-        git = git.at(folder).under(lock)
-        with HeldIndex(wanted) as held:
-            await check_clean(git, held, wanted)
-            with trio.CancelScope(shield=True):
-                write_whole(journal, msgspec.json.encode(wanted))
-                if not await _move_ref(git, wanted.ref, wanted.old, wanted.new, why):
-                    journal.unlink()
-                    return False
+        # Before the index is locked and until after: it tells whose lock was left behind.
+        write_whole(journal, msgspec.json.encode(wanted))
+        try:
+            moved = await _move_held(git.at(folder).under(lock), wanted, why)
+        except (TargetBusy, TargetDirty):  # nothing happened; after other errors, who knows
+            journal.unlink()
+            raise
+        journal.unlink()
+        return moved
+
+
+async def _move_held(git: Git, wanted: Move, why: str) -> bool:
+    with HeldIndex(wanted) as held:
+        await check_clean(git, held, wanted)
+        with trio.CancelScope(shield=True):
+            moved = await _move_ref(git, wanted.ref, wanted.old, wanted.new, why)
+            if moved:
                 await write_files(git, held, wanted, "-m")
-                journal.unlink()
-    return True
+            return moved

@@ -5,6 +5,7 @@ The user's filters (LFS, line ends) stay: without them, the files would be other
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,6 +60,7 @@ SETTINGS = {
     "submodule.recurse": "false",
 }
 ARGUMENTS = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+_versions: dict[str, tuple[int, ...]] = {}
 _LOCKED = re.compile(r"Unable to create '(?P<lock>.*\.lock)': File exists")
 
 
@@ -168,13 +170,17 @@ class Git:
             return RepositoryBusy(str(self.folder), locked["lock"])
         if "dubious ownership" in answer.stderr:
             return UntrustedRepository(str(self.folder))
-        return GitFailed(args, str(self.folder), answer.code, answer.stderr)
+        return GitFailed(args, str(self.folder), answer.code, answer.stderr, answer.text)
 
 
-async def check_git(folder: Path | None = None) -> tuple[int, ...]:
+async def check_git() -> tuple[int, ...]:
     """Return the version of git. Raises GitMissing or GitTooOld."""
-    told = await Git(folder or Path.cwd()).text("--version")
-    return version_of(told)
+    program = shutil.which("git")
+    if program is None:
+        raise GitMissing(_dotted(MINIMUM_GIT))
+    if program not in _versions:
+        _versions[program] = version_of(await Git(Path("/")).text("--version"))
+    return _versions[program]
 
 
 def version_of(told: str) -> tuple[int, ...]:

@@ -52,7 +52,7 @@ async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[
             return Seen(await git.text("write-tree"), left_out)
         except GitFailed as error:
             if attempt == TRIES:
-                raise _named(error) from error
+                raise named(error) from error
             if "index" in error.stderr:  # damaged, or parts of it that lay elsewhere are gone
                 (workspace.own / "index").unlink(missing_ok=True)
                 await _seed(workspace, git)
@@ -160,8 +160,8 @@ def joined(paths: Sequence[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
-def _named(error: GitFailed) -> Exception:
-    """Give the two failures that users meet their own error."""
+def named(error: GitFailed) -> Exception:
+    """Give the failures that users meet their own error."""
     for line in error.stderr.splitlines():
         for reason in ("Permission denied", "Is a directory"):
             if line.startswith("error: open(") and reason in line:

@@ -13,7 +13,7 @@ from .locks import locked
 from .moves import journals
 from .names import short_digest
 from .places import Repository, Workspace
-from .records import Worktree
+from .records import Worktree, lock_of
 from .snapshots import contains
 from .unfinished import finish
 
@@ -100,8 +100,15 @@ async def merge_worktree(
         expected=expected,
     )
     if isinstance(done, Merged):
-        msgspec.structs.replace(current, merged=work).write(workspace.git_dir)
+        await _remember(repository, workspace, work)
     return done
+
+
+async def _remember(repository: Repository, workspace: Workspace, work: str) -> None:
+    """Put down what was merged, by which a squashed worktree is known to be done."""
+    async with locked(lock_of(repository, workspace.root)):
+        if current := Worktree.read(workspace.git_dir):
+            msgspec.structs.replace(current, merged=work).write(workspace.git_dir)
 
 
 async def finish_moves(repository: Repository) -> list[str]:

@@ -68,6 +68,6 @@ async def write_files(git: Git, held: HeldIndex, wanted: Move, how: str) -> None
     trees = (wanted.old, wanted.new) if how == "-m" else (wanted.new,)
     try:
         await git.using(held.copy).run("read-tree", how, "-u", *trees)
-    except WorkspaceError as error:
+        held.lock.install(held.copy)
+    except (WorkspaceError, OSError) as error:
         raise CheckoutBehind(wanted.ref, wanted.checkout.folder, str(error)) from error
-    held.lock.install(held.copy)

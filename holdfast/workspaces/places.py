@@ -34,12 +34,10 @@ class Repository:
         cls, folder: Path, *, home: Path | None = None, git: Git | None = None
     ) -> "Repository":
         """Find the repository around a folder. Raises NotARepository, GitMissing, GitTooOld."""
-        await check_git(folder if folder.is_dir() else None)
-        git = (git or Git(folder)).at(folder)
-        common = Path(await _asked(git, "--git-common-dir"))
-        inside = await git.text("rev-parse", "--is-inside-work-tree")
-        root = Path(await git.text("rev-parse", "--show-toplevel")) if inside == "true" else common
-        return cls(git.at(root), root, common, home or root / ".holdfast", inside != "true")
+        found = await _find(folder, git or Git(folder))
+        root = found.root or found.common
+        where = home or root / ".holdfast"
+        return cls((git or Git(root)).at(root), root, found.common, where, found.root is None)
 
     @property
     def own(self) -> Path:
@@ -73,12 +71,13 @@ class Workspace:
         git: Git | None = None,
     ) -> "Workspace":
         """Open the checkout around a folder. Raises BareRepository and what Repository.open raises."""
-        repository = await Repository.open(folder, home=home, git=git)
-        if repository.is_bare:
+        found = await _find(folder, git or Git(folder))
+        if found.root is None:
             raise BareRepository(str(folder))
-        git_dir = Path(await _asked(repository.git, "--git-dir"))
-        home = repository.home
-        return cls(repository.git, repository.root, git_dir, repository.common, home, run, name)
+        root = found.root
+        where = home or root / ".holdfast"
+        git = (git or Git(root)).at(root)
+        return cls(git, root, found.git_dir, found.common, where, run, name)
 
     @property
     def ref(self) -> str:
@@ -111,8 +110,11 @@ def run_refs(run: str) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put data in the place of a file, so that it is there as a whole or not at all."""
-    newborn = path.with_name(f".{path.name}.{os.getpid()}")
+    """Put data in the place of a file, so that it is there as a whole or not at all.
+
+    The caller holds a lock that keeps others from doing the same.
+    """
+    newborn = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with newborn.open("wb") as file:
@@ -124,12 +126,27 @@ def write_whole(path: Path, data: bytes) -> None:
         raise StateUnwritable(str(path), error.strerror or str(error)) from error
 
 
-async def _asked(git: Git, what: str) -> str:
-    if not git.folder.is_dir():
-        raise NotARepository(str(git.folder))
+@dataclass(frozen=True)
+class _Found:
+    root: Path | None
+    git_dir: Path
+    common: Path
+
+
+async def _find(folder: Path, git: Git) -> _Found:
+    """Ask git what there is around a folder."""
+    if not folder.is_dir():
+        raise NotARepository(str(folder))
+    await check_git()
+    asked = ("--is-inside-work-tree", "--git-common-dir", "--git-dir", "--show-toplevel")
     try:
-        return await git.text("rev-parse", "--path-format=absolute", what)
+        # Where there are no files, the last question is an error, and the others are answered.
+        text = await git.at(folder).text("rev-parse", "--path-format=absolute", *asked)
     except GitFailed as error:
         if "not a git repository" in error.stderr:
-            raise NotARepository(str(git.folder)) from error
-        raise
+            raise NotARepository(str(folder)) from error
+        text = error.stdout
+        if "must be run in a work tree" not in error.stderr:
+            raise
+    inside, common, git_dir, *root = text.split("\n")
+    return _Found(Path(root[0]) if inside == "true" else None, Path(git_dir), Path(common))

@@ -17,7 +17,7 @@ async def take_port(repository: Repository, folder: Path, making: Path) -> int:
 
     `making` is the lock that is held for as long as the folder is being made.
     """
-    async with locked(repository.own / "ports.lock"):
+    async with locked(repository.own / "locks" / "ports"):
         path = repository.own / "ports.json"
         taken = _read(path)
         if (own := taken.get(str(folder))) is not None:

@@ -52,7 +52,7 @@ async def _check_half_done(git: Git, held: HeldIndex, begun: Move) -> None:
     moving = dict(zip(items[1::2], items[::2], strict=True))
     copy = git.using(held.copy)
     unlike_old = await _unlike_index(copy)
-    await copy.run("read-tree", "-m", begun.new)
+    await copy.run("read-tree", "--reset", begun.new)
     unlike_new = await _unlike_index(copy)
     shutil.copy2(held.lock.index, held.copy)
     added = {path for path, how in moving.items() if how == "A"}
