@@ -56,10 +56,11 @@ async def _move_both(repository: Repository, git: Git, wanted: Move, why: str) -
 
 
 async def _move_held(git: Git, wanted: Move, why: str) -> bool:
+    moved = False
     with HeldIndex(wanted) as held:
         await check_clean(git, held, wanted)
         with trio.CancelScope(shield=True):
             moved = await _move_ref(git, wanted.ref, wanted.old, wanted.new, why)
             if moved:
                 await write_files(git, held, wanted, "-m")
-            return moved
+    return moved

@@ -48,6 +48,7 @@ SETTINGS = {
     "color.ui": "false",
     "commit.gpgSign": "false",
     "core.fsmonitor": "false",
+    "core.fsync": "committed,loose-object,reference",  # before an event names what was written
     "core.hooksPath": os.devnull,
     "core.pager": "cat",
     "core.quotePath": "false",
@@ -132,14 +133,16 @@ class Git:
             raise self._failure(args, answer)
         return answer
 
-    async def together(self, *commands: tuple[str, ...]) -> list[Answer]:
+    async def together(
+        self, *commands: tuple[str, ...], ok: tuple[int, ...] = (0,)
+    ) -> list[Answer]:
         """Run commands side by side; what they said comes in their order."""
         answers: dict[int, Answer] = {}
         failures: list[WorkspaceError] = []
 
         async def one(place: int, args: tuple[str, ...]) -> None:
             try:
-                answers[place] = await self.run(*args)
+                answers[place] = await self.run(*args, ok=ok)
             except WorkspaceError as failure:
                 failures.append(failure)
 

@@ -47,9 +47,13 @@ async def keep(
     The commit that is checked out comes along with each new tree; `head_too`: with the same as well.
     """
     git = workspace.git
-    head = await git.resolve("HEAD")
-    told = await git.text("for-each-ref", "--format=%(objectname) %(tree)", workspace.ref)
-    tip, _, tip_tree = told.partition(" ")
+    at, last = await git.together(
+        ("rev-parse", "-q", "--verify", "HEAD^{commit}"),
+        ("for-each-ref", "--format=%(objectname) %(tree)", workspace.ref),
+        ok=(0, 1, 128),
+    )
+    head = at.text
+    tip, _, tip_tree = last.text.partition(" ")
     if tip_tree == tree and not (head_too and head and not await contains(git, tip, head)):
         return Snapshot(tree, tip, head, left_out)
     parents = [part for parent in (tip, head) if parent for part in ("-p", parent)]

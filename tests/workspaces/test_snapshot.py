@@ -166,8 +166,15 @@ async def test_flags_that_make_git_look_away_hide_nothing(repo: Repo) -> None:
     assert repo.seen() == before
 
 
-async def test_files_outside_of_a_sparse_checkout_are_no_deletions(repo: Repo) -> None:
-    repo.git("sparse-checkout", "set", "--no-cone", "/a.txt")
+@pytest.mark.parametrize(
+    "kept",
+    [("--no-cone", "/a.txt"), ("--cone", "--sparse-index", "elsewhere")],
+    ids=["files", "index"],
+)
+async def test_files_outside_of_a_sparse_checkout_are_no_deletions(
+    repo: Repo, kept: tuple[str, ...]
+) -> None:
+    repo.git("sparse-checkout", "set", *kept)
     assert not (repo.root / "src/b.py").exists()
     space = await workspace(repo)
 
@@ -213,6 +220,16 @@ async def test_a_repository_without_commits_has_snapshots(tmp_path: Path) -> Non
     assert taken.head == ""
     assert await content(space, taken, "a.txt") == b"first\n"
     assert repo.git("status", "--porcelain") == "?? a.txt"
+
+
+async def test_a_repository_with_longer_digests_has_snapshots(tmp_path: Path) -> None:
+    repo = Repo.make(tmp_path / "new", {"a.txt": "1\n"}, "--object-format=sha256")
+    space = await workspace(repo)
+
+    taken = await snapshot(space)
+
+    assert taken.tree == repo.git("rev-parse", "HEAD^{tree}")
+    assert len(taken.tree) == 64
 
 
 async def test_the_head_is_kept_too_when_nothing_else_leads_to_it(repo: Repo) -> None:
