@@ -9,6 +9,7 @@ from .disk import files_in_the_way
 from .errors import TargetBusy, TargetDirty
 from .git import Git
 from .moves import Checkout, HeldIndex, Move
+from .places import git_dir_of
 
 MIDWAY = {
     "MERGE_HEAD": "in the middle of a merge",
@@ -20,19 +21,23 @@ MIDWAY = {
 async def checkouts_of(git: Git, ref: str) -> list[Checkout]:
     """Return the checkouts of a branch. Raises TargetBusy where it is being rewritten."""
     told = (await git.run("worktree", "list", "--porcelain", "-z")).stdout
+    blocks = os.fsdecode(told).rstrip("\0").split("\0\0")
+    return await trio.to_thread.run_sync(_among, blocks, ref)
+
+
+def _among(blocks: list[str], ref: str) -> list[Checkout]:
     found: list[Checkout] = []
-    for block in os.fsdecode(told).split("\0\0"):
-        lines = [line.partition(" ") for line in block.split("\0") if line]
+    for block in blocks:
+        lines = [line.partition(" ") for line in block.split("\0")]
         about = {word: rest for word, _, rest in lines}
-        folder = Path(about.get("worktree", ""))
-        if "bare" in about or not (folder / ".git").exists():
+        folder = about["worktree"]
+        git_dir = None if "bare" in about else git_dir_of(Path(folder))
+        if git_dir is None:  # bare, or its folder is gone
             continue
-        asked = ("rev-parse", "--path-format=absolute", "--git-dir")
-        git_dir = Path(await git.at(folder).text(*asked))
         if about.get("branch") == ref:
-            found.append(Checkout(str(folder), str(git_dir)))
-        elif reason := await trio.to_thread.run_sync(_being_rewritten, git_dir, ref):
-            raise TargetBusy(ref, str(folder), reason)
+            found.append(Checkout(folder, str(git_dir)))
+        elif reason := _being_rewritten(git_dir, ref):
+            raise TargetBusy(ref, folder, reason)
     return found
 
 

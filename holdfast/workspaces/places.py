@@ -109,6 +109,17 @@ def run_refs(run: str) -> str:
     return f"refs/holdfast/runs/{safe_name(run)}"
 
 
+def git_dir_of(folder: Path) -> Path | None:
+    """Return git's folder for a checkout without asking git, or None where there is none."""
+    link = folder / ".git"
+    if link.is_dir():
+        return link
+    if not link.is_file():
+        return None
+    told = link.read_text(errors="surrogateescape").removeprefix("gitdir: ").rstrip("\n")
+    return Path(os.path.normpath(folder / told))
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Put data in the place of a file, so that it is there as a whole or not at all.
 

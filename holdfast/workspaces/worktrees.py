@@ -21,7 +21,7 @@ from .git import Git
 from .include import Included, include
 from .locks import locked
 from .names import safe_name
-from .places import OWN, RECORD, Repository, Workspace
+from .places import OWN, RECORD, Repository, Workspace, git_dir_of
 from .ports import take_port
 from .records import Worktree, clear_away, find, folder_of, lock_of, workspace_of
 from .restoring import restore
@@ -167,7 +167,9 @@ async def _check_out(git: Git, repository: Repository, record: Worktree, *, is_a
         if "cannot lock ref" in error.stderr:
             raise BranchTaken(record.branch, error.stderr.strip().splitlines()[-1]) from error
         raise
-    return Path(await git.at(folder).text("rev-parse", "--path-format=absolute", "--git-dir"))
+    git_dir = git_dir_of(folder)
+    assert git_dir is not None, "git has just made it"
+    return git_dir
 
 
 def _make_parent(worktrees: Path, folder: Path) -> None:
@@ -184,11 +186,9 @@ def _clear_half_made(repository: Repository, folder: Path) -> None:
     """Remove what a creation left that was killed. Nobody was given it, so nobody worked there."""
     if not folder.exists() or not any(folder.iterdir()):
         return
-    link = folder / ".git"
-    told = link.read_text(errors="surrogateescape") if link.is_file() else ""
-    git_dir = Path(told.removeprefix("gitdir: ").rstrip("\n"))
-    is_ours = git_dir.is_dir() and git_dir.parent == repository.common / "worktrees"
-    if not is_ours or (git_dir / OWN / RECORD).exists():
+    git_dir = git_dir_of(folder)
+    is_known = git_dir is not None and git_dir.parent == repository.common / "worktrees"
+    if git_dir is None or not is_known or not git_dir.is_dir() or (git_dir / OWN / RECORD).exists():
         raise FolderTaken(str(folder))  # or one of ours that was moved by hand
     clear_away(folder, git_dir)
 

@@ -1,5 +1,6 @@
 """A repository of a user's, with settings that no machine can disturb."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,21 @@ def settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     return path
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with three files and one commit, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("template")
+        (folder / "gitconfig").write_text(SETTINGS)
+        patch.setenv("GIT_CONFIG_GLOBAL", str(folder / "gitconfig"))
+        files = {"a.txt": "one\ntwo\nthree\n", "src/b.py": "b = 1\n", ".gitignore": "*.log\n.env\n"}
+        return Repo.make(folder / "repo", files).root
+
+
 @pytest.fixture
-def repo(tmp_path: Path) -> Repo:
+def repo(tmp_path: Path, template: Path) -> Repo:
     """A repository with three files and one commit."""
-    files = {"a.txt": "one\ntwo\nthree\n", "src/b.py": "b = 1\n", ".gitignore": "*.log\n.env\n"}
-    return Repo.make(tmp_path / "repo", files)
+    shutil.copytree(template, tmp_path / "repo", symlinks=True)
+    repo = Repo(tmp_path / "repo")
+    repo.git("update-index", "-q", "--refresh")
+    return repo
