@@ -47,6 +47,11 @@ def some(paths: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+def short(ref: str) -> str:
+    """Return a branch's name as people say it."""
+    return ref.removeprefix("refs/heads/")
+
+
 class WorkspaceError(HoldfastError):
     code = "workspace"
 
@@ -335,7 +340,7 @@ class TargetMoved(WorkspaceError):
 
     def __init__(self, target: str, *, expected: str, actual: str) -> None:
         super().__init__(
-            f"the branch {target!r} is at {actual[:12]!r}, not {expected[:12]!r}: somebody else "
+            f"the branch {short(target)!r} is at {actual[:12]!r}, not {expected[:12]!r}: somebody else "
             "committed to it. Look at what is new and merge again"
         )
         self.target, self.expected, self.actual = target, expected, actual
@@ -346,7 +351,7 @@ class TargetDirty(WorkspaceError):
 
     def __init__(self, target: str, folder: str, paths: Sequence[str], reason: str) -> None:
         super().__init__(
-            f"the branch {target!r} is checked out in {folder!r} with {reason}: {some(paths)}. "
+            f"the branch {short(target)!r} is checked out in {folder!r} with {reason}: {some(paths)}. "
             "Nothing was changed. Commit or stash them there, then merge again"
         )
         self.target, self.folder, self.paths, self.reason = target, folder, list(paths), reason
@@ -357,7 +362,7 @@ class TargetBusy(WorkspaceError):
 
     def __init__(self, target: str, folder: str, reason: str) -> None:
         super().__init__(
-            f"the branch {target!r} is checked out in {folder!r}, {reason}. Nothing was changed. "
+            f"the branch {short(target)!r} is checked out in {folder!r}, {reason}. Nothing was changed. "
             "Let that end, then merge again"
         )
         self.target, self.folder, self.reason = target, folder, reason
@@ -368,7 +373,7 @@ class CheckoutBehind(WorkspaceError):
 
     def __init__(self, target: str, folder: str, reason: str) -> None:
         super().__init__(
-            f"the branch {target!r} was merged into, but its files in {folder!r} could not all be "
+            f"the branch {short(target)!r} was merged into, but its files in {folder!r} could not all be "
             f"written: {reason}. Mend that and merge again, which finishes it; commit nothing there "
             "before"
         )
@@ -380,7 +385,7 @@ class UnrelatedHistories(WorkspaceError):
 
     def __init__(self, target: str, source: str) -> None:
         super().__init__(
-            f"{source!r} and the branch {target!r} have no commit in common, so there is nothing to "
+            f"{source!r} and the branch {short(target)!r} have no commit in common, so there is nothing to "
             "compare them with. Merge with an explicit base"
         )
         self.target, self.source = target, source

@@ -5,9 +5,9 @@ caller holds the workspace's lock, so one of ours belongs to somebody dead.
 """
 
 import os
-import secrets
 from pathlib import Path
 
+from .errors import StateUnwritable
 from .places import OWN
 
 
@@ -23,14 +23,17 @@ class IndexLock:
         """Take the lock, also from one of ours that died. False: somebody else has it."""
         if self._is_ours():
             return True
-        newborn = self._token.with_name(f"index.token.{secrets.token_hex(4)}")
-        newborn.parent.mkdir(parents=True, exist_ok=True)
-        newborn.touch()
-        os.replace(newborn, self._token)
+        newborn = self._token.with_name("index.token.new")
         try:
+            newborn.parent.mkdir(parents=True, exist_ok=True)
+            newborn.unlink(missing_ok=True)
+            newborn.touch()
+            os.replace(newborn, self._token)
             os.link(self._token, self.path)
         except FileExistsError:
             return False
+        except OSError as error:
+            raise StateUnwritable(str(self.path), error.strerror or str(error)) from error
         return True
 
     def release(self) -> None:

@@ -155,16 +155,18 @@ class _Attempt(msgspec.Struct, frozen=True):
     async def _is_known(self) -> bool:
         """Whether this was squashed into the target before."""
         flags = ("-1", "--format=%H", "--fixed-strings", f"--grep={FROM}: {self.tip}")
-        return bool(await self.git.text("log", *flags, self.old))
+        return bool(await self.git.text("log", *flags, f"{self.tip}..{self.old}"))
 
     async def _base(self) -> str:
         """Return the commit to compare both sides with.
 
-        The one that was named, unless the source has taken in a later state of the target since.
+        The one that was named, unless the source has left it, or has taken in a later state of the
+        target since.
         """
         told = await self.git.run("merge-base", self.old, self.tip, ok=(0, 1))
         shared = told.text.partition("\n")[0]
-        if self.base and (not shared or await contains(self.git, self.base, shared)):
+        is_in = bool(self.base) and await contains(self.git, self.tip, self.base)
+        if is_in and (not shared or await contains(self.git, self.base, shared)):
             return self.base
         if not shared:
             raise UnrelatedHistories(self.ref, self.tip)

@@ -119,6 +119,21 @@ async def test_squashed_work_that_was_reverted_does_not_come_back(
     assert not again.is_new
 
 
+async def test_squashed_work_that_an_agent_then_began_anew_takes_nothing_back(
+    repo: Repo, repository: Repository, made: Made
+) -> None:
+    write(made, "a.txt", "fixed\n")
+    await bring(repository, made, squash=True)
+    Repo(made.workspace.root).git("reset", "-q", "--hard", made.worktree.base)
+    write(made, "src/b.py", "b = 9\n")
+
+    merged = await bring(repository, made, squash=True)
+
+    assert isinstance(merged, Merged)
+    assert (repo.root / "a.txt").read_text() == "fixed\n"
+    assert (repo.root / "src/b.py").read_text() == "b = 9\n"
+
+
 async def test_a_branch_that_is_not_checked_out_moves_alone(
     repo: Repo, repository: Repository, made: Made
 ) -> None:
@@ -400,7 +415,7 @@ async def test_a_dirty_checkout_is_refused_untouched(
         repo.git("add", "-A")
     before = repo.seen()
 
-    with pytest.raises(TargetDirty, match=r"'src/b\.py'.*stash") as refused:
+    with pytest.raises(TargetDirty, match=r"branch 'main' .*'src/b\.py'.*stash") as refused:
         await bring(repository, made)
 
     assert refused.value.code == "target_dirty"
