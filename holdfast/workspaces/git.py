@@ -124,10 +124,11 @@ class Git:
                 env=self._environment(),
                 pass_fds=self.holding,
             )
-        except FileNotFoundError as error:
-            if self.folder.is_dir():
+        except OSError as error:
+            if shutil.which("git") is None:
                 raise GitMissing(_dotted(MINIMUM_GIT)) from error
-            raise GitFailed(args, str(self.folder), 128, "there is no such folder") from error
+            why = error.strerror if self.folder.is_dir() else "there is no such folder"
+            raise GitFailed(args, str(self.folder), 128, why or str(error)) from error
         answer = Answer(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
         if answer.code not in ok:
             raise self._failure(args, answer)

@@ -5,6 +5,7 @@ may be ignored, and so that unchanged files need not be read. Each look brings i
 The caller holds the workspace's lock.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,45 +68,64 @@ def _unlock_left_over(workspace: Workspace) -> None:
 # --- the beginning ---------------------------------------------------------------------------------
 
 
+class Seed(msgspec.Struct, frozen=True):
+    """The checkout's index that ours began with: the file, and a digest of what it tracks."""
+
+    file: str
+    tracked: str
+
+
 async def _seed(workspace: Workspace, git: Git) -> None:
-    """Start again from the checkout's index when that is another one than last time."""
-    ours, mark = workspace.own / "index", workspace.own / "index.seed"
-    signature = await trio.to_thread.run_sync(_copy_if_new, workspace.git_dir / "index", ours, mark)
-    if not signature:
+    """Start again from the checkout's index when that tracks other things than last time."""
+    mark = workspace.own / "index.seed"
+    last = await trio.to_thread.run_sync(_last_seed, mark, workspace.own / "index")
+    file = await trio.to_thread.run_sync(_about, workspace.git_dir / "index")
+    if last is not None and last.file == file:
         return
-    if ours.exists():
-        await _trust_no_flags(workspace, git)
-    write_whole(mark, signature)
+    told = await workspace.git.run("ls-files", "-s", "-v", "-z")
+    seed = Seed(file, hashlib.sha256(told.stdout).hexdigest())
+    if last is None or last.tracked != seed.tracked:  # else git has but refreshed it
+        mark.unlink(missing_ok=True)
+        await trio.to_thread.run_sync(_copy, workspace.git_dir / "index", workspace.own / "index")
+        await _trust_no_flags(workspace, git, told.items)
+    write_whole(mark, msgspec.json.encode(seed))
 
 
-def _copy_if_new(theirs: Path, ours: Path, mark: Path) -> bytes:
+def _last_seed(mark: Path, ours: Path) -> Seed | None:
+    try:
+        seed = msgspec.json.decode(mark.read_bytes(), type=Seed)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return seed if ours.exists() else None
+
+
+def _about(theirs: Path) -> str:
+    try:
+        about = theirs.stat()
+    except FileNotFoundError:  # nothing was ever added
+        return ""
+    return f"{about.st_ino} {about.st_size} {about.st_mtime_ns}"
+
+
+def _copy(theirs: Path, ours: Path) -> None:
     """Copy the index, with its time: git mistrusts files that are as young as their index."""
     try:
         with theirs.open("rb") as file:
             about = os.fstat(file.fileno())
-            signature = f"{about.st_ino} {about.st_size} {about.st_mtime_ns}".encode()
-            if ours.exists() and mark.exists() and mark.read_bytes() == signature:
-                return b""
             data = file.read()
-    except FileNotFoundError:  # nothing was ever added
-        if ours.exists() and mark.exists() and mark.read_bytes() == b"none":
-            return b""
+    except FileNotFoundError:
         ours.unlink(missing_ok=True)
-        return b"none"
+        return
     write_whole(ours, data)
     os.utime(ours, ns=(about.st_atime_ns, about.st_mtime_ns))
-    return signature
 
 
-async def _trust_no_flags(workspace: Workspace, git: Git) -> None:
+async def _trust_no_flags(workspace: Workspace, git: Git, entries: Sequence[str]) -> None:
     """Look at files too that the user told git to pass over, where they are on disk."""
-    passed_over = [item.partition(" ") for item in await git.items("ls-files", "-v", "-z")]
-    assumed = [path for tag, _, path in passed_over if tag.islower()]
-    there = [
-        path
-        for tag, _, path in passed_over
-        if tag.upper() == "S" and os.path.lexists(workspace.root / path)
-    ]
+    tags = {path: about[0] for about, _, path in (entry.partition("\t") for entry in entries)}
+    assumed = [path for path, tag in tags.items() if tag.islower()]
+    skipped = [path for path, tag in tags.items() if tag in "Ss"]
+    there = [path for path in skipped if os.path.lexists(workspace.root / path)]
     # Written anew, so that files as young as the copied index are not read again and again.
     refresh = ("update-index", "-q", "--refresh", "--no-split-index", "--force-write-index")
     await git.run(*refresh, ok=(0, 1))

@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+import trio
 
 from holdfast.workspaces import (
     BareRepository,
     Bounds,
     NotARepository,
+    Snapshot,
     TooMuchUntracked,
     Unreadable,
     Workspace,
@@ -61,6 +63,22 @@ async def test_unchanged_files_make_no_new_commit(repo: Repo) -> None:
 
     assert again == first
     assert other.commit != first.commit
+
+
+async def test_snapshots_of_one_workspace_take_turns(repo: Repo) -> None:
+    spaces = [await workspace(repo, f"run{n}") for n in range(4)]
+    taken: list[Snapshot] = []
+
+    async def take(space: Workspace) -> None:
+        taken.append(await snapshot(space))
+
+    repo.write({"a.txt": "changed\n"})
+    async with trio.open_nursery() as nursery:
+        for space in spaces:
+            nursery.start_soon(take, space)
+
+    assert len(taken) == 4
+    assert len({one.tree for one in taken}) == 1
 
 
 async def test_earlier_snapshots_stay_reachable(repo: Repo) -> None:
