@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from . import fanout, fork, listing, replay, resume, runs, sequence, space
+from . import fanout, fork, listing, replay, resume, runs, sequence, snapshots, space
 from .figures import Figure, table
 from .machine import describe
 from .peers import results
@@ -30,6 +30,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "size": space.size,
     "ps": listing.measure,
     "fork": fork.measure,
+    "snapshot": snapshots.measure,
 }
 Compared = tuple[list[Row], list[Column]]
 

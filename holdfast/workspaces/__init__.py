@@ -1,0 +1,125 @@
+"""Workspaces: snapshots, worktrees and merges over plain git. Nothing here knows of events."""
+
+from .bounds import Bounds
+from .committing import commit_work
+from .conflicts import Conflict, ConflictedFile, Hunk, Side
+from .errors import (
+    BareRepository,
+    BranchTaken,
+    CheckoutBehind,
+    FolderTaken,
+    GitFailed,
+    GitMissing,
+    GitTooOld,
+    NestedRepository,
+    NoCommits,
+    NoPortsLeft,
+    NoSuchCommit,
+    NoSuchFile,
+    NotARepository,
+    NoTarget,
+    RepositoryBusy,
+    StateUnwritable,
+    TargetBusy,
+    TargetDirty,
+    TargetMissing,
+    TargetMoved,
+    TooMuchUntracked,
+    Unreadable,
+    UnrelatedHistories,
+    Unresolved,
+    UntrustedRepository,
+    WorkspaceError,
+    WorktreeExists,
+    WorktreeHoldsWork,
+    WorktreeMissing,
+    WouldOverwrite,
+)
+from .git import MINIMUM_GIT, Git, check_git
+from .include import Included
+from .index import LeftOut
+from .listing import Status, Swept, forget, gc, list_worktrees
+from .merging import Merged, finish_moves, merge, merge_worktree
+from .names import safe_name
+from .places import Repository, Workspace
+from .reading import Change, File, changes, content, diff, extract, files
+from .records import Worktree
+from .removing import remove_worktree
+from .resolving import begin_resolving, finish_resolving
+from .restoring import Restored, restore
+from .snapshots import Snapshot, snapshot
+from .worktrees import Made, add_worktree, open_worktree
+
+__all__ = [
+    "MINIMUM_GIT",
+    "BareRepository",
+    "Bounds",
+    "BranchTaken",
+    "Change",
+    "CheckoutBehind",
+    "Conflict",
+    "ConflictedFile",
+    "File",
+    "FolderTaken",
+    "Git",
+    "GitFailed",
+    "GitMissing",
+    "GitTooOld",
+    "Hunk",
+    "Included",
+    "LeftOut",
+    "Made",
+    "Merged",
+    "NestedRepository",
+    "NoCommits",
+    "NoPortsLeft",
+    "NoSuchCommit",
+    "NoSuchFile",
+    "NoTarget",
+    "NotARepository",
+    "Repository",
+    "RepositoryBusy",
+    "Restored",
+    "Side",
+    "Snapshot",
+    "StateUnwritable",
+    "Status",
+    "Swept",
+    "TargetBusy",
+    "TargetDirty",
+    "TargetMissing",
+    "TargetMoved",
+    "TooMuchUntracked",
+    "Unreadable",
+    "UnrelatedHistories",
+    "Unresolved",
+    "UntrustedRepository",
+    "Workspace",
+    "WorkspaceError",
+    "Worktree",
+    "WorktreeExists",
+    "WorktreeHoldsWork",
+    "WorktreeMissing",
+    "WouldOverwrite",
+    "add_worktree",
+    "begin_resolving",
+    "changes",
+    "check_git",
+    "commit_work",
+    "content",
+    "diff",
+    "extract",
+    "files",
+    "finish_moves",
+    "finish_resolving",
+    "forget",
+    "gc",
+    "list_worktrees",
+    "merge",
+    "merge_worktree",
+    "open_worktree",
+    "remove_worktree",
+    "restore",
+    "safe_name",
+    "snapshot",
+]

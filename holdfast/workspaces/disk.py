@@ -1,0 +1,35 @@
+"""What lies on disk where git is about to write."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def files_in_the_way(root: Path, added: Sequence[str]) -> set[str]:
+    """Return the files, folders of them looked into, that lie where files are to be added."""
+    found: set[str] = set()
+    for path in added:
+        first = _first_that_is_no_folder(root, path)
+        if first is None:
+            found.update(_files_below(root, root / path))
+        elif os.path.lexists(root / first):
+            found.add(first)
+    return found
+
+
+def _first_that_is_no_folder(root: Path, path: str) -> str | None:
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        part = "/".join(parts[:depth])
+        full = root / part
+        if full.is_symlink() or not full.is_dir():
+            return part
+    return None
+
+
+def _files_below(root: Path, folder: Path) -> list[str]:
+    return [
+        os.path.relpath(os.path.join(where, file), root)
+        for where, _, files in os.walk(folder)
+        for file in files
+    ]

@@ -1,0 +1,76 @@
+"""Snapshots: the whole tree of a workspace, kept in a commit that only Holdfast's refs lead to."""
+
+import msgspec
+
+from .bounds import Bounds
+from .errors import NoSuchCommit
+from .git import Git
+from .index import LeftOut, look
+from .locks import locked
+from .places import Workspace
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The files of a workspace at one moment: tracked and untracked ones, ignored ones not.
+
+    `head` is the commit that was checked out, "" before the first one.
+    """
+
+    tree: str
+    commit: str
+    head: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+
+
+async def snapshot(
+    workspace: Workspace, *, bounds: Bounds | None = None, message: str = "Snapshot"
+) -> Snapshot:
+    """Record the files of a workspace, and change nothing that the user has.
+
+    Files that are as they were in the run's last snapshot make no new commit.
+    """
+    async with locked(workspace.lock) as lock:
+        seen = await look(workspace, lock, bounds or Bounds())
+        return await keep(workspace, seen.tree, message, left_out=seen.left_out)
+
+
+async def keep(
+    workspace: Workspace,
+    tree: str,
+    message: str,
+    *,
+    left_out: tuple[LeftOut, ...] = (),
+    head_too: bool = False,
+) -> Snapshot:
+    """Add a tree to the history of the workspace's snapshots in this run.
+
+    The commit that is checked out comes along with each new tree; `head_too`: with the same as well.
+    """
+    git = workspace.git
+    at, last = await git.together(
+        ("rev-parse", "-q", "--verify", "HEAD^{commit}"),
+        ("for-each-ref", "--format=%(objectname) %(tree)", workspace.ref),
+        ok=(0, 1, 128),
+    )
+    head = at.text
+    tip, _, tip_tree = last.text.partition(" ")
+    if tip_tree == tree and not (head_too and head and not await contains(git, tip, head)):
+        return Snapshot(tree, tip, head, left_out)
+    parents = [part for parent in (tip, head) if parent for part in ("-p", parent)]
+    commit = await git.as_us().text("commit-tree", tree, *parents, "-m", message)
+    await git.run("update-ref", workspace.ref, commit, tip or "0" * len(tree))
+    return Snapshot(tree, commit, head, left_out)
+
+
+async def contains(git: Git, commit: str, other: str) -> bool:
+    """Whether a commit has another one in its history."""
+    return (await git.run("merge-base", "--is-ancestor", other, commit, ok=(0, 1))).code == 0
+
+
+async def tree_of(git: Git, what: Snapshot | str) -> str:
+    """Return the id of a snapshot's, commit's or tree's tree. Raises NoSuchCommit."""
+    name = what.tree if isinstance(what, Snapshot) else what
+    found = await git.resolve(name, "tree")
+    if not found:
+        raise NoSuchCommit(name, str(git.folder))
+    return found
