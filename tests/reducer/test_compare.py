@@ -66,7 +66,7 @@ EVENTS: st.SearchStrategy[AnyEvent] = st.one_of(
 )  # fmt: skip
 HISTORIES = st.lists(EVENTS, max_size=14)
 PLACES = {
-    "offset", "started", "finished", "ended", "last", "opened", "since", "time", "until", "tree",
+    "offset", "started", "finished", "begun", "ended", "last", "opened", "since", "time", "until", "tree",
     "failures", "reused", "origin", "session", "transcript", "not_before", "run", "resolved",
 }  # fmt: skip
 
