@@ -11,9 +11,9 @@ from .types import Agent, Model
 
 @hookimpl
 def holdfast_agents() -> Mapping[str, Agent]:
-    from .agents import ClaudeCode, Command
+    from .agents import ClaudeCode, Codex, Command
 
-    return {"claude-code": ClaudeCode(), "command": Command()}
+    return {"claude-code": ClaudeCode(), "codex": Codex(), "command": Command()}
 
 
 @hookimpl

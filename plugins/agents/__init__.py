@@ -1,6 +1,7 @@
 """The bundled coding agents."""
 
 from .claude_code import ClaudeCode
+from .codex import Codex
 from .command import Command
 
-__all__ = ["ClaudeCode", "Command"]
+__all__ = ["ClaudeCode", "Codex", "Command"]

@@ -5,14 +5,17 @@ import os
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from ..errors import BadOptions, MissingBinary
 from ..process import Lines, run_process
-from ..types import AgentTask, Emit, Progress, Readiness
+from ..types import AgentTask, Emit, Permissions, Progress, Readiness
 
 Json = dict[str, Any]
 OptionsType = TypeVar("OptionsType", bound=msgspec.Struct)
@@ -80,6 +83,31 @@ def options_of(task: AgentTask, kind: type[OptionsType]) -> OptionsType:
             f"the agent's options are wrong: {error}. It knows: {', '.join(known)}. Write for "
             f'example: options={{"{known[0]}": ...}}'
         ) from error
+
+
+def arguments_for(task: AgentTask, agent: str, ways: Mapping[Permissions, list[str]]) -> list[str]:
+    """Return the arguments that hold the agent to the task's permissions, or raise BadOptions."""
+    if task.permissions in ways:
+        return ways[task.permissions]
+    raise BadOptions(
+        f"{agent} cannot be held to permissions={task.permissions!r}: it knows "
+        f"{', '.join(map(repr, ways))}. Give the step one of these, or another agent."
+    )
+
+
+def no_forks(task: AgentTask, agent: str) -> None:
+    """Raise BadOptions when a copy of a session is asked for."""
+    if task.session is not None and task.fork:
+        raise BadOptions(
+            f"{agent} cannot go on in a copy of a session. Go on in the session itself, or begin anew."
+        )
+
+
+@contextmanager
+def scratch_folder() -> Generator[Path]:
+    """Give a folder for the files that one run of a program wants; it is gone afterwards."""
+    with TemporaryDirectory(prefix="holdfast-") as name:
+        yield Path(name)
 
 
 async def run_lines(

@@ -1,0 +1,99 @@
+"""Real coding agents, each pointed at a scripted model and given a home of its own.
+
+They are looked for in the folder HOLDFAST_AGENTS, as tests/support/install_agents.sh leaves it, then in
+the PATH. Which of them a test run takes may be narrowed: HOLDFAST_REAL_AGENTS="codex pi".
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from holdfast.plugins import Agent, AgentTask
+from holdfast.plugins.agents import Codex
+from holdfast.plugins.testing import agent_task
+
+Turn = dict[str, Any]
+FOLDER = os.environ.get("HOLDFAST_AGENTS", "")
+CHOSEN = os.environ.get("HOLDFAST_REAL_AGENTS", "").split()
+CODEX_CONFIG = """\
+model_provider = "scripted"
+[model_providers.scripted]
+name = "scripted"
+base_url = "{url}/v1"
+env_key = "SCRIPTED_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+supports_websockets = false
+"""
+
+
+@dataclass(frozen=True)
+class Real:
+    """How to run one agent against the scripted model, and what it cannot do."""
+
+    name: str
+    agent: Callable[[], Agent]
+    variable: str
+    program: str  # below HOLDFAST_AGENTS/node_modules
+    model: str
+    prepare: Callable[[Path, str], dict[str, str]]  # (home, URL of the model) -> environment
+    cannot: frozenset[str] = frozenset()
+    writes: Sequence[Turn] = ()  # what a model would try in order to change a file all the same
+    unknown_session: str = "11111111-2222-3333-4444-555555555555"
+    has_tools: bool = True
+
+    def locate(self) -> str | None:
+        """Return the path of the program, if it is installed and wanted."""
+        if CHOSEN and self.name not in CHOSEN:
+            return None
+        return shutil.which(str(Path(FOLDER, "node_modules", self.program))) or shutil.which(
+            Path(self.program).name
+        )
+
+    def task(self, folder: Path, url: str, prompt: str = "Do it.", **fields: Any) -> AgentTask:
+        """Return a task in FOLDER/repository, or in another folder below it: `where`."""
+        home, repository = folder / "home", folder / fields.pop("where", "repository")
+        home.mkdir(exist_ok=True)
+        repository.mkdir(exist_ok=True)
+        node = str(Path(FOLDER, "node_modules", "node", "bin"))
+        env = {
+            self.variable: self.locate() or "",
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_DATA_HOME": str(home / ".local" / "share"),
+            "XDG_STATE_HOME": str(home / ".local" / "state"),
+            "PATH": os.pathsep.join([node, os.environ["PATH"]]),
+            **self.prepare(home, url),
+            **fields.pop("env", {}),
+        }
+        return agent_task(repository, prompt, env=env, model=self.model, **fields)
+
+
+def write(file: Path, content: str | dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def codex(home: Path, url: str) -> dict[str, str]:
+    write(home / "codex" / "config.toml", CODEX_CONFIG.format(url=url))
+    return {"CODEX_HOME": str(home / "codex"), "SCRIPTED_KEY": "any"}
+
+
+REAL = [
+    Real(
+        "codex",
+        Codex,
+        "CODEX_EXECUTABLE",
+        ".bin/codex",
+        "openai/gpt-5.5",
+        codex,
+        cannot=frozenset({"cost"}),
+        writes=[{"bash": "touch hello.txt"}],
+    ),
+]
