@@ -11,9 +11,17 @@ from .types import Agent, Model
 
 @hookimpl
 def holdfast_agents() -> Mapping[str, Agent]:
-    from .agents import ClaudeCode, Codex, Command
+    from . import agents
 
-    return {"claude-code": ClaudeCode(), "codex": Codex(), "command": Command()}
+    return {
+        "claude-code": agents.ClaudeCode(),
+        "codex": agents.Codex(),
+        "command": agents.Command(),
+        "gemini": agents.Gemini(),
+        "opencode": agents.OpenCode(),
+        "pi": agents.Pi(),
+        "qwen": agents.Qwen(),
+    }
 
 
 @hookimpl

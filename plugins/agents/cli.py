@@ -118,20 +118,30 @@ async def run_lines(
     env: Mapping[str, str],
     stdin: str,
     on_line: Callable[[str], None],
+    on_error: Callable[[str], None] | None = None,
 ) -> Ending:
     """Run a program in the task's folder and hand over its standard output line by line.
 
-    Standard error is shown as it comes, and its last lines are kept.
+    Lines of standard error go to `on_error`, or are shown as they come; the last ones are kept.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     def on_error_line(line: str) -> None:
         tail.append(line)
-        emit(Progress("raw", line, {"stream": "stderr"}))
+        if on_error is None:
+            emit(Progress("raw", line, {"stream": "stderr"}))
+        else:
+            on_error(line)
 
     out, err = Lines(on_line), Lines(on_error_line)
     code = await run_process(
-        argv, folder=task.folder, env=env, stdin=stdin.encode(), on_stdout=out, on_stderr=err
+        argv,
+        folder=task.folder,
+        # Some believe this variable before the folder that they are started in.
+        env={**env, "PWD": str(task.folder.absolute())},
+        stdin=stdin.encode(),
+        on_stdout=out,
+        on_stderr=err,
     )
     out.close()
     err.close()
@@ -146,6 +156,7 @@ async def run_jsonl(
     env: Mapping[str, str],
     stdin: str,
     on_event: Callable[[Json], None],
+    on_error: Callable[[str], None] | None = None,
 ) -> Ending:
     """Run a program that prints JSON objects, one a line; any other line is only shown."""
 
@@ -159,4 +170,6 @@ async def run_jsonl(
         elif line.strip():
             emit(Progress("raw", line))
 
-    return await run_lines(argv, task, emit, env=env, stdin=stdin, on_line=on_line)
+    return await run_lines(
+        argv, task, emit, env=env, stdin=stdin, on_line=on_line, on_error=on_error
+    )

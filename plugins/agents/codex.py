@@ -11,13 +11,11 @@ import trio
 
 from holdfast.eventlog import Usage
 
-from ..errors import RateLimited
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Json, Program, arguments_for, options_of, scratch_folder
-from .failures import kind_of
 from .reading import Reading, follow
 from .strict import strict_schema
-from .structured import ask_for_json
+from .structured import prompt_of
 
 PROGRAM = Program("codex", "CODEX_EXECUTABLE", install="npm install -g @openai/codex")
 
@@ -57,8 +55,7 @@ class Codex:
             if schema is not None:
                 (folder / "schema.json").write_text(json.dumps(schema))
                 argv += ["--output-schema", str(folder / "schema.json")]
-            wants_words = task.schema is not None and schema is None
-            prompt = ask_for_json(task.prompt, task.schema or {}) if wants_words else task.prompt
+            prompt = prompt_of(task) if schema is None else task.prompt
             return await follow(reading, [*argv, "-"], env=task.env, stdin=prompt)
 
     def readiness(self) -> Readiness:
@@ -110,7 +107,7 @@ class CodexReading(Reading):
             case {"type": "item.completed", "item": {"type": str()} as item}:
                 self._completed(item, event)
             case {"type": "error", "message": str(said)} if said.startswith("Reconnecting"):
-                self._again(said)
+                self.retry(said)
             case {"type": "error", "message": str(said)} | {
                 "type": "turn.failed",
                 "error": {"message": str(said)},
@@ -154,11 +151,6 @@ class CodexReading(Reading):
                 self.answer(_mcp_text(item), id=id, failed=failed)
             case _:
                 self.raw(event, str(item.get("message", "")))
-
-    def _again(self, said: str) -> None:
-        self.retry(said)
-        if kind_of(said) is RateLimited:  # it does not say how long it is going to wait
-            raise self.error(f"codex is sent away: {said}", RateLimited)
 
 
 def _mcp_text(item: Json) -> str:

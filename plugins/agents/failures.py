@@ -16,7 +16,7 @@ _BUSY = re.compile(
     re.IGNORECASE,
 )
 _LOGIN = re.compile(
-    r"unauthori[sz]ed|unauthenticated|authenticat|not logged in|(?:log|sign) ?in\b|forbidden"
+    r"unauthori[sz]ed|unauthenticated|authenticat|autherror|not logged in|(?:log|sign) ?in\b|forbidden"
     r"|(?:incorrect|invalid|missing|no|expired) api[ _-]?key|api[ _-]?key (?:is )?(?:not|invalid|missing)"
     rf"|missing environment variable|credentials|{_PREFIX}40[13]\b",
     re.IGNORECASE,

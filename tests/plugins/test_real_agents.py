@@ -210,6 +210,7 @@ async def test_a_wrong_key_is_a_matter_of_logging_in(bench: Bench) -> None:
 
 
 async def test_being_sent_away_is_a_rate_limit(bench: Bench) -> None:
+    can(bench, "limits")
     bench.play({"status": 429, "message": "Rate limit reached. Please try again in 20s."})
 
     assert isinstance(await bench.failure(), RateLimited)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.plugins import Agent, AgentTask
-from holdfast.plugins.agents import Codex
+from holdfast.plugins.agents import Codex, Gemini, OpenCode, Pi, Qwen
 from holdfast.plugins.testing import agent_task
 
 Turn = dict[str, Any]
@@ -85,6 +85,76 @@ def codex(home: Path, url: str) -> dict[str, str]:
     return {"CODEX_HOME": str(home / "codex"), "SCRIPTED_KEY": "any"}
 
 
+def opencode(home: Path, url: str) -> dict[str, str]:
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "options": {"baseURL": f"{url}/v1", "apiKey": "any"},
+        "models": {
+            "scripted": {
+                "tool_call": True,
+                "cost": {"input": 1, "output": 2},
+                "limit": {"context": 200_000, "output": 8192},
+            }
+        },
+    }
+    config = {
+        "share": "disabled",
+        "small_model": "scripted/scripted",
+        "enabled_providers": ["scripted"],
+        "provider": {"scripted": provider},
+        # What people have, and what must not soften a step's permissions.
+        "permission": {"edit": "allow", "bash": "allow"},
+        "agent": {"build": {"permission": {"edit": "allow", "bash": "allow"}}},
+    }
+    write(home / ".config" / "opencode" / "opencode.json", config)
+    names = ("MODELS_FETCH", "LSP_DOWNLOAD", "DEFAULT_PLUGINS")
+    return {f"OPENCODE_DISABLE_{name}": "1" for name in names}
+
+
+def gemini(home: Path, url: str) -> dict[str, str]:
+    settings = {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "telemetry": {"enabled": False},
+        "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+        # What people have, and what must not soften a step's permissions.
+        "tools": {"allowed": ["write_file", "run_shell_command"]},
+    }
+    write(home / ".gemini" / "settings.json", settings)
+    return {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "any"}
+
+
+def pi(home: Path, url: str) -> dict[str, str]:
+    model = {
+        "id": "scripted",
+        "name": "Scripted",
+        "reasoning": False,
+        "input": ["text"],
+        "cost": {"input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0},
+        "contextWindow": 200_000,
+        "maxTokens": 8192,
+    }
+    provider = {
+        "baseUrl": f"{url}/v1",
+        "api": "openai-completions",
+        "apiKey": "SCRIPTED_KEY",
+        "models": [model],
+    }
+    write(home / ".pi" / "agent" / "models.json", {"providers": {"scripted": provider}})
+    return {"PI_OFFLINE": "1", "SCRIPTED_KEY": "any"}
+
+
+def qwen(home: Path, url: str) -> dict[str, str]:
+    settings = {
+        "privacy": {"usageStatisticsEnabled": False},
+        "telemetry": {"enabled": False},
+        "security": {"auth": {"selectedType": "openai"}},
+        "tools": {"allowed": ["write_file", "run_shell_command"], "approvalMode": "yolo"},
+    }
+    write(home / ".qwen" / "settings.json", settings)
+    return {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "any"}
+
+
 REAL = [
     Real(
         "codex",
@@ -95,5 +165,57 @@ REAL = [
         codex,
         cannot=frozenset({"cost"}),
         writes=[{"bash": "touch hello.txt"}],
+    ),
+    Real(
+        "opencode",
+        OpenCode,
+        "OPENCODE_EXECUTABLE",
+        ".bin/opencode",
+        "scripted/scripted",
+        opencode,
+        cannot=frozenset({"elsewhere"}),
+        writes=[
+            {"tool": "write", "args": {"filePath": "hello.txt", "content": "hello"}},
+            {"tool": "bash", "args": {"command": "touch hello.txt", "description": "try"}},
+        ],
+        unknown_session="ses_nowhere",
+    ),
+    Real(
+        "gemini",
+        Gemini,
+        "GEMINI_EXECUTABLE",
+        ".bin/gemini",
+        "gemini/gemini-2.5-pro",
+        gemini,
+        cannot=frozenset({"cost", "elsewhere", "fork"}),
+        writes=[
+            {"tool": "write_file", "args": {"file_path": "hello.txt", "content": "hello"}},
+            {"tool": "run_shell_command", "args": {"command": "touch hello.txt"}},
+        ],
+    ),
+    Real(
+        "pi",
+        Pi,
+        "PI_EXECUTABLE",
+        ".bin/pi",
+        "scripted/scripted",
+        pi,
+        writes=[
+            {"tool": "write", "args": {"path": "hello.txt", "content": "hello"}},
+            {"tool": "bash", "args": {"command": "touch hello.txt"}},
+        ],
+    ),
+    Real(
+        "qwen",
+        Qwen,
+        "QWEN_EXECUTABLE",
+        ".bin/qwen",
+        "qwen3-coder-plus",
+        qwen,
+        cannot=frozenset({"cost", "elsewhere", "limits"}),
+        writes=[
+            {"tool": "run_shell_command", "args": {"command": "touch hello.txt"}},
+            {"tool": "notebook_edit", "args": {"notebook_path": "hello.ipynb"}},
+        ],
     ),
 ]
