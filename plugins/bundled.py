@@ -14,10 +14,14 @@ def holdfast_agents() -> Mapping[str, Agent]:
     from . import agents
 
     return {
+        "aider": agents.Aider(),
         "claude-code": agents.ClaudeCode(),
         "codex": agents.Codex(),
         "command": agents.Command(),
+        "copilot": agents.Copilot(),
         "gemini": agents.Gemini(),
+        "goose": agents.Goose(),
+        "kimi": agents.Kimi(),
         "opencode": agents.OpenCode(),
         "pi": agents.Pi(),
         "qwen": agents.Qwen(),

@@ -24,6 +24,12 @@ VERSION_TIMEOUT_S = 20
 TAIL_LINES = 20
 
 
+def part(event: Json, name: str) -> Json:
+    """Return an object inside an event, empty where there is none."""
+    found = event.get(name)
+    return cast(Json, found) if isinstance(found, dict) else {}
+
+
 class Program(NamedTuple):
     """A program that has to be installed; the environment variable may say where it is."""
 

@@ -16,6 +16,7 @@ from .cli import Json, Program, arguments_for, options_of, scratch_folder
 from .reading import Reading, follow
 from .strict import strict_schema
 from .structured import prompt_of
+from .usage import less
 
 PROGRAM = Program("codex", "CODEX_EXECUTABLE", install="npm install -g @openai/codex")
 
@@ -116,7 +117,7 @@ class CodexReading(Reading):
             case {"type": "turn.completed", "usage": {} as usage}:
                 self.ended_well = True
                 self.recover()
-                self.usage = _less(_usage(usage), self._before)
+                self.usage = less(_usage(usage), self._before)
             case _:
                 self.raw(event)
 
@@ -171,16 +172,6 @@ def _usage(counts: Json) -> Usage:
         input_tokens=counts.get("input_tokens") or 0,
         output_tokens=counts.get("output_tokens") or 0,
         cached_tokens=counts.get("cached_input_tokens") or 0,
-    )
-
-
-def _less(total: Usage, before: Usage | None) -> Usage | None:
-    if before is None:
-        return None
-    return Usage(
-        input_tokens=max(0, total.input_tokens - before.input_tokens),
-        output_tokens=max(0, total.output_tokens - before.output_tokens),
-        cached_tokens=max(0, total.cached_tokens - before.cached_tokens),
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from holdfast.eventlog import Usage
 
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, scratch_folder
+from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, part, scratch_folder
 from .reading import Reading, follow
 from .structured import prompt_of
 
@@ -97,14 +97,14 @@ class GeminiReading(Reading):
                 path = given.get("file_path") if name in CHANGES_FILES else None
                 self.call(name, given, event.get("tool_id"), changes=path)
             case {"type": "tool_result", "tool_id": id}:
-                said = event.get("output") or (event.get("error") or {}).get("message") or ""
+                said = event.get("output") or part(event, "error").get("message") or ""
                 self.answer(str(said), id=id, failed=event.get("status") != "success")
             case {"type": "result", "status": "success"}:
                 self.ended_well = True
                 self._count(event)
             case {"type": "result"}:
                 self._count(event)
-                self.fail(str((event.get("error") or {}).get("message") or "no reason"))
+                self.fail(str(part(event, "error").get("message") or "no reason"))
             case _:
                 self.raw(event)
 
@@ -119,7 +119,7 @@ class GeminiReading(Reading):
         return super().result(ending)
 
     def _count(self, event: Json) -> None:
-        counts: Json = event.get("stats") or {}
+        counts = part(event, "stats")
         self.usage = Usage(
             counts.get("input_tokens") or 0,
             counts.get("output_tokens") or 0,

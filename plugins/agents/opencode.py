@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -11,7 +11,7 @@ from holdfast.eventlog import Usage
 
 from ..errors import BadOptions, SessionLost
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of, run_lines
+from .cli import Json, Program, arguments_for, options_of, part, run_lines
 from .reading import Reading, follow
 from .structured import prompt_of
 
@@ -121,6 +121,7 @@ class OpenCodeReading(Reading):
 
     name: ClassVar[str] = "opencode"
     login: ClassVar[str] = "Log in with: opencode auth login - or set the provider's key."
+    attempts: ClassVar[int] = 4  # of its own nine or so, which take a minute
     no_session: ClassVar[tuple[str, ...]] = ("Session not found",)
 
     def feed(self, event: Json) -> None:
@@ -136,10 +137,10 @@ class OpenCodeReading(Reading):
                 self.say(text)
             case {"type": "reasoning", "part": {"text": str(text)}}:
                 self.think(text)
-            case {"type": "tool_use", "part": {"tool": str(), "state": {}} as part}:
-                self._tool(part)
-            case {"type": "step_finish", "part": {"reason": str(reason)} as part}:
-                self._step(reason, part)
+            case {"type": "tool_use", "part": {"tool": str(), "state": {}} as tool}:
+                self._tool(tool)
+            case {"type": "step_finish", "part": {"reason": str(reason)} as step}:
+                self._step(reason, step)
             case {"type": "error", "error": {} as error}:
                 self._error(error)
             case _:
@@ -151,32 +152,32 @@ class OpenCodeReading(Reading):
         else:
             super().feed_error(line)
 
-    def _tool(self, part: Json) -> None:
-        name, state, id = part["tool"], part["state"], part.get("callID")
-        given = state.get("input") or {}
-        failed = state.get("status") == "error" or bool((state.get("metadata") or {}).get("exit"))
+    def _tool(self, tool: Json) -> None:
+        name, state, id = tool["tool"], part(tool, "state"), tool.get("callID")
+        given = part(state, "input")
+        failed = state.get("status") == "error" or bool(part(state, "metadata").get("exit"))
         path = given.get("filePath") if name in CHANGES_FILES else None
         self.call(name, given, id, changes=path)
         self.answer(str(state.get("output") or state.get("error") or ""), id=id, failed=failed)
 
-    def _step(self, reason: str, part: Json) -> None:
+    def _step(self, reason: str, step: Json) -> None:
         self.ended_well = reason == "stop"
         self.cause = f"the model's turn ended with {reason!r}"
-        used = part.get("tokens") or {}
-        cache = used.get("cache") or {}
+        used = part(step, "tokens")
+        cache = part(used, "cache")
         cached = cache.get("read") or 0
         self.spend(
             Usage(
                 (used.get("input") or 0) + cached + (cache.get("write") or 0),
                 (used.get("output") or 0) + (used.get("reasoning") or 0),
                 cached,
-                float(part.get("cost") or 0),
+                float(step.get("cost") or 0),
             )
         )
 
     def _error(self, error: Json) -> None:
-        data: dict[str, Any] = error.get("data") or {}
+        data = part(error, "data")
         said = f"{error.get('name')}: {data.get('message') or error.get('message') or 'no reason'}"
-        if wait := (data.get("responseHeaders") or {}).get("retry-after"):
+        if wait := part(data, "responseHeaders").get("retry-after"):
             said += f" (retry-after: {wait})"
         self.fail(said, data.get("statusCode"))

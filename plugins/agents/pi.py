@@ -11,7 +11,7 @@ import trio
 from holdfast.eventlog import Usage
 
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of
+from .cli import Json, Program, arguments_for, options_of, part
 from .reading import Reading, follow
 from .structured import prompt_of
 
@@ -99,7 +99,7 @@ class PiReading(Reading):
                 self.call(name, given, event.get("toolCallId"), changes=path)
             case {"type": "tool_execution_end", "toolCallId": id}:
                 failed = bool(event.get("isError"))
-                self.answer(_text(event.get("result") or {}), id=id, failed=failed)
+                self.answer(_text(part(event, "result")), id=id, failed=failed)
             case {"type": "turn_end", "message": {"role": "assistant"} as message}:
                 self._ended(message)
             case {"type": "auto_retry_start", "errorMessage": str(said), "delayMs": delay_ms}:
@@ -122,14 +122,16 @@ class PiReading(Reading):
 
     def _ended(self, message: Json) -> None:
         self.flush()
-        used, reason = message.get("usage") or {}, message.get("stopReason")
+        used = part(message, "usage")
+        cost = part(used, "cost")
+        reason = message.get("stopReason")
         cached = used.get("cacheRead") or 0
         self.spend(
             Usage(
                 (used.get("input") or 0) + cached + (used.get("cacheWrite") or 0),
                 used.get("output") or 0,
                 cached,
-                float((used.get("cost") or {}).get("total") or 0),
+                float(cost.get("total") or 0),
             )
         )
         self.ended_well = reason == "stop"

@@ -11,7 +11,7 @@ from holdfast.eventlog import Usage
 
 from ..errors import OutputInvalid, WorkError
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of, scratch_folder
+from .cli import Json, Program, arguments_for, options_of, part, scratch_folder
 from .reading import Reading, follow
 
 PROGRAM = Program("qwen", "QWEN_EXECUTABLE", install="npm install -g @qwen-code/qwen-code")
@@ -91,7 +91,7 @@ class QwenReading(Reading):
             case {"type": "system", "subtype": "init", "session_id": str(session)}:
                 self.open(session, model=event.get("model"), version=event.get("qwen_code_version"))
             case {"type": "assistant", "message": {"content": [*blocks]} as message}:
-                self._count(message.get("usage") or {})
+                self._count(part(message, "usage"))
                 for block in blocks:
                     self._said(block)
             case {"type": "user", "message": {"content": [*blocks]}}:
@@ -105,7 +105,7 @@ class QwenReading(Reading):
                 if self.output is not None:
                     self.say(str(event.get("result") or ""))
             case {"type": "result"}:
-                self.fail(str((event.get("error") or {}).get("message") or event.get("subtype")))
+                self.fail(str(part(event, "error").get("message") or event.get("subtype")))
             case _:
                 self.raw(event)
 

@@ -66,7 +66,7 @@ def offered(body: Json) -> dict[str, Json]:
     for item in items if isinstance(items, list) else []:
         tools += item.get("tools") or []  # Codex hands some tools over inside the conversation
     tools += [each for tool in tools for each in tool.get("functionDeclarations") or []]
-    found = {}
+    found: dict[str, Json] = {}
     for tool in tools:
         inner = tool.get("function") or tool.get("custom") or tool
         if name := inner.get("name"):
@@ -76,7 +76,7 @@ def offered(body: Json) -> dict[str, Json]:
 
 
 def understand(api: str, path: str, key: str, body: Json) -> Request:
-    items = next((body[each] for each in ("input", "messages", "contents") if each in body), [])
+    items: Any = body.get("input") or body.get("messages") or body.get("contents")
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]
     said = [pair for item in items or [] for pair in turns_of(item)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.plugins import Agent, AgentTask
-from holdfast.plugins.agents import Codex, Gemini, OpenCode, Pi, Qwen
+from holdfast.plugins.agents import Aider, Codex, Copilot, Gemini, Goose, Kimi, OpenCode, Pi, Qwen
 from holdfast.plugins.testing import agent_task
 
 Turn = dict[str, Any]
@@ -40,7 +40,7 @@ class Real:
     agent: Callable[[], Agent]
     variable: str
     program: str  # below HOLDFAST_AGENTS/node_modules
-    model: str
+    model: str | None
     prepare: Callable[[Path, str], dict[str, str]]  # (home, URL of the model) -> environment
     cannot: frozenset[str] = frozenset()
     writes: Sequence[Turn] = ()  # what a model would try in order to change a file all the same
@@ -144,6 +144,35 @@ def pi(home: Path, url: str) -> dict[str, str]:
     return {"PI_OFFLINE": "1", "SCRIPTED_KEY": "any"}
 
 
+def aider(home: Path, url: str) -> dict[str, str]:
+    # A list of prices younger than a day, or it fetches one.
+    write(home / ".aider" / "caches" / "model_prices_and_context_window.json", {})
+    return {"OPENAI_API_KEY": "any", "OPENAI_API_BASE": f"{url}/v1"}
+
+
+def copilot(home: Path, url: str) -> dict[str, str]:
+    return {
+        "COPILOT_OFFLINE": "true",
+        "COPILOT_PROVIDER_BASE_URL": f"{url}/v1",
+        "COPILOT_PROVIDER_API_KEY": "scripted-key",  # it blots out what it finds of it in its output
+        "COPILOT_AUTO_UPDATE": "false",
+        "XDG_CACHE_HOME": str(Path(FOLDER, "cache")),  # where it unpacks 235 MB of itself
+    }
+
+
+def goose(home: Path, url: str) -> dict[str, str]:
+    return {"OPENAI_HOST": url, "OPENAI_API_KEY": "any", "GOOSE_DISABLE_KEYRING": "1"}
+
+
+def kimi(home: Path, url: str) -> dict[str, str]:
+    return {
+        "KIMI_MODEL_NAME": "scripted",
+        "KIMI_MODEL_PROVIDER_TYPE": "openai",
+        "KIMI_MODEL_API_KEY": "any",
+        "KIMI_MODEL_BASE_URL": f"{url}/v1",
+    }
+
+
 def qwen(home: Path, url: str) -> dict[str, str]:
     settings = {
         "privacy": {"usageStatisticsEnabled": False},
@@ -156,6 +185,17 @@ def qwen(home: Path, url: str) -> dict[str, str]:
 
 
 REAL = [
+    Real(
+        "aider",
+        Aider,
+        "AIDER_EXECUTABLE",
+        ".bin/aider",
+        "openai/scripted",
+        aider,
+        cannot=frozenset({"cost", "tools"}),
+        writes=[{"text": "hello.txt\n```\nhello\n```\n"}],
+        has_tools=False,
+    ),
     Real(
         "codex",
         Codex,
@@ -179,6 +219,38 @@ REAL = [
             {"tool": "bash", "args": {"command": "touch hello.txt", "description": "try"}},
         ],
         unknown_session="ses_nowhere",
+    ),
+    Real(
+        "copilot",
+        Copilot,
+        "COPILOT_EXECUTABLE",
+        ".bin/copilot",
+        "gpt-4.1",
+        copilot,
+        cannot=frozenset({"cost", "fork"}),
+        writes=[
+            {"tool": "create", "args": {"path": "hello.txt", "file_text": "hello"}},
+            {"tool": "bash", "args": {"command": "touch hello.txt", "description": "try"}},
+        ],
+    ),
+    Real(
+        "goose",
+        Goose,
+        "GOOSE_EXECUTABLE",
+        "@aaif/goose-binary-linux-x64/bin/goose",
+        "openai/scripted",
+        goose,
+        cannot=frozenset({"cost", "fork", "read"}),
+    ),
+    Real(
+        "kimi",
+        Kimi,
+        "KIMI_EXECUTABLE",
+        ".bin/kimi",
+        None,
+        kimi,
+        cannot=frozenset({"cost", "elsewhere", "read"}),
+        unknown_session="session_11111111-2222-3333-4444-555555555555",
     ),
     Real(
         "gemini",
