@@ -3,6 +3,8 @@
 import re
 import shutil
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -30,6 +32,7 @@ QUIET: Final = [
     # The history of the repository is not the agent's to write.
     *["--no-detect-urls", "--no-auto-commits", "--no-dirty-commits", "--no-analytics"],
 ]
+INDEX: Final = ".aider.tags.cache.v*"
 HEADER_ENDS: Final = re.compile(r"^Repo-map: ")
 TOKENS: Final = re.compile(r"^Tokens: ([\d.,]+[kM]?) sent(.*), ([\d.,]+[kM]?) received\.(.*)")
 CACHED: Final = re.compile(r"([\d.,]+[kM]?) cache hit")
@@ -58,7 +61,7 @@ class Aider:
         session = _session(task)
         reading = AiderReading(task, emit)
         reading.open(session)
-        with scratch_folder() as folder:
+        with scratch_folder() as folder, _without_traces(task.folder):
             argv = [program, *arguments(task, options, session, folder)]
             ending = await run_lines(
                 argv,
@@ -82,6 +85,7 @@ def arguments(task: AgentTask, options: Options, session: str, scratch: Path) ->
     argv = [*QUIET, *arguments_for(task, "aider", PERMISSIONS), "--message-file", str(prompt)]
     argv += ["--input-history-file", str(scratch / "input")]
     argv += ["--chat-history-file", str(_history(task, session))]
+    argv += ["--no-git"] if _repository(task.folder) is None else []  # or it would make one
     argv += ["--restore-chat-history"] if task.session is not None else []
     argv += ["--model", task.model] if task.model is not None else []
     argv += ["--edit-format", options.edit_format] if options.edit_format is not None else []
@@ -108,6 +112,23 @@ def _history(task: AgentTask, session: str) -> Path:
     folder = Path(task.env.get("HOME", "~")).expanduser() / ".aider" / "holdfast"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{Path(session).name}.md"
+
+
+def _repository(folder: Path) -> Path | None:
+    parents = [folder.absolute(), *folder.absolute().parents]
+    return next((each for each in parents if (each / ".git").exists()), None)
+
+
+@contextmanager
+def _without_traces(folder: Path) -> Generator[None]:
+    """Take away the index that it leaves in the repository, unless it was there before."""
+    root = _repository(folder)
+    before = set(root.glob(INDEX)) if root is not None else set[Path]()
+    try:
+        yield
+    finally:
+        for made in set(root.glob(INDEX)) - before if root is not None else ():
+            shutil.rmtree(made, ignore_errors=True)
 
 
 class AiderReading(Reading):

@@ -17,7 +17,7 @@ from .structured import prompt_of
 from .usage import less
 
 PROGRAM = Program(
-    "goose", "GOOSE_EXECUTABLE", install="see https://goose-docs.ai (the program is in no registry)"
+    "goose", "GOOSE_EXECUTABLE", install="what https://github.com/aaif-goose/goose says"
 )
 
 # Asked for less it would ask back, and end at the first tool.
@@ -129,7 +129,7 @@ async def _used(program: str, task: AgentTask, session: str) -> Usage:
         rows = cast(list[dict[str, Any]], json.loads("\n".join(lines) or "[]"))
     except ValueError:
         rows = []  # it has no sessions yet, or says so in words
-    used: Json = next((row for row in rows if row.get("name") == session), {})
+    used = next((row for row in rows if row.get("name") == session), cast(Json, {}))
     return Usage(
         input_tokens=used.get("accumulated_input_tokens") or 0,
         output_tokens=used.get("accumulated_output_tokens") or 0,

@@ -91,7 +91,7 @@ def can(bench: Bench, what: str) -> None:
 
 def test_it_conforms(bench: Bench) -> None:
     held = {"text": "never", "hold": "for ever"}
-    rules = [{"when": {"user": "hang"}, "turns": [held]}, {"turns": [{"text": "hi"}]}]
+    rules = [{"when": {"user": r"\bhang\b"}, "turns": [held]}, {"turns": [{"text": "hi"}]}]
     bench.server.play({"rules": [TITLE, *rules] if bench.real.has_tools else rules})
 
     result = check_agent(bench.real.agent, works=bench.task(), hangs=bench.task("hang"))

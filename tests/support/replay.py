@@ -18,6 +18,9 @@ import json, os, pathlib, sys, time
 folder = pathlib.Path(__file__).parent
 if "--version" in sys.argv[1:]:
     sys.exit(print((folder / "version").read_text()))
+aside = folder / f"aside-{{sys.argv[1]}}"
+if aside.exists():
+    sys.exit(print(aside.read_text()))
 called = {{"argv": sys.argv[1:], "stdin": sys.stdin.read(), "env": dict(os.environ), "files": {{}}}}
 for word in [*sys.argv[1:], *os.environ.values()]:
     if "/holdfast-" in word and os.path.isfile(word):
@@ -56,6 +59,10 @@ class Replay:
 
     def replays(self, transcript: str, *, code: int = 0, stderr: str = "") -> None:
         self.says((TRANSCRIPTS / transcript).read_text(), code=code, stderr=stderr)
+
+    def says_aside(self, command: str, said: str) -> None:
+        """Answer another command of the program: its first word."""
+        (self.bin / f"aside-{command}").write_text(said)
 
     def hangs(self) -> None:
         (self.bin / "hang").touch()
