@@ -77,7 +77,7 @@ class KimiReading(Reading):
 
     name: ClassVar[str] = "kimi"
     login: ClassVar[str] = "Log in with: kimi login - or set KIMI_MODEL_API_KEY."
-    no_session: ClassVar[tuple[str, ...]] = (ELSEWHERE, "not found", "No session")
+    no_session: ClassVar[tuple[str, ...]] = (ELSEWHERE, 'Session "')
 
     def feed(self, event: Json) -> None:
         match event:

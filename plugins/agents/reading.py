@@ -94,6 +94,7 @@ class Reading:
 
     def forget(self) -> None:
         """What was said so far was not the agent's last word."""
+        self.flush()
         self._says.clear()
 
     def think(self, text: str) -> None:
@@ -102,7 +103,6 @@ class Reading:
 
     def call(self, name: str, given: Any, id: object = None, *, changes: object = None) -> None:
         """The agent calls a tool, which may change a file: it has not said its last word."""
-        self.flush()
         self.forget()
         self.emit(Progress("tool", name, {"name": name, "input": given, "id": id}))
         if isinstance(changes, str):

@@ -354,6 +354,7 @@ async def test_a_retry_is_shown_and_does_not_fail_the_run(name: str, tmp_path: P
         ("goose", "", "Error: No session found with name 'earlier'", 1),
         ("copilot", "", "Error: No session, task, or name matched 'earlier'.", 1),
         ("kimi", "", "error: session was created under a different directory", 1),
+        ("kimi", "", 'error: failed to run prompt: Session "earlier" not found.', 1),
     ],
 )
 async def test_an_unknown_session_is_told(
