@@ -48,9 +48,7 @@ class Real:
     has_tools: bool = True
 
     def locate(self) -> str | None:
-        """Return the path of the program, if it is installed and wanted."""
-        if CHOSEN and self.name not in CHOSEN:
-            return None
+        """Return the path of the program, if it is installed."""
         return shutil.which(str(Path(FOLDER, "node_modules", self.program))) or shutil.which(
             Path(self.program).name
         )
@@ -184,7 +182,7 @@ def qwen(home: Path, url: str) -> dict[str, str]:
     return {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "any"}
 
 
-REAL = [
+AGENTS = [
     Real(
         "aider",
         Aider,
@@ -291,3 +289,5 @@ REAL = [
         ],
     ),
 ]
+
+REAL = [each for each in AGENTS if not CHOSEN or each.name in CHOSEN]
