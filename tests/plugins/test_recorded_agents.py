@@ -225,12 +225,11 @@ async def test_options_go_to_the_program_as_they_are(recorded: Recorded, replay:
     assert replay.after("--own") == "x"
 
 
-@ALL
-async def test_what_cannot_be_copied_is_refused(recorded: Recorded, replay: Replay) -> None:
-    if recorded.forks:
-        pytest.skip(f"{recorded.name} can")
-
-    error = await replay.failure(session="earlier", fork=True)
+@pytest.mark.parametrize("name", [each.name for each in RECORDED if not each.forks])
+async def test_a_session_that_cannot_be_copied_is_not_gone_on_with(
+    name: str, tmp_path: Path
+) -> None:
+    error = await of(name).replay(tmp_path).failure(session="earlier", fork=True)
 
     assert isinstance(error, BadOptions)
 
