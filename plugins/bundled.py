@@ -11,9 +11,21 @@ from .types import Agent, Model
 
 @hookimpl
 def holdfast_agents() -> Mapping[str, Agent]:
-    from .agents import ClaudeCode, Command
+    from . import agents
 
-    return {"claude-code": ClaudeCode(), "command": Command()}
+    return {
+        "aider": agents.Aider(),
+        "claude-code": agents.ClaudeCode(),
+        "codex": agents.Codex(),
+        "command": agents.Command(),
+        "copilot": agents.Copilot(),
+        "gemini": agents.Gemini(),
+        "goose": agents.Goose(),
+        "kimi": agents.Kimi(),
+        "opencode": agents.OpenCode(),
+        "pi": agents.Pi(),
+        "qwen": agents.Qwen(),
+    }
 
 
 @hookimpl

@@ -19,7 +19,7 @@ class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task for a coding agent, in a folder.
 
     `schema` is the JSON Schema of the wanted result, or None for free text. `session` continues a
-    session of the same agent. `env` is the whole environment of the agent's process; it carries the
+    session of the same agent; with `fork` in a copy, which leaves the original as it is. `env` is the whole environment of the agent's process; it carries the
     mark by which everything that the process starts is found again.
     """
 
@@ -29,6 +29,7 @@ class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     schema: dict[str, Any] | None = None
     session: str | None = None
+    fork: bool = False
     permissions: Permissions = "full"
     options: dict[str, Any] = {}
 

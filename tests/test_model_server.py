@@ -1,4 +1,4 @@
-"""The scripted model that other tests talk to: three protocols, one scenario."""
+"""The scripted model that other tests talk to: four protocols, one scenario."""
 
 import json
 import socket
@@ -20,6 +20,7 @@ ASK = {"role": "user", "content": "go"}
 WRITE = {"type": "object", "properties": {"file_path": {}, "content": {}}, "required": []}
 CLAUDE_TOOL = {"name": "Write", "input_schema": WRITE}
 CHAT_TOOL = {"type": "function", "function": {"name": "Write", "parameters": WRITE}}
+GEMINI_TOOL = {"functionDeclarations": [{"name": "write_file", "parametersJsonSchema": WRITE}]}
 CODEX_TOOL = {"type": "function", "name": "exec_command", "parameters": {"properties": {"cmd": {}}}}
 
 
@@ -39,6 +40,8 @@ def said(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """What the assistant said, as messages or items that go back into the conversation."""
     if "choices" in answer:
         return [answer["choices"][0]["message"]]
+    if "candidates" in answer:
+        return [answer["candidates"][0]["content"]]
     return answer.get("output") or [{"role": "assistant", "content": answer["content"]}]
 
 
@@ -53,6 +56,12 @@ def said(answer: dict[str, Any]) -> list[dict[str, Any]]:
         ),
         ("/v1/chat/completions", "messages", CHAT_TOOL, {"role": "tool", "content": "done"}),
         ("/v1/responses", "input", CODEX_TOOL, {"type": "function_call_output", "call_id": "x"}),
+        (
+            "/v1beta/models/m:generateContent",
+            "contents",
+            GEMINI_TOOL,
+            {"role": "user", "parts": [{"functionResponse": {"id": "turn0x0"}}]},
+        ),
     ],
 )
 def test_the_turn_follows_from_the_conversation(
@@ -79,10 +88,15 @@ def test_a_stream_says_what_the_body_says(model_server: Serve) -> None:
     claude = events(post(server.url + "/v1/messages", body))
     chat = events(post(server.url + "/v1/chat/completions", body))
     codex = events(post(server.url + "/v1/responses", body))
+    gemini = events(
+        post(server.url + "/v1beta/models/m:streamGenerateContent", {"contents": [ASK]})
+    )
 
     deltas = [event["delta"].get("text", "") for event in claude if "delta" in event]
     assert "".join(deltas) == text
     assert "".join(e["choices"][0]["delta"].get("content", "") for e in chat) == text
+    parts = [part for e in gemini for part in e["candidates"][0]["content"]["parts"]]
+    assert "".join(part["text"] for part in parts) == text
     assert "".join(e["delta"] for e in codex if "delta" in e) == text
     assert codex[-1]["response"]["output"][0]["content"][0]["text"] == text
 

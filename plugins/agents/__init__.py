@@ -1,6 +1,27 @@
 """The bundled coding agents."""
 
+from .aider import Aider
 from .claude_code import ClaudeCode
+from .codex import Codex
 from .command import Command
+from .copilot import Copilot
+from .gemini import Gemini
+from .goose import Goose
+from .kimi import Kimi
+from .opencode import OpenCode
+from .pi import Pi
+from .qwen import Qwen
 
-__all__ = ["ClaudeCode", "Command"]
+__all__ = [
+    "Aider",
+    "ClaudeCode",
+    "Codex",
+    "Command",
+    "Copilot",
+    "Gemini",
+    "Goose",
+    "Kimi",
+    "OpenCode",
+    "Pi",
+    "Qwen",
+]

@@ -72,7 +72,7 @@ def arguments(task: AgentTask, options: Options) -> list[str]:
     if task.model is not None:
         argv += ["--model", task.model.removeprefix("anthropic/")]
     if task.session is not None:
-        argv += ["--resume", task.session]
+        argv += ["--resume", task.session, *(["--fork-session"] if task.fork else [])]
     if task.schema is not None:
         argv += ["--json-schema", json.dumps(task.schema)]
     if options.max_turns is not None:

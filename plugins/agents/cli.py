@@ -5,20 +5,29 @@ import os
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from ..errors import BadOptions, MissingBinary
 from ..process import Lines, run_process
-from ..types import AgentTask, Emit, Progress, Readiness
+from ..types import AgentTask, Emit, Permissions, Progress, Readiness
 
 Json = dict[str, Any]
 OptionsType = TypeVar("OptionsType", bound=msgspec.Struct)
 
 VERSION_TIMEOUT_S = 20
 TAIL_LINES = 20
+
+
+def part(event: Json, name: str) -> Json:
+    """Return an object inside an event, empty where there is none."""
+    found = event.get(name)
+    return cast(Json, found) if isinstance(found, dict) else {}
 
 
 class Program(NamedTuple):
@@ -82,6 +91,31 @@ def options_of(task: AgentTask, kind: type[OptionsType]) -> OptionsType:
         ) from error
 
 
+def arguments_for(task: AgentTask, agent: str, ways: Mapping[Permissions, list[str]]) -> list[str]:
+    """Return the arguments that hold the agent to the task's permissions, or raise BadOptions."""
+    if task.permissions in ways:
+        return ways[task.permissions]
+    raise BadOptions(
+        f"{agent} cannot be held to permissions={task.permissions!r}: it knows "
+        f"{', '.join(map(repr, ways))}. Give the step one of these, or another agent."
+    )
+
+
+def no_forks(task: AgentTask, agent: str) -> None:
+    """Raise BadOptions when a copy of a session is asked for."""
+    if task.session is not None and task.fork:
+        raise BadOptions(
+            f"{agent} cannot go on in a copy of a session. Go on in the session itself, or begin anew."
+        )
+
+
+@contextmanager
+def scratch_folder() -> Generator[Path]:
+    """Give a folder for the files that one run of a program wants; it is gone afterwards."""
+    with TemporaryDirectory(prefix="holdfast-") as name:
+        yield Path(name)
+
+
 async def run_lines(
     argv: Sequence[str],
     task: AgentTask,
@@ -90,20 +124,30 @@ async def run_lines(
     env: Mapping[str, str],
     stdin: str,
     on_line: Callable[[str], None],
+    on_error: Callable[[str], None] | None = None,
 ) -> Ending:
     """Run a program in the task's folder and hand over its standard output line by line.
 
-    Standard error is shown as it comes, and its last lines are kept.
+    Lines of standard error go to `on_error`, or are shown as they come; the last ones are kept.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     def on_error_line(line: str) -> None:
         tail.append(line)
-        emit(Progress("raw", line, {"stream": "stderr"}))
+        if on_error is None:
+            emit(Progress("raw", line, {"stream": "stderr"}))
+        else:
+            on_error(line)
 
     out, err = Lines(on_line), Lines(on_error_line)
     code = await run_process(
-        argv, folder=task.folder, env=env, stdin=stdin.encode(), on_stdout=out, on_stderr=err
+        argv,
+        folder=task.folder,
+        # Some believe this variable before the folder that they are started in.
+        env={**env, "PWD": str(task.folder.absolute())},
+        stdin=stdin.encode(),
+        on_stdout=out,
+        on_stderr=err,
     )
     out.close()
     err.close()
@@ -118,6 +162,7 @@ async def run_jsonl(
     env: Mapping[str, str],
     stdin: str,
     on_event: Callable[[Json], None],
+    on_error: Callable[[str], None] | None = None,
 ) -> Ending:
     """Run a program that prints JSON objects, one a line; any other line is only shown."""
 
@@ -131,4 +176,6 @@ async def run_jsonl(
         elif line.strip():
             emit(Progress("raw", line))
 
-    return await run_lines(argv, task, emit, env=env, stdin=stdin, on_line=on_line)
+    return await run_lines(
+        argv, task, emit, env=env, stdin=stdin, on_line=on_line, on_error=on_error
+    )

@@ -7,7 +7,7 @@ import msgspec
 from ..errors import BadOptions, Crashed
 from ..types import AgentResult, AgentTask, Emit, Progress, Readiness
 from .cli import options_of, run_lines
-from .structured import ask_for_json, last_json
+from .structured import last_json, prompt_of
 
 OUTPUT_CHARACTERS = 64 * 1024 * 1024
 
@@ -28,12 +28,13 @@ class Command:
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         argv = _argv(options_of(task, Options).command)
-        prompt = task.prompt if task.schema is None else ask_for_json(task.prompt, task.schema)
         env = task.env | {"HOLDFAST_PERMISSIONS": task.permissions}
         if task.model is not None:
             env["HOLDFAST_MODEL"] = task.model
         answer = _Answer(emit, argv[0])
-        ending = await run_lines(argv, task, emit, env=env, stdin=prompt, on_line=answer.add)
+        ending = await run_lines(
+            argv, task, emit, env=env, stdin=prompt_of(task), on_line=answer.add
+        )
         if ending.code:
             raise Crashed(f"{argv[0]!r} ended with {ending}", detail=ending.stderr)
         output = None if task.schema is None else last_json(answer.text)

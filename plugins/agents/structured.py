@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import OutputInvalid
+from ..types import AgentTask
 
 FENCE = re.compile(r"^```[\w-]*[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -16,6 +17,11 @@ def ask_for_json(prompt: str, schema: dict[str, Any]) -> str:
         f"{prompt}\n\nWhen you are done, end your answer with one JSON document in a ```json block, "
         f"and write nothing after it. It must fit this JSON Schema:\n{json.dumps(schema)}\n"
     )
+
+
+def prompt_of(task: AgentTask) -> str:
+    """Return the task's prompt, which asks for JSON where a result is wanted."""
+    return task.prompt if task.schema is None else ask_for_json(task.prompt, task.schema)
 
 
 def last_json(text: str) -> Any:

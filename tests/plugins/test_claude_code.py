@@ -166,6 +166,14 @@ async def test_a_resumed_session_costs_only_what_this_run_used(fake: Fake) -> No
     assert _after(fake.called()["argv"], "--resume") == "earlier"
 
 
+async def test_a_session_can_go_on_in_a_copy(fake: Fake) -> None:
+    fake.replays("resumed")
+
+    await work(fake.task(session="earlier", fork=True))
+
+    assert "--fork-session" in fake.called()["argv"]
+
+
 @pytest.mark.parametrize(("session", "cost"), [(None, 0.0018), ("earlier", 0.0)])
 async def test_an_older_version_that_only_has_totals_never_counts_twice(
     session: str | None, cost: float, fake: Fake

@@ -85,7 +85,7 @@ def test_the_bundled_agents_are_offered_through_the_same_hooks() -> None:
 
 
 def test_an_unknown_agent_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(UnknownAgent, match=r"'nobody'.*claude-code, command.*holdfast plugins"):
+    with pytest.raises(UnknownAgent, match=r"'nobody'.*claude-code,.* command.*holdfast plugins"):
         loaded().agent("nobody")
 
 

@@ -1,4 +1,4 @@
-"""What a model is asked, alike for three protocols: who said what, the tools, and which turn it is."""
+"""What a model is asked, alike for four protocols: who said what, the tools, and which turn it is."""
 
 import json
 import re
@@ -40,9 +40,13 @@ def words(content: object) -> str:
 
 
 def turns_of(item: Json) -> Iterator[tuple[str, str]]:
-    """One wire message as (role, text or call id) pairs, alike for the three protocols."""
-    role, kind, content = item.get("role", ""), item.get("type", "message"), item.get("content")
-    if kind.endswith("_call"):
+    """One wire message as (role, text or call id) pairs, alike for the four protocols."""
+    role, kind = item.get("role", ""), item.get("type", "message")
+    content = item.get("content") or item.get("parts")
+    if role == "model":
+        calls = [part["functionCall"] for part in content or [] if "functionCall" in part]
+        yield from [("assistant", call.get("id", "")) for call in calls] or [("assistant", "")]
+    elif kind.endswith("_call"):
         yield "assistant", item.get("call_id") or ""
     elif role == "assistant":
         calls = item.get("tool_calls") or [
@@ -61,16 +65,18 @@ def offered(body: Json) -> dict[str, Json]:
     items = body.get("input")
     for item in items if isinstance(items, list) else []:
         tools += item.get("tools") or []  # Codex hands some tools over inside the conversation
-    found = {}
+    tools += [each for tool in tools for each in tool.get("functionDeclarations") or []]
+    found: dict[str, Json] = {}
     for tool in tools:
         inner = tool.get("function") or tool.get("custom") or tool
         if name := inner.get("name"):
-            found[name] = inner.get("parameters") or inner.get("input_schema") or {}
+            schemas = ("parameters", "input_schema", "parametersJsonSchema")
+            found[name] = next((inner[each] for each in schemas if inner.get(each)), {})
     return found
 
 
 def understand(api: str, path: str, key: str, body: Json) -> Request:
-    items = body.get("input") if api == "responses" else body.get("messages")
+    items: Any = body.get("input") or body.get("messages") or body.get("contents")
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]
     said = [pair for item in items or [] for pair in turns_of(item)]
@@ -81,16 +87,16 @@ def understand(api: str, path: str, key: str, body: Json) -> Request:
     groups = sum(role == "assistant" for role, _ in groupby(since, key=lambda pair: pair[0]))
     wanted = body.get("response_format") or body.get("output_format") or body.get("output_config")
     wanted = wanted or (body.get("text") or {}).get("format")
+    wanted = wanted or (body.get("generationConfig") or {}).get("responseJsonSchema")
+    told = body.get("system") or body.get("instructions")
+    told = told or (body.get("systemInstruction") or {}).get("parts")
     return Request(
         api=api,
         path=path,
         key=key,
         model=str(body.get("model", "")),
         user=spoken[-1] if spoken else "",
-        system="\n".join(
-            [words(body.get("system") or body.get("instructions"))]
-            + [text for role, text in said if role == "system"]
-        ),
+        system="\n".join([words(told)] + [text for role, text in said if role == "system"]),
         turn=max(ours) + 1 if ours else groups,
         tools=offered(body),
         schema="schema" in json.dumps(wanted),

@@ -12,7 +12,7 @@ from tests.support.model_request import Json, Request, words
 
 Scenario = Json | list[Json]
 USAGE = {"input": 100, "output": 20, "cached": 0}
-FOLDER = re.compile(r"(?:[Ww]orking directory:\s*|<cwd>)(/[^\n<]*)")
+FOLDER = re.compile(r"(?:[Ww]orking (?:in the )?directory:\s*|<cwd>)(/[^\n<]*)")
 STRUCTURED = re.compile(r"structured_?output|json_tool_call", re.IGNORECASE)
 SHELL = re.compile(r"^(bash|shell|exec_command|run_shell_command|execute|terminal)$", re.IGNORECASE)
 WRITE = re.compile(r"^(write|write_?file|create_?file)$", re.IGNORECASE)
@@ -137,6 +137,8 @@ def write_call(request: Request, path: str, content: str) -> tuple[str, Any]:
 
 
 def conversation(body: Json) -> str:
-    items = body.get("input") or body.get("messages") or []
-    texts = [words(item.get("content")) for item in items if isinstance(item, dict)]
+    items = body.get("input") or body.get("messages") or body.get("contents") or []
+    texts = [
+        words(item.get("content") or item.get("parts")) for item in items if isinstance(item, dict)
+    ]
     return "\n".join(texts)

@@ -1,7 +1,8 @@
 """A scripted model on loopback: the same conversation always gets the same answer.
 
-It speaks Anthropic Messages (JSON, SSE, count_tokens), OpenAI Chat Completions (JSON, SSE) and OpenAI
-Responses (JSON, SSE). Base URLs: `server.url` for Anthropic clients, `server.url + "/v1"` for others.
+It speaks Anthropic Messages (with count_tokens), OpenAI Chat Completions, OpenAI Responses and Gemini's
+generateContent (with countTokens), each as JSON and as SSE. Base URLs: `server.url` for clients of
+Anthropic and Gemini, `server.url + "/v1"` for others.
 
 A scenario is a list of turns, or `{"key": ..., "rules": [{"when": {...}, "turns": [...]}], "turns":
 [...]}`. The first rule whose `when` fits answers, else `turns` do. `when` holds regular expressions for
@@ -51,7 +52,7 @@ if not __package__:  # run as a program: the folder of `tests` is not on the pat
 
 from tests.support.model_request import Json, Request, understand
 from tests.support.model_script import Scenario, Script, reply_to
-from tests.support.model_wires import WIRES, Anthropic, Chat
+from tests.support.model_wires import WIRES, Wire
 
 
 class ModelServer(ThreadingHTTPServer):
@@ -164,19 +165,29 @@ class Handler(BaseHTTPRequestHandler):
         data = self._read()
         path = self.path.partition("?")[0]
         name = path.rpartition("/")[2]
+        model, colon, action = name.partition(":")
+        name = action or name
         if path.startswith("/_control/release/"):
             self.server.release(name)
             self._send(200, {})
         elif name == "count_tokens":
             self._send(200, {"input_tokens": len(data) // 4})
+        elif name == "countTokens":
+            self._send(200, {"totalTokens": len(data) // 4})
         elif wire := WIRES.get(name):
-            key = self.headers.get("x-api-key") or self.headers.get("authorization") or ""
-            key = key.removeprefix("Bearer ")
-            self._answer(wire, understand(name, path, key, json.loads(data)))
+            body = json.loads(data)
+            if colon:
+                body |= {"model": model, "stream": name.startswith("stream")}
+            self._answer(wire, understand(name, path, self._key(), body))
         else:
             self._send(404, {"error": {"message": f"nothing here: {path}"}})
 
-    def _answer(self, wire: Anthropic | Chat, request: Request) -> None:
+    def _key(self) -> str:
+        names = ("x-api-key", "x-goog-api-key", "authorization")
+        key = next((self.headers[name] for name in names if self.headers[name]), "")
+        return key.removeprefix("Bearer ")
+
+    def _answer(self, wire: Wire, request: Request) -> None:
         with self.server.changed:
             turn = self.server.script.turn(request)
             self.server.requests.append(request)
@@ -194,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
             request.answered, request.hung_up = done, not done
             self.server.changed.notify_all()
 
-    def _speak(self, wire: Anthropic | Chat, request: Request, turn: Json) -> bool:
+    def _speak(self, wire: Wire, request: Request, turn: Json) -> bool:
         if "status" in turn:
             error = wire.error(turn["status"], turn.get("message", "scripted error"))
             self._send(turn["status"], error, turn.get("headers", {}))

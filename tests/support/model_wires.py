@@ -1,4 +1,4 @@
-"""A scripted model's answer in the words of three protocols: as one body, and as a stream of events."""
+"""A scripted model's answer in the words of four protocols: as one body, and as a stream of events."""
 
 import json
 from collections.abc import Iterator
@@ -201,8 +201,50 @@ class Responses(Chat):
         }
 
 
-WIRES: dict[str, Anthropic | Chat] = {
+class Gemini:
+    """POST /v1beta/models/NAME:generateContent, and :streamGenerateContent"""
+
+    def body(self, request: Request, reply: Reply) -> Json:
+        parts: list[Json] = [{"text": reply.text}] if reply.text else []
+        for call in reply.calls:
+            made = {"id": call.id, "name": call.name, "args": call.input}
+            parts.append({"functionCall": made})
+        stops = {"length": "MAX_TOKENS", "refusal": "SAFETY"}
+        return self._part(parts, reply, stops.get(reply.stop, "STOP"))
+
+    def events(self, request: Request, reply: Reply) -> Iterator[bytes]:
+        last = self.body(request, reply)
+        calls = [part for part in last["candidates"][0]["content"]["parts"] if "text" not in part]
+        for piece in pieces(reply.text):
+            yield sse(self._part([{"text": piece}], reply, None))
+        last["candidates"][0]["content"]["parts"] = calls
+        yield sse(last)
+
+    def error(self, status: int, message: str) -> Json:
+        kinds = {401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED", 400: "INVALID_ARGUMENT"}
+        return {
+            "error": {"code": status, "message": message, "status": kinds.get(status, "INTERNAL")}
+        }
+
+    def _part(self, parts: list[Json], reply: Reply, finish: str | None) -> Json:
+        candidate: Json = {"index": 0, "content": {"role": "model", "parts": parts}}
+        if finish is not None:
+            candidate["finishReason"] = finish
+        used = reply.usage
+        counts = {
+            "promptTokenCount": used["input"],
+            "candidatesTokenCount": used["output"],
+            "cachedContentTokenCount": used["cached"],
+            "totalTokenCount": used["input"] + used["output"],
+        }
+        return {"candidates": [candidate], "usageMetadata": counts}
+
+
+Wire = Anthropic | Chat | Gemini
+WIRES: dict[str, Wire] = {
     "messages": Anthropic(),
     "completions": Chat(),
     "responses": Responses(),
+    "generateContent": Gemini(),
+    "streamGenerateContent": Gemini(),
 }
