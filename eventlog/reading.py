@@ -6,12 +6,12 @@ from itertools import islice
 
 from .branches import BranchRow, segments
 from .codec import Codec
-from .errors import RecordCorrupt
+from .errors import NoSuchBranch, RecordCorrupt
 from .events import Record
 from .projection import CHANGING
 from .rebuild import is_outdated
 from .store import Store, Txn
-from .tables import PLACE, U64, Tables
+from .tables import LAST_BRANCH, PLACE, U64, Tables
 
 PAGE_RECORDS = 256
 
@@ -25,6 +25,8 @@ class Reader:
 
     def branch_row(self, branch: int) -> BranchRow:
         """Return a branch's row; NoSuchBranch when there is none."""
+        if not 0 < branch < LAST_BRANCH:  # a number of no branch: an event may hold any
+            raise NoSuchBranch(branch)
         if branch not in self._branches:
             row = self._store.view(lambda txn: self._tables.branch(txn, branch))
             self._branches[branch] = row

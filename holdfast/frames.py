@@ -47,7 +47,8 @@ def frame_of(log: Log, row: RunRow, at: int | str) -> int:
         if not 1 <= at <= row.head:
             raise NoSuchFrame(row.run, at, row.head, first=1)
         return at
-    scope, known = f"{at}/", []
+    scope = f"{at}/"
+    known: list[str] = []
     for record in log.records(row.branch):
         key = begun_by(record.event)
         if key == at or (key or "").startswith(scope) or _iteration(key, at):
@@ -86,7 +87,9 @@ def edited_frame(log: Log, row: RunRow, edits: Sequence[Edit]) -> int:
 
     Raises NoSuchStep for a step that is named in full and that an ended run never had.
     """
-    first, seen, known = row.head, set[str](), []
+    first = row.head
+    seen: set[str] = set()
+    known: list[str] = []
     for record in log.records(row.branch):
         key = begun_by(record.event)
         if key is None:

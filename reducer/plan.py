@@ -262,13 +262,12 @@ class Planner:
             self.items[key] = replace(item, certain=False)
 
     def _note_reused(self, request: Request, events: Sequence[Event]) -> None:
-        kinds = {StepReused: "step", ApprovalCarried: "approval", ChildFinished: "child"}
+        step = self.state.steps.get(request.key)
+        cost, seconds = (0.0, 0.0) if step is None else (_cost(step), step.seconds)
         for event in events:
-            if type(event) in kinds:
-                kind = event.kind if isinstance(event, StepReused) else kinds[type(event)]
-                step = self.state.steps.get(request.key)
+            kind = _kind_of(event)
+            if kind:
                 because = self._why_reused(request, event)
-                cost, seconds = (0.0, 0.0) if step is None else (_cost(step), step.seconds)
                 self._put(
                     Item(
                         request.key, kind, "reused", because, self._certain, cost_usd=cost,
@@ -343,6 +342,19 @@ class Planner:
             for step in self._pool.begun.values()
             if step.key not in self.items and step.key not in self.state.steps
         ]  # fmt: skip
+
+
+def _kind_of(event: Event) -> str:
+    """Return what was taken over; nothing for an event that only leads to it."""
+    match event:
+        case StepReused(kind=kind):
+            return kind
+        case ApprovalCarried():
+            return "approval"
+        case ChildFinished():
+            return "child"
+        case _:
+            return ""
 
 
 def _cost(step: Step | None) -> float:

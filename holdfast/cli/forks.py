@@ -59,7 +59,8 @@ def otherwise(log: Log, edits: list[Edit], retried: list[str]) -> str:
 
 
 def _words(log: Log, edit: Edit) -> str:
-    of = f"{edit.what} of {one_line(edit.key, 60)}" if edit.key else edit.what
+    what = one_line(edit.what, 20)
+    of = f"{what} of {one_line(edit.key, 60)}" if edit.key else what
     if edit.what in ("result", "prompt"):  # these may be long, and the difference shows them
         return f"{of} set"
     value = shown(log, edit.value)
