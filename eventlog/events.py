@@ -82,6 +82,9 @@ class RunForked(Event, frozen=True, tag="run.forked"):
     parent: str = ""  # of a child that was forked with its parent
     parent_key: str = ""
     changed_code: str = "keep"  # "rerun": functions whose own source changed are called again
+    folder: str = ""  # a worktree of its own, in which it works from now on
+    snapshot: bytes = b""  # git tree of the files at `at`, where only what came later tells it
+    left: bytes = b""  # git tree that the origin left in its folder; empty: nobody knows
 
 
 class RunClaimed(Event, frozen=True, tag="run.claimed"):
@@ -158,6 +161,7 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     session: str = ""
     transcript: Value = NONE
     snapshot: bytes = b""
+    unseen: bytes | None = None  # what stood for the files before they were looked at; None: `tree`
 
 
 class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
@@ -182,6 +186,7 @@ class AttemptFailed(Event, frozen=True, tag="step.attempt_failed"):
     usage: Usage | None = None
     session: str = ""
     transcript: Value = NONE
+    snapshot: bytes = b""
 
 
 class StepFailed(Event, frozen=True, tag="step.failed"):
@@ -194,6 +199,7 @@ class StepFailed(Event, frozen=True, tag="step.failed"):
     usage: Usage | None = None
     session: str = ""
     transcript: Value = NONE
+    snapshot: bytes = b""
 
 
 class StepDeferred(Event, frozen=True, tag="step.deferred"):
@@ -203,6 +209,7 @@ class StepDeferred(Event, frozen=True, tag="step.deferred"):
     until: int
     reason: str = ""
     attempt: int = 1
+    snapshot: bytes = b""
 
 
 class StepCancelled(Event, frozen=True, tag="step.cancelled"):
@@ -232,6 +239,51 @@ class DoubtRaised(Event, frozen=True, tag="step.doubt_raised"):
 
     key: str
     attempt: int = 1
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+class WorkspaceSeen(Event, frozen=True, tag="workspace.seen"):
+    """The files were looked at, before a step began to work on them: they are the git tree `tree`.
+
+    `commit` keeps them; `head` is what was checked out.
+    """
+
+    tree: bytes
+    commit: bytes = b""
+    head: bytes = b""
+
+
+class WorkspaceDrifted(Event, frozen=True, tag="workspace.drifted"):
+    """They are others than were recorded: somebody edited them meanwhile, and the run goes on with that."""
+
+    expected: bytes
+    found: bytes
+    commit: bytes = b""
+    head: bytes = b""
+
+
+class RestoreStarted(Event, frozen=True, tag="workspace.restore_started"):
+    """Written before files are brought back to `tree`; those that were `found` are kept by `commit`."""
+
+    tree: bytes
+    found: bytes
+    commit: bytes
+    reason: str = ""  # "left", "interrupted", "retried"
+
+
+class WorkspaceRestored(Event, frozen=True, tag="workspace.restored"):
+    """The files are those of `tree` again."""
+
+    tree: bytes
+
+
+class SnapshotMissed(Event, frozen=True, tag="workspace.snapshot_missed"):
+    """The files could not be recorded, before step `key` or after it; that does not fail the step."""
+
+    key: str
+    error: Failure
 
 
 # --- waiting -----------------------------------------------------------------------------------
@@ -360,6 +412,11 @@ KNOWN: tuple[type[Event], ...] = (
     SessionOpened,
     EffectHeld,
     DoubtRaised,
+    WorkspaceSeen,
+    WorkspaceDrifted,
+    RestoreStarted,
+    WorkspaceRestored,
+    SnapshotMissed,
     ApprovalRequested,
     ApprovalDecided,
     ApprovalCarried,
@@ -392,6 +449,11 @@ AnyEvent = (
     | SessionOpened
     | EffectHeld
     | DoubtRaised
+    | WorkspaceSeen
+    | WorkspaceDrifted
+    | RestoreStarted
+    | WorkspaceRestored
+    | SnapshotMissed
     | ApprovalRequested
     | ApprovalDecided
     | ApprovalCarried

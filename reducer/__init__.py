@@ -55,6 +55,7 @@ from .secrets import SecretRules
 from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
+from .tree import is_tree, known_as
 from .workflow import Workflow, workflow
 
 __all__ = [
@@ -142,6 +143,8 @@ __all__ = [
     "first_bad",
     "follow",
     "frame_changes",
+    "is_tree",
+    "known_as",
     "named",
     "names",
     "nanoseconds",

@@ -306,7 +306,7 @@ class Planner:
                 now = self.state.now
                 return [
                     StepReused(
-                        key, request.kind, mark, "", result=old.result, tree=self.state.tree,
+                        key, request.kind, mark, "", result=old.result, tree=self.state.tree, unseen=self.state.unseen,
                         files=request.works_on_files, finished=now + len(self.items) + 1,
                     )
                 ]  # fmt: skip

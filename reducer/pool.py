@@ -38,6 +38,7 @@ from .requests import (
     TimerRequest,
 )
 from .state import ENDED, Child, Gate, State, Step
+from .tree import same_files
 
 Pack = Callable[[bytes], Value]
 Place = tuple[int, int]  # the rank of a history, and an offset in it
@@ -225,7 +226,7 @@ class Agenda:
         return [
             StepReused(
                 request.key, request.kind, mark, "", reads=self._pack(read), files=files, tree=state.tree,
-                started=now, finished=now, result=value,
+                started=now, finished=now, result=value, unseen=state.unseen,
             )
         ]  # fmt: skip
 
@@ -238,8 +239,8 @@ class Agenda:
         if rerun and code_changed(request, found.code):
             return "code"
         own = state.steps.get(request.key)
-        tree = state.tree if own is None else own.tree
-        return "files" if found.files and found.tree != tree else None
+        alike = not found.files or same_files(found, state if own is None else own)
+        return None if alike else "files"
 
     def _match_gate(self, pool: Pool, state: State, request: ApprovalRequest) -> Reusable | None:
         key, gate = request.key, pool.gates[request.key]
@@ -299,4 +300,5 @@ def _reused(step: Step, origin: str) -> StepReused:
         step.session,
         step.transcript,
         step.snapshot,
+        step.unseen,
     )

@@ -24,6 +24,7 @@ from holdfast.eventlog import (
     LoopExhausted,
     Noted,
     Record,
+    RestoreStarted,
     RunCancelled,
     RunClaimed,
     RunFailed,
@@ -34,6 +35,7 @@ from holdfast.eventlog import (
     SessionOpened,
     SignalAwaited,
     SignalReceived,
+    SnapshotMissed,
     StepCancelled,
     StepDeferred,
     StepFailed,
@@ -44,11 +46,14 @@ from holdfast.eventlog import (
     TimerSet,
     UnknownEvent,
     Usage,
+    WorkspaceDrifted,
+    WorkspaceRestored,
+    WorkspaceSeen,
 )
 
 from .pmap import PMap
 from .state import Child, Gate, State, Step, Timer, Vote, Wait
-from .tree import touched, touched_by_child
+from .tree import seen, touched, touched_by_child
 
 replace = msgspec.structs.replace
 
@@ -71,8 +76,7 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
         case AttemptFailed() | StepFailed():
             return _step_failed(state, event, time)
         case StepDeferred():
-            change = {"status": "deferred", "not_before": event.until}
-            return _after(state, time, steps=_changed(state.steps, event.key, change))
+            return _deferred(state, event, time)
         case StepCancelled():
             return _cancelled(state, event, time)
         case SessionOpened():
@@ -141,6 +145,10 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return _after(state, time, status="cancelled", owner="")
         case CancelRequested():
             return _after(state, time, cancelling=event.reason)
+        case WorkspaceSeen() | WorkspaceDrifted() | RestoreStarted() | WorkspaceRestored():
+            return _looked(state, event, time)
+        case SnapshotMissed():
+            return _after(state, time)
         case UnknownEvent():
             return _after(state, time, unknown=state.unknown + 1)
         case _:
@@ -161,6 +169,10 @@ def _forked(state: State, event: RunForked, time: int) -> State:
         code=event.code or state.code,
         parent=event.parent,
         parent_key=event.parent_key,
+        folder=event.folder or state.folder,
+        checkout=(state.checkout or state.folder) if event.folder else state.checkout,
+        snapshot=event.snapshot or state.snapshot,
+        restoring=b"",
         effects=event.effects,
         status="running",
         output=NONE,
@@ -198,15 +210,12 @@ def _after(state: State, time: int, **changes: Any) -> State:
     return replace(state, offset=state.offset + 1, now=now, **changes)
 
 
-def _with_step(
-    state: State, step: Step, time: int, resolved: tuple[str, ...], tree: bytes
-) -> State:
+def _with_step(state: State, step: Step, time: int, resolved: tuple[str, ...]) -> State:
     """`_after` for a changed step: spelled out, because this is most of what a replay does."""
     return replace(
         state,
         steps=state.steps.set(step.key, step),
         resolved=resolved,
-        tree=tree,
         offset=state.offset + 1,
         now=time if time > state.now else state.now,  # noqa: FURB136 - max() takes twice as long
     )
@@ -231,6 +240,7 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             attempt=event.attempt,
             files=event.files,
             tree=state.tree,
+            unseen=state.unseen,
             begun=state.offset,
         )
     else:
@@ -245,7 +255,7 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             files=event.files,
             begun=state.offset,
         )
-    return _with_step(state, step, time, (), state.tree)
+    return _with_step(state, step, time, ())
 
 
 def _step_succeeded(state: State, event: StepSucceeded, time: int) -> State:
@@ -266,7 +276,7 @@ def _step_succeeded(state: State, event: StepSucceeded, time: int) -> State:
         transcript=event.transcript,
         snapshot=event.snapshot,
     )
-    after = _with_step(state, step, time, (event.key,), touched(state.tree, old, step))
+    after = _with_step(touched(state, old, step, event.snapshot), step, time, (event.key,))
     return replace(after, usage=_sum(state.usage, event.usage)) if event.usage else after
 
 
@@ -292,15 +302,16 @@ def _step_reused(state: State, event: StepReused, time: int) -> State:
         snapshot=event.snapshot,
         files=event.files,
         tree=event.tree,
+        unseen=event.unseen,
         ended=event.finished,
         begun=state.offset,
         last=state.offset,
         reused=True,
         origin=event.origin,
     )
-    old = state.steps.get(event.key) or replace(step, ended=0, snapshot=b"")
+    old = state.steps.get(event.key) or replace(step, ended=0)
     resolved = () if event.status == "cancelled" else (event.key,)
-    return _with_step(state, step, time, resolved, touched(state.tree, old, step))
+    return _with_step(touched(state, old, step, event.snapshot), step, time, resolved)
 
 
 def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
@@ -321,15 +332,46 @@ def _step_failed(state: State, event: AttemptFailed | StepFailed, time: int) -> 
         usage=_sum(old.usage, event.usage),
         session=event.session or old.session,
         transcript=event.transcript,
+        snapshot=event.snapshot,
     )
     return _after(
-        state,
+        touched(state, old, step, event.snapshot),
         time,
         steps=state.steps.set(event.key, step),
-        tree=touched(state.tree, old, step),
         usage=_sum(state.usage, event.usage) or state.usage,
         resolved=(event.key,) if final else (),
     )
+
+
+def _deferred(state: State, event: StepDeferred, time: int) -> State:
+    old = state.steps.get(event.key)
+    if old is None:
+        return _after(state, time)
+    step = replace(old, status="deferred", not_before=event.until, snapshot=event.snapshot)
+    if event.snapshot:
+        state = touched(state, old, step, event.snapshot)
+    return _after(state, time, steps=state.steps.set(event.key, step))
+
+
+def _looked(
+    state: State,
+    event: WorkspaceSeen | WorkspaceDrifted | RestoreStarted | WorkspaceRestored,
+    time: int,
+) -> State:
+    """Take in what the files were found to be, or are to be brought back to."""
+    changes: dict[str, Any] = {"looked": state.offset, "restoring": b""}
+    match event:
+        case WorkspaceSeen(tree=tree):
+            state = seen(state, tree)
+        case WorkspaceDrifted(found=found):
+            state = seen(state, found)
+        case RestoreStarted(tree=tree):
+            changes["restoring"] = tree
+        case WorkspaceRestored(tree=tree):
+            state = seen(state, tree)
+    if isinstance(event, WorkspaceSeen | WorkspaceDrifted):
+        changes["head"] = event.head
+    return _after(state, time, **changes)
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
@@ -425,10 +467,9 @@ def _child_finished(state: State, event: ChildFinished, time: int) -> State:
         last=state.offset,
     )
     return _after(
-        state,
+        touched_by_child(state, child),
         time,
         children=state.children.set(event.key, child),
-        tree=touched_by_child(state, child),
         resolved=(event.key,),
     )
 
@@ -436,15 +477,12 @@ def _child_finished(state: State, event: ChildFinished, time: int) -> State:
 def _cancelled(state: State, event: StepCancelled, time: int) -> State:
     """Whatever had this key is no longer waited for: a step, a gate, a timer, a signal, a child."""
     old = state.steps.get(event.key)
-    steps, tree = state.steps, state.tree
     if old is not None:
         step = replace(old, status="cancelled", finished=time, ended=time, last=state.offset)
-        steps, tree = steps.set(event.key, step), touched(tree, old, step)
+        state = touched(replace(state, steps=state.steps.set(event.key, step)), old, step)
     return _after(
         state,
         time,
-        steps=steps,
-        tree=tree,
         children=_changed(state.children, event.key, {"status": "cancelled"}),
         gates=state.gates.delete(event.key),
         timers=state.timers.delete(event.key),

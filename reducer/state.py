@@ -19,7 +19,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     `failures` counts the tries that failed; `attempt` counts all, also those that a crash or a rate
     limit cut short. `usage` is the sum. `offset` is where the step first started, `last` where its
     newest attempt ended. `files` says that it may read and change the workspace's files, `tree` stands
-    for those that it found (tree.py). `origin` is the run that did the work, where this one took it over.
+    for those that it found, `unseen` for the same before they were looked at (tree.py). `snapshot` is the
+    git tree that its newest attempt left. `origin` is the run that did the work, where this one took it over.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     snapshot: bytes = b""
     files: bool = True
     tree: bytes = b""
+    unseen: bytes | None = None
     ended: int = 0  # when its newest attempt ended
     begun: int = 0  # where that began
     last: int = 0
@@ -119,7 +121,12 @@ class State(msgspec.Struct, frozen=True, gc=False):
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
     somebody asked to cancel the run. `forked` says which history a fork left and how, `base` is the
     offset of that event; `edits` are those of all forks on the way here, the newest first. `effects` says
-    which effects need a person's word: "hold" (all), "repeat" (those that happened before). `tree` stands for the workspace's files (tree.py).
+    which effects need a person's word: "hold" (all), "repeat" (those that happened before).
+
+    `tree` stands for the workspace's files, and `unseen` for the same before they were looked at; None: that
+    is `tree` as well (tree.py). `snapshot` is the newest git tree of them, `head` the commit that was checked
+    out when they were looked at last, at offset `looked`. `restoring` is the git tree that they are being
+    brought back to. `checkout` is the user's folder, where `folder` is a worktree of the run's own.
     """
 
     run: str = ""
@@ -136,6 +143,12 @@ class State(msgspec.Struct, frozen=True, gc=False):
     base: int = 0
     edits: tuple[Edit, ...] = ()
     tree: bytes = b""
+    unseen: bytes | None = None
+    snapshot: bytes = b""
+    head: bytes = b""
+    looked: int = -1
+    restoring: bytes = b""
+    checkout: str = ""
     status: RunStatus = "running"
     output: Value = NONE
     error: Failure | None = None
@@ -157,6 +170,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
     now: int = 0
     offset: int = 0
     resolved: tuple[str, ...] = ()
+
+    @property
+    def is_astray(self) -> bool:
+        """Whether the files may still be those of the history that it left: nobody has looked since."""
+        return self.forked is not None and self.looked < self.base
 
     @property
     def open_gates(self) -> list[Gate]:

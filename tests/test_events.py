@@ -22,6 +22,7 @@ from holdfast.eventlog import (
     Failure,
     LoopExhausted,
     Noted,
+    RestoreStarted,
     RunCancelled,
     RunClaimed,
     RunFailed,
@@ -32,6 +33,7 @@ from holdfast.eventlog import (
     SessionOpened,
     SignalAwaited,
     SignalReceived,
+    SnapshotMissed,
     StepCancelled,
     StepDeferred,
     StepFailed,
@@ -41,6 +43,9 @@ from holdfast.eventlog import (
     TimerFired,
     TimerSet,
     Usage,
+    WorkspaceDrifted,
+    WorkspaceRestored,
+    WorkspaceSeen,
 )
 
 V = msgspec.Raw(b"\xa1v")
@@ -52,6 +57,145 @@ GOLDEN: list[tuple[Event, bytes]] = [
         RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k", "hold"),
         b"\x8b\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold",
     ),
+    (
+        RunForked(
+            "r",
+            "fork",
+            "o",
+            2,
+            3,
+            4,
+            5,
+            [Edit("model", V, "k")],
+            ["k"],
+            "hold",
+            b"\x01",
+            "w.py",
+            "p",
+            "k",
+            "rerun",
+            "/w",
+            b"\x02",
+            b"\x03",
+        ),
+        b"\xde\x00\x13\xa4type\xaarun.forked\xa3run\xa1r\xa6reason\xa4fork\xa6origin\xa1o\xa6branch\x02\xa2at\x03\xa5until\x04\xa5shift\x05\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k\xa7retried\x91\xa1k\xa7effects\xa4hold\xa4code\xc4\x01\x01\xa6source\xa4w.py\xa6parent\xa1p\xaaparent_key\xa1k\xacchanged_code\xa5rerun\xa6folder\xa2/w\xa8snapshot\xc4\x01\x02\xa4left\xc4\x01\x03",
+    ),
+    (
+        StepReused(
+            "k",
+            "shell",
+            b"\x01",
+            "o",
+            "failed",
+            V,
+            b"\x02",
+            False,
+            b"\x03",
+            4,
+            5,
+            V,
+            F,
+            2,
+            1.5,
+            U,
+            "s",
+            V,
+            b"\x06",
+            b"\x07",
+        ),
+        b"\xde\x00\x15\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06\xa6unseen\xc4\x01\x07",
+    ),
+    (EffectHeld("k"), b"\x82\xa4type\xb0step.effect_held\xa3key\xa1k"),
+    (
+        ApprovalCarried("k", "o", [Ballot("ada", True, 9, "fine", V)], b"\x05"),
+        b"\x85\xa4type\xb0approval.carried\xa3key\xa1k\xa6origin\xa1o\xa7ballots\x91\x85\xa2by\xa3ada\xa8approved\xc3\xa4time\t\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
+    ),
+    (
+        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2, False),
+        b"\x88\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02\xa5files\xc2",
+    ),
+    (
+        ChildStarted("k", "r", b"\x01", "o", 7),
+        b"\x86\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa2at\x07",
+    ),
+    (RunClaimed("o", "h", 7), b"\x84\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07"),
+    (
+        RunReleased("o", "waiting", ["g"], F),
+        b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (RunSucceeded(V), b"\x82\xa4type\xadrun.succeeded\xa6output\xa1v"),
+    (
+        RunFailed(F),
+        b"\x82\xa4type\xaarun.failed\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (CancelRequested("why"), b"\x82\xa4type\xb4run.cancel_requested\xa6reason\xa3why"),
+    (RunCancelled("why"), b"\x82\xa4type\xadrun.cancelled\xa6reason\xa3why"),
+    (
+        StepSucceeded("k", V, 2, 1.5, U, "s", V, b"\x04"),
+        b"\x89\xa4type\xaestep.succeeded\xa3key\xa1k\xa6result\xa1v\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04",
+    ),
+    (
+        AttemptFailed("k", F, 2, 9, 1.5, U, "s", V, b"\x04"),
+        b"\x8a\xa4type\xb3step.attempt_failed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa8retry_at\t\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04",
+    ),
+    (
+        StepFailed("k", F, 2, 1.5, U, "s", V, b"\x04"),
+        b"\x89\xa4type\xabstep.failed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04",
+    ),
+    (
+        StepDeferred("k", 9, "429", 2, b"\x04"),
+        b"\x86\xa4type\xadstep.deferred\xa3key\xa1k\xa5until\t\xa6reason\xa3429\xa7attempt\x02\xa8snapshot\xc4\x01\x04",
+    ),
+    (
+        StepCancelled("k", "lost", 2),
+        b"\x84\xa4type\xaestep.cancelled\xa3key\xa1k\xa6reason\xa4lost\xa7attempt\x02",
+    ),
+    (
+        SessionOpened("k", "s", 2),
+        b"\x84\xa4type\xb3step.session_opened\xa3key\xa1k\xa7session\xa1s\xa7attempt\x02",
+    ),
+    (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
+    (
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
+        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+    ),
+    (
+        ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
+        b"\x87\xa4type\xb0approval.decided\xa3key\xa1k\xa8approved\xc3\xa2by\xa3ada\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
+    ),
+    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
+    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
+    (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
+    (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
+    (
+        ChildFinished("k", "r", "failed", V, F),
+        b"\x86\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (LoopExhausted("k", 3), b"\x83\xa4type\xaeloop.exhausted\xa3key\xa1k\xa3max\x03"),
+    (Noted("k", "t", V), b"\x84\xa4type\xa4note\xa3key\xa1k\xa4text\xa1t\xa4data\xa1v"),
+    (
+        WorkspaceSeen(b"\x01", b"\x02", b"\x03"),
+        b"\x84\xa4type\xaeworkspace.seen\xa4tree\xc4\x01\x01\xa6commit\xc4\x01\x02\xa4head\xc4\x01\x03",
+    ),
+    (
+        WorkspaceDrifted(b"\x01", b"\x02", b"\x03", b"\x04"),
+        b"\x85\xa4type\xb1workspace.drifted\xa8expected\xc4\x01\x01\xa5found\xc4\x01\x02\xa6commit\xc4\x01\x03\xa4head\xc4\x01\x04",
+    ),
+    (
+        RestoreStarted(b"\x01", b"\x02", b"\x03", "left"),
+        b"\x85\xa4type\xb9workspace.restore_started\xa4tree\xc4\x01\x01\xa5found\xc4\x01\x02\xa6commit\xc4\x01\x03\xa6reason\xa4left",
+    ),
+    (
+        WorkspaceRestored(b"\x01"),
+        b"\x82\xa4type\xb2workspace.restored\xa4tree\xc4\x01\x01",
+    ),
+    (
+        SnapshotMissed("k", F),
+        b"\x83\xa4type\xb9workspace.snapshot_missed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+]
+
+DEFAULTS: list[tuple[Event, bytes]] = [
     (
         RunForked(
             "r",
@@ -96,35 +240,6 @@ GOLDEN: list[tuple[Event, bytes]] = [
         ),
         b"\xde\x00\x14\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06",
     ),
-    (EffectHeld("k"), b"\x82\xa4type\xb0step.effect_held\xa3key\xa1k"),
-    (
-        ApprovalCarried("k", "o", [Ballot("ada", True, 9, "fine", V)], b"\x05"),
-        b"\x85\xa4type\xb0approval.carried\xa3key\xa1k\xa6origin\xa1o\xa7ballots\x91\x85\xa2by\xa3ada\xa8approved\xc3\xa4time\t\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
-    ),
-    (
-        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2, False),
-        b"\x88\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02\xa5files\xc2",
-    ),
-    (
-        ChildStarted("k", "r", b"\x01", "o", 7),
-        b"\x86\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa2at\x07",
-    ),
-    (RunClaimed("o", "h", 7), b"\x84\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07"),
-    (
-        RunReleased("o", "waiting", ["g"], F),
-        b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
-    ),
-    (RunSucceeded(V), b"\x82\xa4type\xadrun.succeeded\xa6output\xa1v"),
-    (
-        RunFailed(F),
-        b"\x82\xa4type\xaarun.failed\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
-    ),
-    (CancelRequested("why"), b"\x82\xa4type\xb4run.cancel_requested\xa6reason\xa3why"),
-    (RunCancelled("why"), b"\x82\xa4type\xadrun.cancelled\xa6reason\xa3why"),
-    (
-        StepSucceeded("k", V, 2, 1.5, U, "s", V, b"\x04"),
-        b"\x89\xa4type\xaestep.succeeded\xa3key\xa1k\xa6result\xa1v\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04",
-    ),
     (
         AttemptFailed("k", F, 2, 9, 1.5, U, "s", V),
         b"\x89\xa4type\xb3step.attempt_failed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa8retry_at\t\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v",
@@ -138,35 +253,13 @@ GOLDEN: list[tuple[Event, bytes]] = [
         b"\x85\xa4type\xadstep.deferred\xa3key\xa1k\xa5until\t\xa6reason\xa3429\xa7attempt\x02",
     ),
     (
-        StepCancelled("k", "lost", 2),
-        b"\x84\xa4type\xaestep.cancelled\xa3key\xa1k\xa6reason\xa4lost\xa7attempt\x02",
+        WorkspaceSeen(b"\x01"),
+        b"\x82\xa4type\xaeworkspace.seen\xa4tree\xc4\x01\x01",
     ),
     (
-        SessionOpened("k", "s", 2),
-        b"\x84\xa4type\xb3step.session_opened\xa3key\xa1k\xa7session\xa1s\xa7attempt\x02",
+        RestoreStarted(b"\x01", b"\x02", b"\x03"),
+        b"\x84\xa4type\xb9workspace.restore_started\xa4tree\xc4\x01\x01\xa5found\xc4\x01\x02\xa6commit\xc4\x01\x03",
     ),
-    (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
-    (
-        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
-        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
-    ),
-    (
-        ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
-        b"\x87\xa4type\xb0approval.decided\xa3key\xa1k\xa8approved\xc3\xa2by\xa3ada\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
-    ),
-    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
-    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
-    (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
-    (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
-    (
-        ChildFinished("k", "r", "failed", V, F),
-        b"\x86\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
-    ),
-    (LoopExhausted("k", 3), b"\x83\xa4type\xaeloop.exhausted\xa3key\xa1k\xa3max\x03"),
-    (Noted("k", "t", V), b"\x84\xa4type\xa4note\xa3key\xa1k\xa4text\xa1t\xa4data\xa1v"),
-]
-
-DEFAULTS: list[tuple[Event, bytes]] = [
     (
         RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k"),
         b"\x8a\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k",

@@ -26,6 +26,7 @@ from holdfast.eventlog import (
     LoopExhausted,
     Noted,
     Record,
+    RestoreStarted,
     RunCancelled,
     RunClaimed,
     RunFailed,
@@ -36,6 +37,7 @@ from holdfast.eventlog import (
     SessionOpened,
     SignalAwaited,
     SignalReceived,
+    SnapshotMissed,
     StepCancelled,
     StepDeferred,
     StepFailed,
@@ -47,6 +49,9 @@ from holdfast.eventlog import (
     UnknownEvent,
     Usage,
     Value,
+    WorkspaceDrifted,
+    WorkspaceRestored,
+    WorkspaceSeen,
 )
 from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
@@ -54,6 +59,7 @@ from tests.support.player import raw
 
 WHY = Failure("test", "no luck")
 USED = Usage(1, 2, 3, 0.5)
+TREE, OTHER = bytes(range(20)), bytes(range(1, 21))
 STARTED = StepStarted("k", "step", b"mark", raw({"a": 1}), b"code")
 
 
@@ -252,6 +258,35 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         StepCancelled("k"),
         {"children": PMap({"k": Child("k", "r/k", b"m", "cancelled")})},
     ),
+    (
+        [],
+        WorkspaceSeen(TREE, b"c", b"h"),
+        {"tree": TREE, "unseen": b"", "snapshot": TREE, "head": b"h", "looked": 0},
+    ),
+    (
+        [STARTED, StepSucceeded("k", snapshot=TREE)],
+        WorkspaceDrifted(TREE, OTHER, b"c", b"h"),
+        {"tree": OTHER, "unseen": TREE, "snapshot": OTHER, "head": b"h", "looked": 2},
+    ),
+    ([], RestoreStarted(TREE, OTHER, b"c"), {"restoring": TREE, "looked": 0}),
+    (
+        [WorkspaceSeen(OTHER), RestoreStarted(TREE, OTHER, b"c")],
+        WorkspaceRestored(TREE),
+        {"tree": TREE, "snapshot": TREE, "restoring": b"", "looked": 2},
+    ),
+    ([], SnapshotMissed("k", WHY), {}),
+    (
+        [RunStarted("r", "w", folder="/home")],
+        RunForked("f", "fork", "r", 1, 1, 1, folder="/w", snapshot=TREE, left=OTHER),
+        {
+            "run": "f",
+            "forked": RunForked("f", "fork", "r", 1, 1, 1, folder="/w", snapshot=TREE, left=OTHER),
+            "base": 1,
+            "folder": "/w",
+            "checkout": "/home",
+            "snapshot": TREE,
+        },
+    ),
 ]
 
 
@@ -312,6 +347,10 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
         [StepDeferred("k", 900), msgspec.structs.replace(STARTED, attempt=2)],
         {"attempt": 2, "begun": 2},
     ),
+    (
+        [StepDeferred("k", 900, snapshot=TREE)],
+        {"status": "deferred", "not_before": 900, "snapshot": TREE},
+    ),
     ([SessionOpened("k", "s")], {"session": "s"}),
     ([StepCancelled("k")], {"status": "cancelled", "finished": 101, "ended": 101, "last": 1}),
     ([DoubtRaised("k")], {"status": "doubt"}),
@@ -361,6 +400,7 @@ def test_every_event_has_a_row() -> None:
 # Few keys, names and owners, so that events meet.
 WORDS = st.sampled_from(["k", "l", "anna", "s", "o", ""])
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
+    bytes | None: st.none() | st.binary(max_size=4),
     str: WORDS,
     int: st.integers(-5, 5),
     float: st.floats(0, 10),

@@ -33,6 +33,7 @@ _BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     bytes: st.binary(max_size=40),
     Value: VALUES,
+    bytes | None: st.none() | st.binary(max_size=40),
     list[str]: st.lists(TEXTS, max_size=3),
 }
 
