@@ -45,6 +45,7 @@ from holdfast.reducer import (
 
 from .attempts import Attempt, Attempts
 from .children import child_name, origin_of_child
+from .files import Files
 from .history import Alarms, History
 
 if TYPE_CHECKING:
@@ -52,12 +53,23 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk."""
+    """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk.
+
+    `held` are steps for which the files are to be seen to first; `begin` begins them.
+    """
 
     def __init__(
-        self, engine: "Engine", history: History, attempts: Attempts, alarms: Alarms
+        self,
+        engine: "Engine",
+        history: History,
+        attempts: Attempts,
+        alarms: Alarms,
+        files: Files,
     ) -> None:
         self.to_launch: list[Attempt] = []
+        self.held: dict[str, StepRequest] = {}
+        self._seen_to: frozenset[str] = frozenset()
+        self._files = files
         self._engine = engine
         self._history = history
         self._attempts = attempts
@@ -107,6 +119,19 @@ class Answers:
         wanted = future is not None and future.request is request
         return wanted and request.key not in self._attempts
 
+    def begin(self) -> None:
+        """Decide anew about the held steps, whose files have been seen to."""
+        held, self.held = self.held, {}
+        self._seen_to = frozenset(held)
+        self.consider([*held.values()])
+        self._seen_to = frozenset()
+
+    def forget(self) -> None:
+        """Forget what was decided and not recorded."""
+        self.to_launch.clear()
+        self.held.clear()
+        self._files.forget()
+
     def consider_again(self, key: str) -> None:
         """Decide anew about a step that failed, was put off or was in doubt."""
         future = self._history.driver.pending.get(key)
@@ -152,6 +177,8 @@ class Answers:
             case Start(attempt=attempt, not_before=not_before):
                 if not_before > history.now:
                     self._alarms.set(not_before, key)
+                elif key not in self._seen_to and self._files.must_look(request):
+                    self.held[key] = request
                 elif self._engine.limits.acquire(request):
                     self._start(request, attempt, read, mark)
                 else:

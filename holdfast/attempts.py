@@ -23,6 +23,7 @@ from holdfast.reducer import (
 
 from .effects import Done, Job, perform
 from .errors import RunBusy, RunReplaced
+from .files import Files, Kept
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -57,6 +58,7 @@ class Ended(msgspec.Struct, frozen=True):
     seconds: float
     done: Done | ChildFinished | None
     error: Exception | None
+    kept: Kept = Kept()
 
 
 Arrival = Ended | SessionOpened
@@ -65,7 +67,9 @@ Arrival = Ended | SessionOpened
 class Attempts:
     """The attempts at work, by key, and the `inbox` of what they came to."""
 
-    def __init__(self, engine: "Engine", history: "History", alarms: "Alarms") -> None:
+    def __init__(
+        self, engine: "Engine", history: "History", alarms: "Alarms", files: Files
+    ) -> None:
         self.inbox: deque[Arrival] = deque()
         self.arrived = trio.Event()
         self.nursery: trio.Nursery  # where they work: the executor's
@@ -73,6 +77,7 @@ class Attempts:
         self._engine = engine
         self._history = history
         self._alarms = alarms
+        self._files = files
         self._by_key: dict[str, Attempt] = {}
         self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
@@ -152,8 +157,23 @@ class Attempts:
     async def _work(self, attempt: Attempt, request: StepRequest, step: Step) -> None:
         if not self._begins(attempt):
             return
-        hide = self._history.redactor.text
-        job = Job(request, step, self._history.folder, self.mark_of(step), hide)
+        mark = self.mark_of(step)
+        at_work = self._files.at_work if request.works_on_files else set[str]()
+        at_work.add(mark)
+        try:
+            ended = await self._perform(attempt, request, step, mark)
+        finally:
+            at_work.discard(mark)
+            self.running -= 1
+            self.arrived.set()  # the run's end may have waited for this one
+        if ended is not None:
+            self._arrive(ended)
+
+    async def _perform(
+        self, attempt: Attempt, request: StepRequest, step: Step, mark: str
+    ) -> Ended | None:
+        """Return what an attempt came to, and the files that it left; None where it was stopped."""
+        job = Job(request, step, self._history.folder, mark, self._history.redactor.text)
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
@@ -162,19 +182,24 @@ class Attempts:
                 done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
-            finally:
-                self.running -= 1
-                self.arrived.set()  # the run's end may have waited for this one
-        if done is not None or error is not None:
-            self._arrive(Ended(attempt, trio.current_time() - began, done, error))
+        if done is None and error is None:
+            return None
+        seconds = trio.current_time() - began
+        kept = await self._files.keep(step.key) if self._files.is_kept(request) else Kept()
+        return Ended(attempt, seconds, done, error, kept)
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
         if not self._begins(attempt):
             return
         run = self._history.state.children[request.key].run
         try:
+            await self._files.make_folder()
             outcome = await self._engine.execute_child(
-                run, request, self._history.state, is_wanted=lambda: not attempt.scope.cancel_called
+                run,
+                request,
+                self._history.state,
+                is_wanted=lambda: not attempt.scope.cancel_called,
+                edits=self._files.edits,
             )
         except (RunBusy, RunReplaced):
             self._rest(attempt, run)  # another process is at it: its end is news to wait for

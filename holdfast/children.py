@@ -65,6 +65,8 @@ def forked_child(log: Log, load: Load, parent: State, key: str, *, now: int) -> 
         run=child.run,
         effects=parent.effects,
         shift=forked.shift,
+        folder=parent.folder if parent.checkout else "",
+        left=forked.left if parent.is_astray else b"",
         parent=parent.run,
         parent_key=key,
     )

@@ -38,6 +38,7 @@ from holdfast.reducer import (
     Step,
     StepRequest,
     fingerprint,
+    session_to_continue,
 )
 
 TAIL_CHARACTERS = 2000
@@ -146,7 +147,7 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
 
 async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Done:
     agent = plugins.agent(call.agent)
-    session = _session_to_continue(job.step)
+    session = session_to_continue(job.step)
     task = AgentTask(
         prompt=_prompt(call.prompt, job.step, continues=bool(session)),
         folder=job.folder / call.folder,
@@ -160,12 +161,6 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
     result = await agent.run(task, emit)
     value = _typed(job.request.output, result.text, result.output, result.usage, result.session)
     return Done(value, result.usage, result.session)
-
-
-def _session_to_continue(step: Step) -> str:
-    """A session goes on after a crash of ours or an answer that did not fit, not after its own end."""
-    ended_badly = step.error is not None and step.error.code != "output_invalid"
-    return "" if ended_badly else step.session
 
 
 def _prompt(prompt: str, step: Step, *, continues: bool) -> str:

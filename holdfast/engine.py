@@ -37,6 +37,7 @@ from holdfast.plugins import Plugins, Progress
 from holdfast.reducer import (
     ENDED,
     ChildRequest,
+    Edits,
     InputHasSecret,
     State,
     Workflow,
@@ -93,6 +94,7 @@ class Engine:
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
         self._executions: dict[str, Execution] = {}
+        self.at_work: dict[str, set[str]] = {}  # folder -> marks of steps that work on its files
         self._held: set[str] = set()  # what is executed, claimed or made here
         self._committer = Committer(log)
         self.limits.freed = self._wake_all
@@ -187,10 +189,17 @@ class Engine:
                 raise InputHasSecret(workflow.name, field, shown)
 
     async def execute(
-        self, run: str, *, workflow: Workflow | None = None, takeover: bool = False
+        self,
+        run: str,
+        *,
+        workflow: Workflow | None = None,
+        takeover: bool = False,
+        edits: Edits = "refuse",
     ) -> Outcome:
         """Claim a run and execute it until it ends or only waits.
 
+        `edits` says what becomes of files that somebody edited where a run that took another way
+        needs others: FilesEdited is raised, or they are discarded, or it goes on with them.
         Raises RunBusy when another live process has it (unless `takeover`) or this engine is at it,
         RunReplaced when another takes it over meanwhile, RunEnded, WorkflowError where the workflow
         cannot be driven on.
@@ -202,10 +211,12 @@ class Engine:
             workflow = self.load(row.source)
         with self._holding(run):
             await self._claim(run, takeover=takeover)
-            return await self._execute(run, row.branch, workflow)
+            return await self._execute(run, row.branch, workflow, edits)
 
-    async def _execute(self, run: str, branch: int, workflow: Workflow) -> Outcome:
-        execution = self._executions[run] = Execution(self, branch, workflow)
+    async def _execute(
+        self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
+    ) -> Outcome:
+        execution = self._executions[run] = Execution(self, branch, workflow, edits)
         try:
             return await execution.go()
         finally:
@@ -247,7 +258,13 @@ class Engine:
         return owner_alive(self.log.path, owner)
 
     async def execute_child(
-        self, run: str, request: ChildRequest, parent: State, *, is_wanted: Callable[[], bool]
+        self,
+        run: str,
+        request: ChildRequest,
+        parent: State,
+        *,
+        is_wanted: Callable[[], bool],
+        edits: Edits = "refuse",
     ) -> Outcome:
         """Execute a child run, which is created when it is new; an ended one tells its outcome.
 
@@ -259,7 +276,9 @@ class Engine:
             if not is_wanted():
                 return Outcome(run, "cancelled", 0)
         else:
-            return self.outcome(run) if row.status in ENDED else await self.execute(run)
+            if row.status in ENDED:
+                return self.outcome(run)
+            return await self.execute(run, edits=edits)
         workflow = self.load(request.workflow)
         with self._holding(run):
             if parent.children[request.key].origin:
@@ -272,7 +291,7 @@ class Engine:
                 branch = await self._make(workflow, request.input, about)
             if not is_wanted():
                 self.cancel_child(run)
-            return await self._execute(run, branch, workflow)
+            return await self._execute(run, branch, workflow, edits)
 
     def edit(self, run: str, workflow: Workflow, tell: Callable[[str], None]) -> None:
         """Let a run that is executed here go on with edited code, where that leaves alone what has begun.

@@ -14,6 +14,7 @@ HoldfastError
     ResultInvalid       a given result does not fit its step
     NothingToRetry      nothing has failed
     StepAmbiguous       several steps have failed: say which
+    FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
@@ -199,6 +200,21 @@ class StepAmbiguous(EngineError):
             f"again: holdfast retry {shlex.quote(run)} STEP"
         )
         self.run, self.keys = run, list(keys)
+
+
+class FilesEdited(EngineError):
+    code = "files_edited"
+    exit_status = 2
+
+    def __init__(self, run: str, folder: str, paths: Sequence[str]) -> None:
+        shown = ", ".join(map(repr, paths[:5])) + (", ..." if len(paths) > 5 else "")
+        super().__init__(
+            f"run {run!r} has to bring files in {folder!r} back to what they were, and somebody has "
+            f"edited them since it worked there: {shown}. Nothing was changed. Go on with them as they "
+            f"are: holdfast resume {shlex.quote(run)} --keep-edits (or bring the files back, the edits "
+            f"kept in a snapshot: holdfast resume {shlex.quote(run)} --discard-edits)"
+        )
+        self.run, self.folder, self.paths = run, folder, list(paths)
 
 
 class NothingToDebug(HoldfastError):

@@ -22,21 +22,26 @@ from holdfast.plugins.process import sweep
 from holdfast.reducer import (
     ENDED,
     ChildRequest,
+    Edits,
     StepRequest,
     TimerRequest,
     Workflow,
     WorkflowError,
 )
+from holdfast.workspaces import WorkspaceError
 
 from .answers import Answers
 from .attempts import Arrival, Attempts, Ended
 from .effects import failure
+from .errors import FilesEdited
+from .files import Files
 from .history import Alarms, History
-from .outcomes import end_of_run, event_of
+from .outcomes import end_of_run, event_of, missed
 
 if TYPE_CHECKING:
     from .engine import Engine
 
+STOPPING = (WorkflowError, RedactionFailed, WorkspaceError, FilesEdited)  # a person has to help
 MOST_UNCOMMITTED = 1000  # events of pure steps
 
 
@@ -58,12 +63,15 @@ class Outcome(msgspec.Struct, frozen=True):
 class Execution:
     """Executes one run in this process, which has claimed it."""
 
-    def __init__(self, engine: "Engine", branch: int, workflow: Workflow) -> None:
+    def __init__(
+        self, engine: "Engine", branch: int, workflow: Workflow, edits: Edits = "refuse"
+    ) -> None:
         self._engine = engine
         self._history = History(engine, branch, workflow)
         self._alarms = Alarms()
-        self._attempts = Attempts(engine, self._history, self._alarms)
-        self._answers = Answers(engine, self._history, self._attempts, self._alarms)
+        self._files = Files(engine, self._history, edits)
+        self._attempts = Attempts(engine, self._history, self._alarms, self._files)
+        self._answers = Answers(engine, self._history, self._attempts, self._alarms, self._files)
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
         self._news = False
         self._edited: tuple[Workflow, Callable[[str], None]] | None = None
@@ -114,7 +122,7 @@ class Execution:
             finally:
                 self._attempts.close()
                 self._history.driver.close()
-        if isinstance(problem, WorkflowError | RedactionFailed):
+        if isinstance(problem, STOPPING):
             built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
             await self._release("stopped", failure(problem, built_in.text))
         if problem is not None:
@@ -131,7 +139,8 @@ class Execution:
         while inbox:
             arrival = inbox.popleft()
             if isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
-                self._history.keep(event_of(arrival, self._history))
+                for event in (*missed(arrival), event_of(arrival, self._history)):
+                    self._history.keep(event)
 
     async def _loop(self) -> None:
         self._history.rebuild()
@@ -140,14 +149,33 @@ class Execution:
         self._answers.consider_pending()
         self._finish_if_ended()
         while True:
+            await self._see_to_files()
             if not await self._overlaps():
                 await self._commit()
                 if self._history.state.status in ENDED:
                     return
-                if not self._attempts.inbox and not await self._sleep():
+                if not await self._wait():
                     return
             self._intake()
             self._absorb()
+
+    async def _see_to_files(self) -> None:
+        """Look at the files, and bring others back, before the steps begin that are held for that."""
+        while self._answers.held:
+            look = await self._files.look(self._answers.held)
+            for event in look.events:
+                self._answers.record(event)
+            if look.back_to:
+                await self._commit()
+                if self._history.state.restoring != look.back_to:
+                    continue  # another process appended first, and nothing is recorded: look again
+                self._answers.record(await self._files.bring_back(look.back_to))
+            self._answers.begin()
+            self._finish_if_ended()
+
+    async def _wait(self) -> bool:
+        """Wait until there is something to do; False when only waiting is left."""
+        return bool(self._attempts.inbox or self._answers.held) or await self._sleep()
 
     async def _overlaps(self) -> bool:
         """Whether the commit may wait: all that began is pure, and some of it has ended already."""
@@ -254,7 +282,7 @@ class Execution:
     def _drive_anew(self) -> None:
         self._history.driver.close()
         self._history.rebuild()
-        self._answers.to_launch.clear()
+        self._answers.forget()
         self._alarms.clear()
         absorbed, self._absorbed = self._absorbed, []
         self._answers.to_launch.extend(self._attempts.keep_only_recorded(absorbed))
@@ -291,7 +319,8 @@ class Execution:
 
     def _absorb_one(self, arrival: Arrival) -> None:
         if isinstance(arrival, Ended):
-            self._answers.record(event_of(arrival, self._history))
+            for event in (*missed(arrival), event_of(arrival, self._history)):
+                self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
         else:
             self._answers.record(arrival)

@@ -13,6 +13,7 @@ from holdfast.eventlog import (
     RunCancelled,
     RunFailed,
     RunSucceeded,
+    SnapshotMissed,
     StepDeferred,
     StepSucceeded,
     Value,
@@ -52,6 +53,13 @@ def event_of(ended: Ended, history: History) -> AnyEvent:
         return _failure(ended, request, step, error, history, transcript)
 
 
+def missed(ended: Ended) -> list[AnyEvent]:
+    """Return what there is to say where the files could not be recorded after an attempt."""
+    if ended.kept.missed is None:
+        return []
+    return [SnapshotMissed(ended.attempt.request.key, ended.kept.missed)]
+
+
 def _success(ended: Ended, step: Step, history: History, transcript: Value) -> StepSucceeded:
     if ended.error is not None:
         raise ended.error
@@ -65,6 +73,7 @@ def _success(ended: Ended, step: Step, history: History, transcript: Value) -> S
         ended.done.usage,
         ended.done.session,
         transcript,
+        ended.kept.tree,
     )
 
 
@@ -79,7 +88,8 @@ def _failure(
     if isinstance(error, RateLimited):
         patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
         until = max(error.until or history.now + patience, history.now + SHORTEST_DEFERRAL)
-        return StepDeferred(step.key, until, history.redactor.text(str(error)), step.attempt)
+        why = history.redactor.text(str(error))
+        return StepDeferred(step.key, until, why, step.attempt, ended.kept.tree)
     policy = request.policy
     if isinstance(error, TimedOut) and policy.effect and policy.on_doubt == "ask":
         return DoubtRaised(step.key, step.attempt)  # it was cut short, and may have happened
@@ -94,7 +104,7 @@ def _failure(
         session=known.session,
         hopeless=not retryable(error),
     )
-    return msgspec.structs.replace(event, transcript=transcript)
+    return msgspec.structs.replace(event, transcript=transcript, snapshot=ended.kept.tree)
 
 
 def end_of_run(driver: Driver, history: History) -> AnyEvent:

@@ -6,6 +6,7 @@ with a RunForked event. The origin stays as it is; rewind, retry and accept take
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -23,6 +24,8 @@ from holdfast.eventlog import (
     RunRow,
     RunStarted,
     SignalReceived,
+    WorkspaceDrifted,
+    WorkspaceSeen,
     owner_alive,
     pack,
 )
@@ -37,11 +40,14 @@ from holdfast.reducer import (
     digest,
     fingerprint,
     follow,
+    left_behind,
+    reduce,
     replay,
 )
 
 from .errors import NoSuchStep, NothingToRetry, ResultInvalid, RunBusy, RunEnded, StepAmbiguous
 from .frames import before_end, edited_frame, frame_of, near, one, refuse_late_edits
+from .places import fork_folder
 from .pools import read_pool
 from .redact import Redactor
 
@@ -111,7 +117,7 @@ def fork(
         if takes_over:
             refuse_busy(log, departure.row)
         name = departure.row.run if takes_over else id or free_name(log, departure.row.run)
-        events = [_named(event, name) for event in departure.events]
+        events = _own(log, departure, name)
         new = NewRun(
             name, events, actor, moment, departure.blobs, departure.row.branch, departure.base,
             change.reason, takes_over, departure.row.head if takes_over else None,
@@ -200,7 +206,7 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
         edits += [edit for edit in states[1].edits if edit not in states[0].edits]
     reuse = change.reuse if change.reuse is not None else bool(edits) or change.reaches_back
     until = row.head if reuse else at
-    forked = _forked(log, load, row, change, edits, base, at, until, now)
+    forked = with_files(log, row, base, _forked(log, load, row, change, edits, at, until, now))
     signals = [
         record.event
         for record in log.records(row.branch, base, at)
@@ -272,8 +278,8 @@ def _states(log: Log, branch: int, base: int, at: int) -> tuple[State, State]:
 
 
 def _forked(
-    log: Log, load: Load, row: RunRow, change: Change, edits: list[Edit], base: int, at: int,
-    until: int, now: int,
+    log: Log, load: Load, row: RunRow, change: Change, edits: list[Edit], at: int, until: int,
+    now: int,
 ) -> RunForked:  # fmt: skip
     effects = "" if change.allow_effects else "hold"
     if change.reason in ("retry", "accept") and not change.allow_effects:
@@ -302,6 +308,21 @@ def _forked(
         row.parent_key if takes_over else "",
         change.changed_code,
     )
+
+
+def with_files(log: Log, row: RunRow, base: int, forked: RunForked) -> RunForked:
+    """Add what the files were where a history is left, and what it has left in its folder.
+
+    Before anybody had looked at them they were what they were found to be then.
+    """
+    state, snapshot = State(), b""
+    for record in log.records(row.branch):
+        state = reduce(state, record.event, record.time)
+        if isinstance(record.event, WorkspaceSeen | WorkspaceDrifted) and not snapshot:
+            snapshot = state.snapshot
+        if state.offset <= base and state.snapshot:
+            snapshot = state.snapshot
+    return replace(forked, snapshot=snapshot, left=left_behind(state)) if snapshot else forked
 
 
 def _check_results(log: Log, load: Load, row: RunRow, edits: Sequence[Edit]) -> None:
@@ -371,7 +392,21 @@ def free_name(log: Log, run: str) -> str:
         count += 1
 
 
-def _named(event: Event, name: str) -> Event:
-    if isinstance(event, RunForked | RunStarted):
-        return replace(event, run=name)
-    return event
+def _own(log: Log, departure: Departure, name: str) -> list[Event]:
+    """Return the first events of a run of this name; a fork with files gets a folder of its own."""
+    events: list[Event] = []
+    for event in departure.events:
+        if isinstance(event, RunStarted):
+            event = replace(event, run=name)
+        elif isinstance(event, RunForked):
+            is_apart = event.reason == "fork" and event.snapshot
+            folder = _fork_folder(log, departure.row, name) if is_apart else ""
+            event = replace(event, run=name, folder=folder)
+        events.append(event)
+    return events
+
+
+def _fork_folder(log: Log, row: RunRow, name: str) -> str:
+    state = replay(log.records(row.branch))
+    folder = state.folder if Path(state.folder).is_dir() else state.checkout or state.folder
+    return fork_folder(log.path.parent, name, folder)

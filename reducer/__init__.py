@@ -25,6 +25,18 @@ from .errors import (
     WorkflowDiverged,
     WorkflowError,
 )
+from .files import (
+    RECORDED_KINDS,
+    Accept,
+    Edits,
+    FilesDecision,
+    Refuse,
+    Restore,
+    decide_files,
+    is_to_begin_anew,
+    left_behind,
+    session_to_continue,
+)
 from .frame_changes import FrameChange, about, frame_changes
 from .frames import Frames, first_bad
 from .outcome import decode
@@ -60,7 +72,9 @@ from .workflow import Workflow, workflow
 
 __all__ = [
     "ENDED",
+    "RECORDED_KINDS",
     "STEP_EDITS",
+    "Accept",
     "Agenda",
     "AgentCall",
     "ApprovalDenied",
@@ -79,8 +93,10 @@ __all__ = [
     "Diverge",
     "Divergence",
     "Driver",
+    "Edits",
     "Ended",
     "Fail",
+    "FilesDecision",
     "FrameChange",
     "Frames",
     "FunctionCall",
@@ -103,7 +119,9 @@ __all__ = [
     "Policy",
     "Pool",
     "Proof",
+    "Refuse",
     "Request",
+    "Restore",
     "Reuse",
     "Run",
     "RunEnding",
@@ -133,6 +151,7 @@ __all__ = [
     "changed_fields",
     "compare",
     "decide",
+    "decide_files",
     "decode",
     "differences",
     "digest",
@@ -143,8 +162,10 @@ __all__ = [
     "first_bad",
     "follow",
     "frame_changes",
+    "is_to_begin_anew",
     "is_tree",
     "known_as",
+    "left_behind",
     "named",
     "names",
     "nanoseconds",
@@ -153,6 +174,7 @@ __all__ = [
     "redrive",
     "reduce",
     "replay",
+    "session_to_continue",
     "side_of",
     "suspended",
     "take",

@@ -13,7 +13,7 @@ from holdfast.eventlog import Log
 from holdfast.execution import Outcome
 from holdfast.loading import loaded_stamp, stamp_of
 from holdfast.plugins.marks import can_see_marks, living
-from holdfast.reducer import NotAWorkflow, Workflow
+from holdfast.reducer import Edits, NotAWorkflow, Workflow
 
 from .display import Display
 from .failures import INTERRUPTED
@@ -32,12 +32,13 @@ def execute(
     workflow: Workflow | None = None,
     takeover: bool = False,
     watch: bool = False,
+    edits: Edits = "refuse",
 ) -> Outcome | None:
     """Execute a run until it ends or waits. Returns None when it was interrupted.
 
     With `watch` an edit of the workflow's file is taken up for the steps that have not begun.
     """
-    return trio.run(partial(_execute, log, tools, run, display, workflow, takeover, watch))
+    return trio.run(partial(_execute, log, tools, run, display, workflow, takeover, watch, edits))
 
 
 async def _execute(
@@ -48,6 +49,7 @@ async def _execute(
     workflow: Workflow | None,
     takeover: bool,
     watch: bool,
+    edits: Edits,
 ) -> Outcome | None:
     outcome: Outcome | None = None
     problem: Exception | None = None
@@ -61,7 +63,9 @@ async def _execute(
                 nursery.start_soon(_watch, engine, tools, run, workflow, display)
             with scope:
                 try:
-                    outcome = await engine.execute(run, workflow=workflow, takeover=takeover)
+                    outcome = await engine.execute(
+                        run, workflow=workflow, takeover=takeover, edits=edits
+                    )
                 except Exception as error:  # noqa: BLE001 - raised below, outside the group
                     problem = error
             nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from holdfast.eventlog import (
     Event,
     LoopExhausted,
     Noted,
+    RestoreStarted,
     RunCancelled,
     RunFailed,
     RunReleased,
@@ -23,6 +24,7 @@ from holdfast.eventlog import (
     RunSucceeded,
     SignalAwaited,
     SignalReceived,
+    SnapshotMissed,
     StepCancelled,
     StepDeferred,
     StepFailed,
@@ -33,6 +35,7 @@ from holdfast.eventlog import (
     UnknownEvent,
     Usage,
     Value,
+    WorkspaceDrifted,
 )
 from holdfast.reducer import State
 
@@ -91,6 +94,12 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return Telling(PLAIN, key, f"cancelled: {one_line(reason)}" if reason else "cancelled")
         case StepDeferred(key=key, until=until, reason=reason):
             return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
+        case SnapshotMissed(key=key, error=error):
+            return Telling(
+                BAD, key, f"its files could not be recorded: {one_line(error.message, 300)}"
+            )
+        case WorkspaceDrifted() | RestoreStarted():
+            return _of_files(event)
         case RunStarted() | RunSucceeded() | RunFailed() | RunCancelled() | RunReleased():
             return _of_run(event)
         case _:
@@ -111,6 +120,24 @@ def _of_run(event: Event) -> Telling | None:
             return Telling(WAITS, "", reason)
         case _:
             return None
+
+
+WHY_RESTORED = {
+    "left": "to what they were at that frame",
+    "interrupted": "to what they were before the step that was interrupted",
+    "retried": "to what they were before the step that is tried again",
+}
+
+
+def _of_files(event: WorkspaceDrifted | RestoreStarted) -> Telling:
+    if isinstance(event, WorkspaceDrifted):
+        text = "the files were edited since the last step: the run goes on with them as they are"
+        return Telling(PLAIN, "", text)
+    why = WHY_RESTORED.get(event.reason, "to what they were")
+    kept = event.commit.hex()[:12]
+    return Telling(
+        PLAIN, "", f"files are brought back {why}; as they are now they stay in commit {kept}"
+    )
 
 
 def _of_wait(event: Event | UnknownEvent) -> Telling | None:

@@ -10,6 +10,7 @@ from ..place import Place
 
 if TYPE_CHECKING:
     from holdfast.eventlog import Log
+    from holdfast.reducer import Edits
 
 
 @click.command()
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
     "--accept", is_flag=True, help="With the workflow's code as it is now, though it was changed."
 )
 @changed_code_option
+@click.option(
+    "--keep-edits",
+    "edits",
+    flag_value="keep",
+    help="Where other files are to be brought back: go on with those that are there.",
+)
+@click.option(
+    "--discard-edits",
+    "edits",
+    flag_value="discard",
+    help="Bring them back though somebody edited them; the edits stay in a snapshot.",
+)
 @click.option("--detach", is_flag=True, help="Execute it in the background.")
 @progress_options
 @click.pass_obj
@@ -28,6 +41,7 @@ def resume(
     takeover: bool,
     accept: bool,
     changed_code: Literal["keep", "rerun"],
+    edits: "Edits | None",
     detach: bool,
     as_json: bool,
     verbose: bool,
@@ -50,11 +64,22 @@ def resume(
             raise RunEnded(run, row.status, "resumed")
         if accept or changed_code == "rerun":
             move_on(place, log, run, changed_code, quiet=as_json)
+        if detach and edits:
+            raise click.UsageError(
+                "--keep-edits and --discard-edits need the foreground: leave out --detach"
+            )
         if detach:
             return run_in_background(place, log, run, takeover=takeover, as_json=as_json)
         kit = tools(place.project())
         return run_in_foreground(
-            place, log, kit, run, takeover=takeover, as_json=as_json, verbose=verbose
+            place,
+            log,
+            kit,
+            run,
+            takeover=takeover,
+            edits=edits or "refuse",
+            as_json=as_json,
+            verbose=verbose,
         )
 
 

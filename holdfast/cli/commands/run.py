@@ -10,7 +10,7 @@ from ..place import Place
 if TYPE_CHECKING:
     from holdfast.eventlog import Log
     from holdfast.project import Project
-    from holdfast.reducer import Workflow
+    from holdfast.reducer import Edits, Workflow
 
     from ..tools import Tools
 
@@ -86,6 +86,7 @@ def run_in_foreground(
     workflow: "Workflow | None" = None,
     takeover: bool = False,
     watch: bool = False,
+    edits: "Edits" = "refuse",
     as_json: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -100,7 +101,9 @@ def run_in_foreground(
         click.echo(f"run {name}", err=True)
     display = choose(name, log.load, as_json=as_json, verbose=verbose)
     try:
-        execute(log, kit, name, display, workflow=workflow, takeover=takeover, watch=watch)
+        execute(
+            log, kit, name, display, workflow=workflow, takeover=takeover, watch=watch, edits=edits
+        )
     except WorkflowError as error:
         return stopped(place, log, name, error, as_json=as_json)
     return finish(place, log, name, as_json=as_json)

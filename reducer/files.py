@@ -1,0 +1,127 @@
+"""What to do about the files that a step finds before it begins: pure decisions that the engine obeys.
+
+"Found" is the git tree of the files as they are on disk; all else comes from the log.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from .state import ENDED, State, Step
+from .tree import is_tree
+
+Edits = Literal["refuse", "discard", "keep"]
+"""What becomes of files that somebody edited, where others are to be brought back."""
+
+RECORDED_KINDS = ("agent", "shell")
+"""The kinds of steps after which the files are recorded."""
+
+
+class Accept(msgspec.Struct, frozen=True):
+    """Go on with the files as they are; `drifted` where that is not what the log has."""
+
+    drifted: bool = False
+
+
+class Restore(msgspec.Struct, frozen=True):
+    """Bring the files back to a git tree first. `reason` is that of RestoreStarted."""
+
+    tree: bytes
+    reason: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """They are to be brought back to `tree`, and somebody has edited them meanwhile."""
+
+    tree: bytes
+
+
+FilesDecision = Accept | Restore | Refuse
+
+
+def decide_files(
+    state: State,
+    found: bytes,
+    *,
+    first: bool,
+    held: Iterable[str],
+    edits: Edits = "refuse",
+    is_ours: bool = False,
+    alone: bool = True,
+) -> FilesDecision:
+    """Decide about the files before the steps `held` begin.
+
+    `first`: it is the first look in this execution, so that what is recorded as running is dead.
+    `is_ours`: nobody else works in that folder. `alone`: nothing else is at work there now.
+    """
+    if state.restoring and found != state.restoring:
+        return Restore(state.restoring, "left")
+    wanted = _wanted(state, found, first=first, held=held) if alone else None
+    if wanted is None:
+        return Accept(drifted=is_tree(state.tree) and found != state.tree and not state.restoring)
+    if wanted.tree == found:
+        return Accept()
+    if wanted.reason != "left" or edits == "discard" or is_ours:
+        return wanted if edits != "keep" else Accept(drifted=True)
+    return _with_care(state, found, wanted, edits)
+
+
+def _with_care(state: State, found: bytes, wanted: Restore, edits: Edits) -> FilesDecision:
+    """Decide about a checkout of the user's, where the run took another way."""
+    assert state.forked is not None, "only then it was left"
+    left = state.forked.left
+    if not left or found == left:
+        return wanted if edits != "keep" else Accept(drifted=True)
+    if edits == "keep" or wanted.tree == left or state.forked.reason == "retry":
+        return Accept(drifted=True)  # of a retry, that is the fix
+    return Refuse(wanted.tree)
+
+
+def _wanted(state: State, found: bytes, *, first: bool, held: Iterable[str]) -> Restore | None:
+    if first and state.is_astray and state.snapshot:
+        return Restore(state.snapshot, "left")
+    if first and is_tree(state.tree):
+        dead = [step for step in state.steps.values() if step.status == "running" and step.files]
+        if dead and not any(continues(step) for step in dead):
+            return Restore(state.tree, "interrupted")
+    steps = [step for key in held if (step := state.steps.get(key)) is not None]
+    again = [step for step in steps if found == state.tree and is_to_begin_anew(state, step)]
+    return Restore(again[0].tree, "retried") if again else None
+
+
+def is_to_begin_anew(state: State, step: Step) -> bool:
+    """Whether a step that is tried again starts from the files that it first started from.
+
+    Not when it goes on where it was, and not when somebody else has worked on them meanwhile.
+    """
+    if step.status not in ("retrying", "deferred") or step.kind not in RECORDED_KINDS:
+        return False
+    if not is_tree(step.tree) or step.tree == state.tree or step.snapshot != state.tree:
+        return False
+    return not continues(step) and not _has_company(state, step)
+
+
+def continues(step: Step) -> bool:
+    """Whether another try goes on with what the last one did, rather than from the start."""
+    invalid = step.error is not None and step.error.code == "output_invalid"
+    return step.kind == "agent" and (invalid or bool(session_to_continue(step)))
+
+
+def session_to_continue(step: Step) -> str:
+    """A session goes on after a crash of ours or an answer that did not fit, not after its own end."""
+    ended_badly = step.error is not None and step.error.code != "output_invalid"
+    return "" if ended_badly else step.session
+
+
+def _has_company(state: State, step: Step) -> bool:
+    others = (s for s in state.steps.values() if s.files and s.key != step.key)
+    if any(other.status == "running" or other.last > step.begun for other in others):
+        return True
+    return any(c.status not in ENDED or c.last > step.begun for c in state.children.values())
+
+
+def left_behind(state: State) -> bytes:
+    """Return the git tree that a run left in its folder; empty where the log does not know that."""
+    at_work = any(step.status == "running" and step.files for step in state.steps.values())
+    return state.tree if is_tree(state.tree) and not at_work else b""
