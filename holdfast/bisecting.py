@@ -1,7 +1,12 @@
-"""The first frame at which an expression about a run's state is false, found by halving."""
+"""The first frame at which an expression about a run's state is false, or at which a command fails on
+its files; found by halving."""
 
 import builtins
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -10,7 +15,8 @@ import msgspec
 from holdfast.eventlog import Log, RunRow, Value
 from holdfast.reducer import Frames, State, first_bad
 
-from .errors import BadCheck, CheckFailed
+from .errors import BadCheck, CheckFailed, CommandBroken
+from .recorded import tree_at
 
 NAMES = (
     "abs all any bool dict enumerate filter float frozenset getattr hasattr int isinstance len list map max "
@@ -55,17 +61,14 @@ class Found(msgspec.Struct, frozen=True):
     evaluations: int
 
 
-class Bisection:
-    """Looks through the frames `first` to `last` of a run. Raises BadCheck for what is no expression."""
+class Search(ABC):
+    """Looks through the frames `first` to `last` of a run."""
 
-    def __init__(self, log: Log, row: RunRow, check: str) -> None:
-        self._frames = Frames(lambda start, stop: log.records(row.branch, start, stop))
-        self._load, self._run, self._check = log.load, row.run, check
-        self._code = _compiled(check)
+    def __init__(self) -> None:
         self._known: dict[int, bool] = {}
 
     def search(self, first: int, last: int) -> Found:
-        """Find the frame. Raises CheckFailed where the check cannot be evaluated."""
+        """Find the frame."""
         good = self.holds(first)
         if self.holds(last) == good:
             return Found(0, good, len(self._known))
@@ -78,12 +81,62 @@ class Bisection:
             self._known[frame] = self._evaluate(frame)
         return self._known[frame]
 
+    @abstractmethod
+    def _evaluate(self, frame: int) -> bool: ...
+
+
+class Bisection(Search):
+    """Evaluates an expression. Raises BadCheck for what is none, CheckFailed where it cannot be evaluated."""
+
+    def __init__(self, log: Log, row: RunRow, check: str) -> None:
+        super().__init__()
+        self._frames = Frames(lambda start, stop: log.records(row.branch, start, stop))
+        self._load, self._run, self._check = log.load, row.run, check
+        self._code = _compiled(check)
+
     def _evaluate(self, frame: int) -> bool:
         state = Moment(self._frames[frame], self._load)
         try:
             return bool(eval(self._code, {"__builtins__": _BUILTINS, "state": state}))
         except Exception as error:
             raise CheckFailed(self._run, frame, self._check, error) from error
+
+
+class FilesBisection(Search):
+    """Runs a command on the files of frames, each in a folder that is removed again.
+
+    `extract` writes a git tree into a folder. Raises NoFiles, and CommandBroken for a command that the
+    shell cannot run.
+    """
+
+    def __init__(
+        self, log: Log, row: RunRow, command: str, extract: Callable[[str, Path], None]
+    ) -> None:
+        super().__init__()
+        self._log, self._row, self._command, self._extract = log, row, command, extract
+        self._by_tree: dict[str, bool] = {}
+
+    def _evaluate(self, frame: int) -> bool:
+        tree = tree_at(self._log, self._row, frame)
+        if tree not in self._by_tree:  # most frames have the files of the one before
+            self._by_tree[tree] = self._try(frame, tree)
+        return self._by_tree[tree]
+
+    def _try(self, frame: int, tree: str) -> bool:
+        with tempfile.TemporaryDirectory(prefix="holdfast-bisect-") as folder:
+            self._extract(tree, Path(folder))
+            done = subprocess.run(
+                self._command,
+                shell=True,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+        if done.returncode in (126, 127):  # it was not found, or is no program
+            raise CommandBroken(self._row.run, frame, self._command, done.returncode)
+        return done.returncode == 0
 
 
 def _compiled(check: str) -> CodeType:

@@ -14,12 +14,14 @@ HoldfastError
     ResultInvalid       a given result does not fit its step
     NothingToRetry      nothing has failed
     StepAmbiguous       several steps have failed: say which
+    NoFiles             the run's files were not recorded then
     FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
   BadCheck              what was to be checked is no expression
   CheckFailed           the expression raised
+  CommandBroken         the command to be tried could not be run
 """
 
 import shlex
@@ -215,6 +217,32 @@ class FilesEdited(EngineError):
             f"kept in a snapshot: holdfast resume {shlex.quote(run)} --discard-edits)"
         )
         self.run, self.folder, self.paths = run, folder, list(paths)
+
+
+class NoFiles(EngineError):
+    code = "no_files"
+    exit_status = 2
+
+    def __init__(self, run: str, when: str) -> None:
+        super().__init__(
+            f"run {run!r} has no record of its files {when}: they are recorded where agents and commands "
+            "work in a git repository, before the first and after each. See what happened with: "
+            f"holdfast log {shlex.quote(run)}"
+        )
+        self.run, self.when = run, when
+
+
+class CommandBroken(HoldfastError):
+    code = "command_broken"
+    exit_status = 2
+
+    def __init__(self, run: str, frame: int, command: str, status: int) -> None:
+        super().__init__(
+            f"{command!r} could not be run on the files of frame {frame} of run {run!r}: the shell ended "
+            f"with status {status}. Try it there by hand: "
+            f"holdfast files {shlex.quote(run)} --at {frame} --extract FOLDER"
+        )
+        self.run, self.frame, self.command, self.status = run, frame, command, status
 
 
 class NothingToDebug(HoldfastError):

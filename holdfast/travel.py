@@ -24,8 +24,6 @@ from holdfast.eventlog import (
     RunRow,
     RunStarted,
     SignalReceived,
-    WorkspaceDrifted,
-    WorkspaceSeen,
     owner_alive,
     pack,
 )
@@ -41,7 +39,6 @@ from holdfast.reducer import (
     fingerprint,
     follow,
     left_behind,
-    reduce,
     replay,
 )
 
@@ -49,6 +46,7 @@ from .errors import NoSuchStep, NothingToRetry, ResultInvalid, RunBusy, RunEnded
 from .frames import before_end, edited_frame, frame_of, near, one, refuse_late_edits
 from .places import fork_folder
 from .pools import read_pool
+from .recorded import files_at
 from .redact import Redactor
 
 Reason = Literal["fork", "rewind", "retry", "accept"]
@@ -315,13 +313,7 @@ def with_files(log: Log, row: RunRow, base: int, forked: RunForked) -> RunForked
 
     Before anybody had looked at them they were what they were found to be then.
     """
-    state, snapshot = State(), b""
-    for record in log.records(row.branch):
-        state = reduce(state, record.event, record.time)
-        if isinstance(record.event, WorkspaceSeen | WorkspaceDrifted) and not snapshot:
-            snapshot = state.snapshot
-        if state.offset <= base and state.snapshot:
-            snapshot = state.snapshot
+    snapshot, state = files_at(log, row.branch, base)
     return replace(forked, snapshot=snapshot, left=left_behind(state)) if snapshot else forked
 
 

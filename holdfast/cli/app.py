@@ -34,6 +34,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show a run: its state, steps and what it waits for.",
         "log": "Show what happened in a run, event by event.",
         "diff": "Compare two runs, or one run at two frames.",
+        "changes": "Show what a step changed in the files.",
+        "files": "List, print or extract the files of any frame.",
         "tree": "Show a run's forks as a tree.",
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",

@@ -86,7 +86,7 @@ def test_an_expression_that_fails_is_told_with_its_frame(run: Cli) -> None:
         (("--check", "state."), "'state.' is no Python expression"),
         (("--check", "x = 1"), "is no Python expression"),
         (("--check", "open('t.py')"), "NameError: name 'open' is not defined"),
-        (("--cmd", "pytest"), "runs do not record snapshots of them yet"),
+        (("--cmd", "pytest"), "has no record of its files at frame 1"),
         (("--check", "True", "--from", "9", "--to", "9"), "there is nothing between"),
         (("--check", "True", "--to", "99"), "Choose --at from 0 to 14"),
     ],

@@ -8,18 +8,23 @@ from ..options import json_option
 from ..place import Place
 
 if TYPE_CHECKING:
-    from holdfast.bisecting import Found
+    from holdfast.bisecting import Found, Search
     from holdfast.eventlog import Log, RunRow
 
 
+WORDS = "is false", "is true"
+COMMAND_WORDS = "fails", "succeeds"
+
+
 class Told(NamedTuple):
-    """What was asked and found, and the commands that go on from there."""
+    """What was asked and found, the words for no and yes, and the commands that go on from there."""
 
     check: str
     start: int
     stop: int
     found: "Found"
     next: list[str]
+    words: tuple[str, str]
 
 
 @click.command()
@@ -27,7 +32,7 @@ class Told(NamedTuple):
 @click.option(
     "--check", metavar="EXPRESSION", help="Python about `state`, such as: state.usage.cost_usd < 1"
 )
-@click.option("--cmd", "command", metavar="COMMAND", help="A test of the files; not possible yet.")
+@click.option("--cmd", "command", metavar="COMMAND", help="A test of the files: 0 is good.")
 @click.option(
     "--from", "first", type=click.IntRange(0), metavar="N", help="The first frame to look at."
 )
@@ -49,21 +54,17 @@ def bisect(
 
     The expression sees `state`: state.steps["fix"].status, state.result("test")["code"],
     state.usage.cost_usd, state.gates, state.status, len(state.steps). It is yours, and is evaluated as
-    such. Exits with 1 where it says the same at both ends.
+    such. A command runs in a folder with the files of a frame as they were recorded, ignored ones not
+    among them. Exits with 1 where it says the same at both ends.
     """
     from msgspec.structs import replace
-
-    from holdfast.bisecting import Bisection
 
     from ..frames import check_frame
     from ..values import print_json
 
-    if command is not None:
-        raise click.UsageError(
-            "--cmd needs the files of each frame, and runs do not record snapshots of them yet. "
-            'Ask about the state instead: --check \'state.result("test")["code"] == 0\''
-        )
-    if check is None:
+    if check is not None and command is not None:
+        raise click.UsageError("--check and --cmd exclude one another: choose one")
+    if check is None and command is None:
         raise click.UsageError("what is to be true? Say it: --check 'state.usage.cost_usd < 1'")
     with place.log() as log:
         row = replace(log.run(run), run=run)  # as it was typed, which may be RUN@BRANCH
@@ -71,13 +72,26 @@ def bisect(
         stop = check_frame(run, last, row.head)
         if start >= stop:
             raise click.UsageError(f"there is nothing between frame {start} and frame {stop}")
-        found = Bisection(log, row, check).search(start, stop)
-        told = Told(check, start, stop, found, _next(place, run, found.frame))
+        found = _search(log, row, check, command).search(start, stop)
+        words = WORDS if command is None else COMMAND_WORDS
+        told = Told(
+            check or command or "", start, stop, found, _next(place, run, found.frame), words
+        )
         if as_json:
             print_json(_object(log, row, told))
         else:
             _print(log, row, told)
     return 0 if found.frame else 1
+
+
+def _search(log: "Log", row: "RunRow", check: str | None, command: str | None) -> "Search":
+    from holdfast.bisecting import Bisection, FilesBisection
+
+    if command is None:
+        return Bisection(log, row, check or "")
+    from ..recorded import Extractor
+
+    return FilesBisection(log, row, command, Extractor(log, row))
 
 
 def _next(place: Place, run: str, frame: int) -> list[str]:
@@ -116,16 +130,12 @@ def _print(log: "Log", row: "RunRow", told: Told) -> None:
     found = told.found
     if not found.frame:
         ends = f"at frame {told.start} and at frame {told.stop} alike"
-        click.echo(f"it is {_word(found.good)} {ends}: {told.check}")
+        click.echo(f"it {told.words[found.good]} {ends}: {told.check}")
         click.echo("choose other ends with --from and --to, or ask something else", err=True)
         return
-    word = _word(not found.good)
-    click.echo(f"frame {found.frame} is the first at which it is {word}: {told.check}")
+    word = told.words[not found.good]
+    click.echo(f"frame {found.frame} is the first at which it {word}: {told.check}")
     click.echo(f"  {event_line(log, record_of(log, row, found.frame))}")
     look, leave = told.next
     click.echo(f"look at it:      {look}")
     click.echo(f"go another way:  {leave}")
-
-
-def _word(truth: bool) -> str:
-    return "true" if truth else "false"
