@@ -42,6 +42,7 @@ from holdfast.reducer import (
     Workflow,
     digest,
     fingerprint,
+    within,
 )
 
 from .children import forked_child
@@ -153,7 +154,7 @@ class Engine:
             return await self._execute(about["run"], branch, workflow)
 
     async def _make(
-        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
+        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, Any]
     ) -> int:
         """Record a new run and its claim in one commit, and return its branch."""
         return await self._write_claimed(self._new_run(workflow, input, about))
@@ -162,7 +163,7 @@ class Engine:
         return await self._write(replace(new, events=[*new.events, self._claim_event()]))
 
     def _new_run(
-        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
+        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, Any]
     ) -> NewRun:
         blobs: dict[bytes, bytes] = {}
         checked = workflow.check(dict(input))
@@ -263,12 +264,15 @@ class Engine:
         workflow = self.load(request.workflow)
         with self._holding(run):
             if parent.children[request.key].origin:
-                new = forked_child(self.log, self.load, parent, request.key, now=self.now())
+                new = forked_child(self.log, self.load, parent, request, now=self.now())
                 branch = await self._write_claimed(replace(new, actor=self.actor))
             else:
                 effects = parent.effects if parent.effects == "hold" else ""
-                about = {"folder": parent.folder, "source": request.workflow, "effects": effects}
-                about |= {"run": run, "parent": parent.run, "parent_key": request.key}
+                tree = parent.children[request.key].tree
+                about: dict[str, Any] = {"run": run, "folder": parent.folder, "tree": tree}
+                about |= {"source": request.workflow, "effects": effects}
+                about["edits"] = within(parent.edits, request.key)
+                about |= {"parent": parent.run, "parent_key": request.key}
                 branch = await self._make(workflow, request.input, about)
             if not is_wanted():
                 self.cancel_child(run)

@@ -155,8 +155,10 @@ def retry_change(log: Log, run: str, step: str | None = None) -> Change:
     if row.status in ("succeeded", "cancelled"):
         raise RunEnded(run, row.status, "retried")
     failed = {s.key: s.last for s in state.steps.values() if s.status == "failed"}
-    failed |= {
-        c.key: c.last for c in state.children.values() if c.status in ("failed", "cancelled")
+    failed |= {  # one without an end was only no longer wanted
+        c.key: c.last
+        for c in state.children.values()
+        if c.status in ("failed", "cancelled") and c.last
     }
     if step is not None:
         if step not in failed:

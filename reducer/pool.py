@@ -42,6 +42,19 @@ Pack = Callable[[bytes], Value]
 Place = tuple[int, int]  # the rank of a history, and an offset in it
 FIRST: Place = (-1, 0)
 _OVER = frozenset({"succeeded", "failed", "cancelled"})
+_GOOD = frozenset({"succeeded", "cancelled"})
+
+
+class Kin(msgspec.Struct, frozen=True):
+    """A child run in another history: how that history knows it, and where it is left.
+
+    It is left at the same moment as its parent, the event `at` of `branch`, where it was at work then;
+    with no `at` from its beginning.
+    """
+
+    child: Child
+    branch: int = 0
+    at: int = 0
 
 
 class Pool:
@@ -54,21 +67,26 @@ class Pool:
         self.fired: dict[str, int] = {}  # notes, ceilings and timers, with their offset
         self.timers: dict[str, int] = {}  # open ones, with their time
         self.begun: dict[str, Step] = {}  # all that was started, whatever came of it
+        self.kin: dict[str, Kin] = {}  # all child runs, whatever came of them
         self.origins: dict[str, str] = {}  # key -> the run that a result is taken from
         self._ranks: dict[str, int] = {}
+        self._asked: set[str] = set()  # all gates that were opened
 
-    def add(self, state: State, *, everything: bool, rank: int) -> None:
-        """Offer a history: what was done well in it, or `everything` that was done and decided."""
+    def add(self, state: State, *, rank: int, left: tuple[int, int] | None = None) -> None:
+        """Offer a history: what was done well in it; all that was done and decided where it was `left`.
+
+        That is a branch and an offset in it.
+        """
+        everything = left is not None
         for key, step in state.steps.items():
-            wanted = (
-                step.status in _OVER if everything else step.status in ("succeeded", "cancelled")
-            )
+            all_of_it = everything and key not in self.begun  # a nearer history has the last word
+            wanted = step.status in (_OVER if all_of_it else _GOOD)
             if wanted and key not in self.steps:
                 self.steps[key] = step
                 self.origins[key], self._ranks[key] = step.origin or state.run, rank
-        self.know(state)
         for key, gate in state.gates.items():
-            decided = gate.decision is not None and (everything or gate.decision.approved)
+            all_of_it = everything and key not in self._asked
+            decided = gate.decision is not None and (all_of_it or gate.decision.approved)
             if decided and gate.kind == "approval" and key not in self.gates:
                 self.gates[key] = gate
                 self.origins[key], self._ranks[key] = gate.origin or state.run, rank
@@ -85,11 +103,16 @@ class Pool:
                 self._ranks.setdefault(key, rank)
             for timer in state.timers.values():
                 self.timers.setdefault(timer.key, timer.until)
+        self.know(state, left)
 
-    def know(self, state: State) -> None:
+    def know(self, state: State, left: tuple[int, int] | None = None) -> None:
         """Know what was begun in a history, without offering it."""
         for key, step in state.steps.items():
             self.begun.setdefault(key, step)
+        self._asked.update(state.gates)
+        for key, child in state.children.items():
+            at_work = left is not None and child.status not in ENDED
+            self.kin.setdefault(key, Kin(child, *left) if left and at_work else Kin(child))
 
     def place(self, key: str, offset: int) -> Place:
         return self._ranks.get(key, 0), offset
@@ -257,11 +280,12 @@ class Agenda:
     def _match_child(self, pool: Pool, state: State, request: ChildRequest) -> Reusable | None:
         key, child = request.key, pool.children[request.key]
         mark = fingerprint.child_fingerprint(request)
-        if child.fingerprint != mark or within(state.edits, key):
+        own = state.children.get(key)
+        tree = state.tree if own is None else own.tree
+        if child.fingerprint != mark or child.tree != tree or within(state.edits, key):
             return None
         started = ChildStarted(key, child.run, mark)
         if child.status in ENDED:
-            own = state.children.get(key)
             if own is not None and own.run == child.run:
                 return None  # it is at work here already
             ended = ChildFinished(key, child.run, child.status, child.output, child.error)

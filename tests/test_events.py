@@ -49,8 +49,21 @@ U = Usage(1, 2, 3, 0.5)
 
 GOLDEN: list[tuple[Event, bytes]] = [
     (
-        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k", "hold"),
-        b"\x8b\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold",
+        RunStarted(
+            "r",
+            "w",
+            "w.py",
+            b"\x01",
+            V,
+            b"\x02",
+            "/r",
+            "p",
+            "k",
+            "hold",
+            b"\x03",
+            [Edit("model", V, "k")],
+        ),
+        b"\x8d\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k",
     ),
     (
         RunForked(
@@ -166,6 +179,10 @@ GOLDEN: list[tuple[Event, bytes]] = [
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k", "hold"),
+        b"\x8b\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold",
+    ),
     (
         RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k"),
         b"\x8a\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k",
