@@ -137,7 +137,8 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     """A fork took over what a step came to in the history that it left, or in an edit.
 
     `status` is "succeeded", "failed" or "cancelled". `started` and `finished` are the times at which it
-    really happened; `tree` stands for the files that it saw, see the reducer.
+    really happened; `tree` stands for the files that it saw, see the reducer. `begun` is the offset at
+    which it would have begun here: in a race that is before others end.
     """
 
     key: str
@@ -159,6 +160,7 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     session: str = ""
     transcript: Value = NONE
     snapshot: bytes = b""
+    begun: int = 0
 
 
 class StepSucceeded(Event, frozen=True, tag="step.succeeded"):

@@ -82,6 +82,7 @@ class Departure(msgspec.Struct, frozen=True):
     until: int
     events: list[Event]
     blobs: dict[bytes, bytes]
+    source: str
     difference: str = ""
 
     @property
@@ -129,7 +130,7 @@ def plan(log: Log, load: Load, run: str, change: Change, *, now: int = 0) -> Pla
     moment = now or time.time_ns()
     departure = depart(log, load, run, change, now=moment)
     row, forked = departure.row, departure.forked
-    workflow = load(forked.source or row.source)
+    workflow = load(departure.source)
     driver = Driver(workflow, _loading(log, departure.blobs))
     state = State()
     if departure.base:
@@ -187,25 +188,33 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
     at = _frame(log, row, change)
     _check_results(log, load, row, edits)
     blobs: dict[bytes, bytes] = {}
-    started, workflow = _input(log, load, row, change, edits, blobs)
-    base, difference, states = at, "", None
+    frame = replay(log.records(row.branch, 0, at))
+    source = load(change.workflow).reference if change.workflow else frame.source
+    started = _input(log, load, row, change, source, edits, blobs)
+    base, difference = at, ""
     if started is not None:
         base = 0
     elif change.reaches_back:
-        base, difference = _leave(log, row, workflow or load(change.workflow or row.source), at)
-    if change.reaches_back:
-        states = _states(log, row.branch, base, at)
-        edits += [edit for edit in states[1].edits if edit not in states[0].edits]
+        base, difference = _leave(log, row, load(source), at)
+    before = frame if base == at else replay(log.records(row.branch, 0, max(base, 1)))
+    edits += [edit for edit in frame.edits if edit not in before.edits]
     reuse = change.reuse if change.reuse is not None else bool(edits) or change.reaches_back
     until = row.head if reuse else at
-    forked = _forked(log, load, row, change, edits, base, at, until, now)
+    forked = _forked(log, row, change, edits, at, until, now)
+    forked = replace(forked, effects=_effects(change, frame))
+    if change.workflow is not None or change.reason == "accept":
+        forked = replace(forked, code=digest(load(source).function))
+    if change.workflow is not None or source != before.source:
+        forked = replace(forked, source=source)
     signals = [
         record.event
         for record in log.records(row.branch, base, at)
         if isinstance(record.event, SignalReceived)
     ]
     first: list[Event] = [forked] if started is None else [started, forked]
-    return Departure(row, change, base, at, until, [*first, *signals], blobs, difference)
+    return Departure(
+        row, change, base, at, until, [*first, *signals], blobs, source, difference
+    )
 
 
 def _frame(log: Log, row: RunRow, change: Change) -> int:
@@ -220,12 +229,13 @@ def _frame(log: Log, row: RunRow, change: Change) -> int:
 
 
 def _input(
-    log: Log, load: Load, row: RunRow, change: Change, edits: list[Edit], blobs: dict[bytes, bytes]
-) -> tuple[RunStarted | None, Workflow | None]:
+    log: Log, load: Load, row: RunRow, change: Change, source: str, edits: list[Edit],
+    blobs: dict[bytes, bytes],
+) -> RunStarted | None:  # fmt: skip
     """Return the start of a run with another input."""
     if change.input is None:
-        return None, None
-    workflow = load(change.workflow or row.source)
+        return None
+    workflow = load(source)
     checked = workflow.check(dict(change.input))
     raw = fingerprint.encode(checked, "the input")
     refuse_secrets(workflow.name, "input", raw)
@@ -233,7 +243,7 @@ def _input(
     edits.append(Edit("input", value))
     first = one(log, row.branch, 0).event
     assert isinstance(first, RunStarted), "the first event of every run"
-    return replace(first, input=value, code=digest(workflow.function)), workflow
+    return replace(first, input=value, code=digest(workflow.function))
 
 
 def refuse_secrets(workflow: str, field: str, raw: bytes) -> None:
@@ -261,23 +271,17 @@ def _leave(log: Log, row: RunRow, workflow: Workflow, at: int) -> tuple[int, str
     )
 
 
-def _states(log: Log, branch: int, base: int, at: int) -> tuple[State, State]:
-    before = replay(log.records(branch, 0, base))
-    return before, replay(log.records(branch, base, at), before)
+def _effects(change: Change, frame: State) -> str:
+    """Return which effects ask first: what was held stays so, where a run just goes on."""
+    if change.allow_effects:
+        return ""
+    goes_on = change.reason in ("retry", "accept") and frame.effects != "hold"
+    return "repeat" if goes_on else "hold"
 
 
 def _forked(
-    log: Log, load: Load, row: RunRow, change: Change, edits: list[Edit], base: int, at: int,
-    until: int, now: int,
-) -> RunForked:  # fmt: skip
-    effects = "" if change.allow_effects else "hold"
-    if change.reason in ("retry", "accept") and not change.allow_effects:
-        held = replay(log.records(row.branch, 0, at)).effects
-        effects = "hold" if held == "hold" else "repeat"
-    code, source = b"", ""
-    if change.workflow is not None or change.reason == "accept":
-        workflow = load(change.workflow or row.source)
-        code, source = digest(workflow.function), workflow.reference if change.workflow else ""
+    log: Log, row: RunRow, change: Change, edits: list[Edit], at: int, until: int, now: int
+) -> RunForked:
     takes_over = change.reason != "fork"
     frame_time = one(log, row.branch, at - 1).time
     return RunForked(
@@ -290,11 +294,8 @@ def _forked(
         0 if change.reason == "accept" else max(0, now - frame_time),
         edits,
         [*change.retried],
-        effects,
-        code,
-        source,
-        row.parent_run if takes_over else "",
-        row.parent_key if takes_over else "",
+        parent=row.parent_run if takes_over else "",
+        parent_key=row.parent_key if takes_over else "",
     )
 
 

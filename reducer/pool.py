@@ -39,7 +39,7 @@ from .requests import (
 from .state import ENDED, Child, Gate, State, Step
 
 Pack = Callable[[bytes], Value]
-Place = tuple[int, int]  # the rank of a history, and an offset in it
+Place = tuple[int, int]  # the rank of a history, and twice an offset in it, less one for a beginning
 FIRST: Place = (-1, 0)
 _OVER = frozenset({"succeeded", "failed", "cancelled"})
 _GOOD = frozenset({"succeeded", "cancelled"})
@@ -114,8 +114,13 @@ class Pool:
             at_work = left is not None and child.status not in ENDED
             self.kin.setdefault(key, Kin(child, *left) if left and at_work else Kin(child))
 
-    def place(self, key: str, offset: int) -> Place:
-        return self._ranks.get(key, 0), offset
+    def begin(self, key: str, offset: int) -> Place:
+        """Return the place of what began with an event: behind all that ended before that one."""
+        return self._ranks.get(key, 0), 2 * offset - 1
+
+    def end(self, key: str, offset: int) -> Place:
+        """Return the place of what ended with an event."""
+        return self._ranks.get(key, 0), 2 * offset
 
 
 class Reusable(msgspec.Struct, frozen=True):
@@ -136,7 +141,7 @@ class Agenda:
         self._pack = pack
         self._fresh: deque[Request] = deque()
         self._known: list[tuple[Place, int, Stage, Request, list[Event]]] = []
-        self._losers: dict[str, Step] = {}  # at work, until they are cancelled as they were there
+        self._losers: dict[str, tuple[Step, int]] = {}  # at work, until they are cancelled as they were there
         self._count = 0
 
     def put(self, request: Request) -> None:
@@ -182,17 +187,17 @@ class Agenda:
         key = request.key
         match request:
             case StepRequest() if (step := pool.steps.get(key)) is not None:
-                return pool.place(key, step.offset)
+                return pool.begin(key, step.begun if step.reused else step.offset)
             case ApprovalRequest() if (gate := pool.gates.get(key)) is not None:
-                return pool.place(key, gate.offset)
+                return pool.begin(key, gate.offset)
             case ChildRequest() if (child := pool.children.get(key)) is not None:
-                return pool.place(key, child.offset)
+                return pool.begin(key, child.offset)
             case NoteRequest() | CeilingRequest() | TimerRequest() if key in pool.fired:
-                return pool.place(key, pool.fired[key])
+                return pool.end(key, pool.fired[key])
             case TimerRequest() if key in pool.timers:
                 return FIRST
             case CancelRequest() if (step := pool.steps.get(key)) is not None:
-                return pool.place(key, step.last)
+                return pool.end(key, step.last)
             case CancelRequest():
                 return FIRST
             case _:
@@ -209,7 +214,7 @@ class Agenda:
                 return self._match_child(self.pool, state, request)
             case CancelRequest(key=key):
                 loser = self._losers.pop(key, None)
-                events = [] if loser is None else [_reused(loser, self.pool.origins[key])]
+                events = [] if loser is None else [_reused(loser[0], self.pool.origins[key], loser[1])]
                 return Reusable(FIRST, [*events])
             case TimerRequest(key=key) if key in self.pool.fired:
                 return Reusable(FIRST, [TimerSet(key, state.now), TimerFired(key)])
@@ -229,9 +234,9 @@ class Agenda:
         if self.difference(state, request, found) is not None:
             return None
         if found.status == "cancelled":
-            self._losers[key] = found
+            self._losers[key] = found, state.offset
             return Reusable(_NEVER, [])
-        return Reusable(pool.place(key, found.last), [_reused(found, pool.origins[key])])
+        return Reusable(pool.end(key, found.last), [_reused(found, pool.origins[key], state.offset)])
 
     def _given(self, state: State, request: Request) -> Sequence[Event]:
         """Return the result that an edit gives a step."""
@@ -275,7 +280,7 @@ class Agenda:
         ballots = [Ballot(v.by, v.approved, v.time, v.note, v.edits) for v in gate.votes]
         carried = ApprovalCarried(key, pool.origins[key], ballots, gate.digest)
         events: list[Event] = [carried] if key in state.gates else [asked, carried]
-        return Reusable(pool.place(key, gate.last), events)
+        return Reusable(pool.end(key, gate.last), events)
 
     def _match_child(self, pool: Pool, state: State, request: ChildRequest) -> Reusable | None:
         key, child = request.key, pool.children[request.key]
@@ -289,7 +294,7 @@ class Agenda:
             if own is not None and own.run == child.run:
                 return None  # it is at work here already
             ended = ChildFinished(key, child.run, child.status, child.output, child.error)
-            return Reusable(pool.place(key, child.last), [started, ended])
+            return Reusable(pool.end(key, child.last), [started, ended])
         if key not in state.children and state.forked and state.forked.reason == "accept":
             return Reusable(FIRST, [started])  # the run goes on, and so does its child
         return None
@@ -298,7 +303,7 @@ class Agenda:
 _NEVER: Place = (1 << 62, 0)
 
 
-def _reused(step: Step, origin: str) -> StepReused:
+def _reused(step: Step, origin: str, begun: int) -> StepReused:
     return StepReused(
         step.key,
         step.kind,
@@ -319,4 +324,5 @@ def _reused(step: Step, origin: str) -> StepReused:
         step.session,
         step.transcript,
         step.snapshot,
+        begun,
     )

@@ -293,7 +293,7 @@ def _step_reused(state: State, event: StepReused, time: int) -> State:
         files=event.files,
         tree=event.tree,
         ended=event.finished,
-        begun=state.offset,
+        begun=event.begun or state.offset,
         last=state.offset,
         reused=True,
         origin=event.origin,
