@@ -106,13 +106,16 @@ def fork(
         moment = now or time.time_ns()
         departure = depart(log, load, run, change, now=moment)
         takes_over = change.reason != "fork"
+        holder = departure.row
         if takes_over:
-            refuse_busy(log, departure.row)
+            if log.branch_of(holder.run) != holder.branch:  # it is an old branch of that run
+                holder = log.run(holder.run)
+            refuse_busy(log, holder)
         name = departure.row.run if takes_over else id or free_name(log, departure.row.run)
         events = [_named(event, name) for event in departure.events]
         new = NewRun(
             name, events, actor, moment, departure.blobs, departure.row.branch, departure.base,
-            change.reason, takes_over, departure.row.head if takes_over else None,
+            change.reason, takes_over, holder.head if takes_over else None,
         )  # fmt: skip
         try:
             log.write_one(new)

@@ -212,7 +212,7 @@ class Leg:
             if child.run and child.run.startswith(f"{run}/"):
                 there = {c.key: c for c in parent.children.values()}.get(child.key)
                 old = self._state_of(there.run) if there is not None and there.run else State()
-                if self._state_of(child.run).run:
+                if self._state_of(child.run).run and child.run != old.run:
                     self._check_effects_of(child.run, state.effects, old)
         self._check_effects_of(run, state.effects, parent)
 
