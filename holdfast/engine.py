@@ -202,8 +202,8 @@ class Engine:
         if workflow is None:
             workflow = self.load(row.source)
         with self._holding(run):
-            await self._claim(run, takeover=takeover)
-            return await self._execute(run, row.branch, workflow)
+            branch = await self._claim(run, takeover=takeover)
+            return await self._execute(run, branch, workflow)
 
     async def _execute(self, run: str, branch: int, workflow: Workflow) -> Outcome:
         execution = self._executions[run] = Execution(self, branch, workflow)
@@ -226,7 +226,8 @@ class Engine:
     def _claim_event(self) -> RunClaimed:
         return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
 
-    async def _claim(self, run: str, *, takeover: bool) -> None:
+    async def _claim(self, run: str, *, takeover: bool) -> int:
+        """Claim the branch that has the run's name now, and return it."""
         while True:
             row = self.log.run(run)
             # Our own claim on a run that we do not execute is left from a release that failed.
@@ -242,7 +243,7 @@ class Engine:
                 continue
             if held:
                 ring(self.log.path)
-            return
+            return row.branch
 
     def _alive(self, owner: str) -> bool:
         return owner_alive(self.log.path, owner)

@@ -81,7 +81,8 @@ class Pool:
         for key, step in state.steps.items():
             all_of_it = everything and key not in self.begun  # a nearer history has the last word
             wanted = step.status in (_OVER if all_of_it else _GOOD)
-            if wanted and key not in self.steps:
+            given = step.reused and not step.origin  # by an edit, which this run may not have
+            if wanted and not given and key not in self.steps:
                 self.steps[key] = step
                 self.origins[key], self._ranks[key] = step.origin or state.run, rank
         for key, gate in state.gates.items():
@@ -287,7 +288,8 @@ class Agenda:
         mark = fingerprint.child_fingerprint(request)
         own = state.children.get(key)
         tree = state.tree if own is None else own.tree
-        if child.fingerprint != mark or child.tree != tree or within(state.edits, key):
+        same = child.edits == tuple(within(state.edits, key)) and child.tree == tree
+        if child.fingerprint != mark or not same:
             return None
         started = ChildStarted(key, child.run, mark)
         if child.status in ENDED:

@@ -112,6 +112,7 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     offset: int = 0
     last: int = 0
     tree: bytes = b""  # the files that it found
+    edits: tuple[Edit, ...] = ()  # of its steps
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
