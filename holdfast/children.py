@@ -14,7 +14,7 @@ from holdfast.eventlog import (
     RunRow,
     RunStarted,
 )
-from holdfast.reducer import ChildRequest, Pool, State, fingerprint, within
+from holdfast.reducer import ChildRequest, Pool, State, fingerprint, replay, within
 
 from .frames import cut, edited_frame, late_keys, one
 from .travel import Change, Load, depart, retry_change
@@ -64,7 +64,7 @@ def origin_of_child(
         return row.run, max(1, cut(log, kin.branch, kin.at, row.branch))
     edits = within(state.edits, key)
     same = old.fingerprint == fingerprint.child_fingerprint(request) and old.tree == state.tree
-    if edits and same and old.status == "succeeded":
+    if edits and same and not old.edits and old.status == "succeeded":
         return row.run, edited_frame(log, row, edits)
     return row.run, 1
 
@@ -84,20 +84,21 @@ def forked_child(
 
     One that is asked for otherwise, or finds other files, begins anew and takes over what still holds.
     """
-    key = request.key
+    key, edits = request.key, within(parent.edits, request.key)
     child, forked = parent.children[key], parent.forked
     assert forked is not None, "only a fork's children are forks"
     first = one(log, log.branch_of(child.origin), 0).event
     assert isinstance(first, RunStarted), "the first event of every run"
     given = fingerprint.encode(load(request.workflow).check(dict(request.input)), "the input")
     anew = log.load(first.input) != given or first.source != request.workflow
-    edits = within(parent.edits, key)
+    old = replay(log.records(log.branch_of(child.origin), 0, child.at)).edits
+    anew = anew or first.tree != child.tree or any(edit not in edits for edit in old)
     late = late_keys(log, log.run(child.origin), edits, child.at)  # an earlier fork's, and done
     change = Change(
         forked.reason,  # type: ignore[arg-type]  # what was written is one of them
         child.at,
         [edit for edit in edits if edit.key not in late],
-        request.input if anew or first.tree != child.tree else None,
+        request.input if anew else None,
         request.workflow if first.source != request.workflow else None,
         reuse=forked.until > forked.at,
     )

@@ -203,8 +203,7 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
     edits += [edit for edit in frame.edits if edit not in before.edits]
     reuse = change.reuse if change.reuse is not None else bool(edits) or change.reaches_back
     until = row.head if reuse else at
-    forked = _forked(log, row, change, edits, at, until, now)
-    forked = replace(forked, effects=_effects(change, frame))
+    forked = _forked(row, change, edits, frame, until, now)
     if change.workflow is not None or change.reason == "accept":
         forked = replace(forked, code=digest(load(source).function))
     if change.workflow is not None or source != before.source:
@@ -283,20 +282,20 @@ def _effects(change: Change, frame: State) -> str:
 
 
 def _forked(
-    log: Log, row: RunRow, change: Change, edits: list[Edit], at: int, until: int, now: int
+    row: RunRow, change: Change, edits: list[Edit], frame: State, until: int, now: int
 ) -> RunForked:
     takes_over = change.reason != "fork"
-    frame_time = one(log, row.branch, at - 1).time
     return RunForked(
         row.run,
         change.reason,
         row.run,
         row.branch,
-        at,
+        frame.offset,
         until,
-        0 if change.reason == "accept" else max(0, now - frame_time),
+        0 if change.reason == "accept" else max(0, now - frame.now),
         edits,
         [*change.retried],
+        _effects(change, frame),
         parent=row.parent_run if takes_over else "",
         parent_key=row.parent_key if takes_over else "",
     )

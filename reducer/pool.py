@@ -48,8 +48,8 @@ _GOOD = frozenset({"succeeded", "cancelled"})
 class Kin(msgspec.Struct, frozen=True):
     """A child run in another history: how that history knows it, and where it is left.
 
-    It is left at the same moment as its parent, the event `at` of `branch`, where it was at work then;
-    with no `at` from its beginning.
+    What it had done when its parent was left, at the event `at` of `branch`, stands like the parent's
+    own; where it began after that there is no `at`.
     """
 
     child: Child
@@ -112,8 +112,7 @@ class Pool:
             self.begun.setdefault(key, step)
         self._asked.update(state.gates)
         for key, child in state.children.items():
-            at_work = left is not None and child.status not in ENDED
-            self.kin.setdefault(key, Kin(child, *left) if left and at_work else Kin(child))
+            self.kin.setdefault(key, Kin(child, *left) if left else Kin(child))
 
     def begin(self, key: str, offset: int) -> Place:
         """Return the place of what began with an event: behind all that ended before that one."""

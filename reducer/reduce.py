@@ -46,6 +46,7 @@ from holdfast.eventlog import (
     Usage,
 )
 
+from .edits import within
 from .pmap import PMap
 from .state import Child, Gate, State, Step, Timer, Vote, Wait
 from .tree import touched, touched_by_child, untouched
@@ -424,6 +425,7 @@ def _child(state: State, event: ChildStarted) -> Child:
         at=event.at,
         offset=state.offset,
         tree=tree,
+        edits=(*within(state.edits, event.key),) if state.edits else (),
     )
 
 

@@ -198,7 +198,7 @@ class Leg:
         if base == forked.at:
             for key in ("signals", "received", "waits", "passed", "input", "seed", "usage"):
                 assert getattr(there, key) == getattr(state, key), key
-        moment = next(log.records(branch, forked.at - 1, forked.at)).time
+        moment = read_state(log, branch, forked.at).now
         shift = 0 if change.reason == "accept" else max(0, virtual_now() - moment)
         for key, timer in there.timers.items():
             assert state.timers[key].until == timer.until + shift
