@@ -77,9 +77,7 @@ def _made(log: Log, *runs: str) -> RunRow | None:
     return None
 
 
-def forked_child(
-    log: Log, load: Load, parent: State, request: ChildRequest, *, now: int
-) -> NewRun:
+def forked_child(log: Log, load: Load, parent: State, request: ChildRequest, *, now: int) -> NewRun:
     """Return the run that a child becomes which left its history together with its parent.
 
     One that is asked for otherwise, or finds other files, begins anew and takes over what still holds.

@@ -214,9 +214,7 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
         if isinstance(record.event, SignalReceived)
     ]
     first: list[Event] = [forked] if started is None else [started, forked]
-    return Departure(
-        row, change, base, at, until, [*first, *signals], blobs, source, difference
-    )
+    return Departure(row, change, base, at, until, [*first, *signals], blobs, source, difference)
 
 
 def _frame(log: Log, row: RunRow, change: Change) -> int:

@@ -39,7 +39,9 @@ from .requests import (
 from .state import ENDED, Child, Gate, State, Step
 
 Pack = Callable[[bytes], Value]
-Place = tuple[int, int]  # the rank of a history, and twice an offset in it, less one for a beginning
+Place = tuple[
+    int, int
+]  # the rank of a history, and twice an offset in it, less one for a beginning
 FIRST: Place = (-1, 0)
 _OVER = frozenset({"succeeded", "failed", "cancelled"})
 _GOOD = frozenset({"succeeded", "cancelled"})
@@ -141,7 +143,9 @@ class Agenda:
         self._pack = pack
         self._fresh: deque[Request] = deque()
         self._known: list[tuple[Place, int, Stage, Request, list[Event]]] = []
-        self._losers: dict[str, tuple[Step, int]] = {}  # at work, until they are cancelled as they were there
+        self._losers: dict[
+            str, tuple[Step, int]
+        ] = {}  # at work, until they are cancelled as they were there
         self._count = 0
 
     def put(self, request: Request) -> None:
@@ -214,7 +218,9 @@ class Agenda:
                 return self._match_child(self.pool, state, request)
             case CancelRequest(key=key):
                 loser = self._losers.pop(key, None)
-                events = [] if loser is None else [_reused(loser[0], self.pool.origins[key], loser[1])]
+                events = (
+                    [] if loser is None else [_reused(loser[0], self.pool.origins[key], loser[1])]
+                )
                 return Reusable(FIRST, [*events])
             case TimerRequest(key=key) if key in self.pool.fired:
                 return Reusable(FIRST, [TimerSet(key, state.now), TimerFired(key)])
@@ -236,7 +242,9 @@ class Agenda:
         if found.status == "cancelled":
             self._losers[key] = found, state.offset
             return Reusable(_NEVER, [])
-        return Reusable(pool.end(key, found.last), [_reused(found, pool.origins[key], state.offset)])
+        return Reusable(
+            pool.end(key, found.last), [_reused(found, pool.origins[key], state.offset)]
+        )
 
     def _given(self, state: State, request: Request) -> Sequence[Event]:
         """Return the result that an edit gives a step."""

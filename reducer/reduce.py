@@ -416,7 +416,9 @@ def _signal_received(state: State, event: SignalReceived, time: int) -> State:
 
 def _child(state: State, event: ChildStarted) -> Child:
     old = state.children.get(event.key)
-    tree = state.tree if old is None else old.tree  # one that left with its parent began before that
+    tree = (
+        state.tree if old is None else old.tree
+    )  # one that left with its parent began before that
     return Child(
         event.key,
         event.run,

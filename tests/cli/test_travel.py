@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 
-STEPS = '''
+STEPS = """
 from pathlib import Path
 
 from holdfast import Run, workflow
@@ -35,7 +35,7 @@ async def asks(run: Run) -> str:
     said = await run.agent("say", "hi", agent="command", options={"command": ["cat"]}, retries=0)
     await run.approve("go", subject="always the same")
     return said
-'''
+"""
 
 
 @pytest.fixture
@@ -127,7 +127,10 @@ def test_plan_tells_all_and_writes_nothing(done: Cli) -> None:
     text = done("plan", "fork", "r", "--set", 'shout="quiet"').out
 
     assert plan.keys() == {"run", "reason", "offset", "at", "difference", "ends", "items", "totals"}
-    assert [(i["key"], i["action"]) for i in plan["items"]] == [("shout", "reused"), ("check", "runs")]
+    assert [(i["key"], i["action"]) for i in plan["items"]] == [
+        ("shout", "reused"),
+        ("check", "runs"),
+    ]
     assert plan["items"][0].keys() >= {"because", "certain", "repeats_effect", "lapses", "cost_usd"}
     assert plan["totals"]["runs"]["count"] == 1
     assert "check" in text

@@ -9,7 +9,6 @@ from holdfast.travel import Change, fork, retry_change
 from tests.simulator.generic import generic
 from tests.simulator.world import World, runs_of
 
-
 MOST_FORKS = 4
 
 

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from holdfast.commits import Committer
 from holdfast.engine import Engine
-from holdfast.execution import Outcome
 from holdfast.eventlog import (
     Batch,
     CancelRequested,
@@ -19,6 +18,7 @@ from holdfast.eventlog import (
     RunClaimed,
     owner_alive,
 )
+from holdfast.execution import Outcome
 from holdfast.limits import Limits
 from holdfast.plugins import Plugins, Progress
 from holdfast.reducer import State, Workflow
@@ -118,7 +118,9 @@ class ProcessLog:
             life.note(f"is refused: {result!r}")
             return
         life.operation("before the commit is acted upon")
-        branch, offset = (item.branch, item.expected) if isinstance(item, Batch) else (result, item.offset)
+        branch, offset = (
+            (item.branch, item.expected) if isinstance(item, Batch) else (result, item.offset)
+        )
         life.acknowledged.append((branch, offset, list(item.events)))
 
     def _check_right(self, branch: int, events: Sequence[object]) -> None:

@@ -90,7 +90,7 @@ def new_world() -> World:
     return world
 
 
-async def work(key: str, read: str, plan: dict[str, Any], files: bool) -> str:  # noqa: FBT001
+async def work(key: str, read: str, plan: dict[str, Any], files: bool) -> str:
     """Do what a step does."""
     return await world.work(key, read, plan, files=files)
 
@@ -247,9 +247,7 @@ def _short(found: list[str]) -> str:
 # --- random programs -------------------------------------------------------------------------------
 
 _READS = st.sampled_from([True, True, False])
-_PLANS = st.sampled_from(
-    [{}, {}, {}, {}, {"long": 3}, {"long": 0}, {"fails": 1}, {"broken": True}]
-)
+_PLANS = st.sampled_from([{}, {}, {}, {}, {"long": 3}, {"long": 0}, {"fails": 1}, {"broken": True}])
 _ITEMS = st.sampled_from([["p"], ["p", "q"], ["p", "q", "r/s"]])
 _LIMITS = st.sampled_from([0, 0, 1, 2])
 
@@ -270,7 +268,19 @@ def _leaf(kind: str) -> st.SearchStrategy[Node]:
             return st.just([kind, ""])
 
 
-_KINDS = "step step pure agent model effect gate strict wait sleep note".split()
+_KINDS = [
+    "step",
+    "step",
+    "pure",
+    "agent",
+    "model",
+    "effect",
+    "gate",
+    "strict",
+    "wait",
+    "sleep",
+    "note",
+]
 _LEAVES = st.sampled_from(_KINDS).flatmap(_leaf) | st.just(["raise"]) | _leaf("step")
 
 
