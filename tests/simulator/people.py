@@ -23,7 +23,7 @@ class Mood:
         self.kills = chance.choice([0, 0.5, 0.9])
         self.interrupts = chance.choice([0, 0.1, 0.3])
         self.competes = chance.choice([0, 0, 0.3, 0.7])
-        self.travels = chance.choice([0, 0, 0.1, 0.3])
+        self.travels = world.travels.choice([0, 0, 0.1, 0.3])
 
 
 class People:
@@ -53,7 +53,7 @@ class People:
         if not runs:
             return False
         run = chance.choice(runs)
-        if not self.world.calm and chance.random() < self.mood.travels:
+        if not self.world.calm and self.world.travels.random() < self.mood.travels:
             return self._travel()
         if chance.random() < self.mood.cancels:
             return self._cancel(run)
@@ -80,7 +80,7 @@ class People:
 
     def _travel(self) -> bool:
         """Fork, rewind or retry the run or a fork of it, at any frame."""
-        chance, log = self.world.chance, self.world.log
+        chance, log = self.world.travels, self.world.log
         roots = [run for run in runs_of(self.world, self.root) if "/" not in run]
         if len(roots) >= MOST_FORKS:
             return False

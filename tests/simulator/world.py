@@ -55,6 +55,7 @@ class World:
         self.log = log
         self.calm = calm
         self.chance = random.Random(f"chaos {seed} {calm}")
+        self.travels = random.Random(f"travels {seed}")
         self.begun: dict[tuple[str, str], list[Begun]] = {}
         self.done: dict[tuple[str, str], list[str]] = {}
         self.tried: Counter[tuple[str, str, str]] = Counter()
