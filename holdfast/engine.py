@@ -169,12 +169,14 @@ class Engine:
         checked = workflow.check(dict(input))
         self._refuse_secrets(workflow, checked)
         given = fingerprint.encode(checked, "the input")
+        fields: dict[str, Any] = {**about}
+        fields["source"] = about.get("source") or workflow.reference
         started = RunStarted(
             workflow=workflow.name,
             code=digest(workflow.function),
             input=pack(given, blobs),
             seed=secrets.token_bytes(16),
-            **{**about, "source": about.get("source") or workflow.reference},
+            **fields,
         )
         return NewRun(started.run, [started], self.actor, self.now(), blobs)
 

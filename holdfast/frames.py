@@ -48,7 +48,7 @@ def frame_of(log: Log, row: RunRow, at: int | str) -> int:
         if not 1 <= at <= row.head:
             raise NoSuchFrame(row.run, at, row.head, first=1)
         return at
-    scope, known = f"{at}/", []
+    scope, known = f"{at}/", list[str]()
     for record in log.records(row.branch):
         key = begun_by(record.event)
         if key == at or (key or "").startswith(scope) or _iteration(key, at):
@@ -87,7 +87,7 @@ def edited_frame(log: Log, row: RunRow, edits: Sequence[Edit]) -> int:
 
     Raises NoSuchStep for a step that is named in full and that an ended run never had.
     """
-    first, seen, known = row.head, set[str](), []
+    first, seen, known = row.head, set[str](), list[str]()
     for record in log.records(row.branch):
         key = begun_by(record.event)
         if key is None:

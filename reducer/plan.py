@@ -259,7 +259,11 @@ class Planner:
             self.items[key] = replace(item, certain=False)
 
     def _note_reused(self, request: Request, events: Sequence[Event]) -> None:
-        kinds = {StepReused: "step", ApprovalCarried: "approval", ChildFinished: "child"}
+        kinds: dict[type[Event], str] = {
+            StepReused: "step",
+            ApprovalCarried: "approval",
+            ChildFinished: "child",
+        }
         for event in events:
             if type(event) in kinds:
                 kind = event.kind if isinstance(event, StepReused) else kinds[type(event)]

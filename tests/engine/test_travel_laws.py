@@ -35,19 +35,20 @@ from tests.support.travellers import PROGRAMS, Program, first, is_timely, nodes,
 
 MEMORY = Path("/dev/shm")
 FIRST, SECOND = first.reference, second.reference
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 REFUSED = (EditTooLate, NoSuchStep, NothingToRetry, RunEnded, StepAmbiguous)
 REASONS = st.sampled_from(["fork", "fork", "fork", "rewind", "retry", "accept"])
 STOPS = st.sampled_from(["end", "end", "waits", "dies", "dies and ends"])
 
 
 @given(programs, st.data())
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=SLOW)
 def test_a_journey_keeps_all_laws(program: Program, data: Any) -> None:
     _play(program, _journey, data)
 
 
 @given(programs, st.data())
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=SLOW)
 def test_a_fork_that_is_killed_anywhere_comes_to_the_same(program: Program, data: Any) -> None:
     _play(program, _kill, data)
 

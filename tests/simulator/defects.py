@@ -47,7 +47,7 @@ def commit_not_awaited(patch: Patch) -> None:
     write = Committer._write
 
     def careless(self: Committer, items: Sequence[Any]) -> Sequence[Any]:
-        heads = [getattr(item, "expected", 0) + len(item.events) for item in items]
+        heads = [(getattr(item, "expected", 0) or 0) + len(item.events) for item in items]
         results = write(self, items)
         return [
             head if isinstance(result, LogUnwritable) else result
