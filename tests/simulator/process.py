@@ -224,9 +224,10 @@ class Memory:
     def events(self, state: State, events: Sequence[object]) -> None:
         """Compare the state in memory with that of the log."""
         world = self._life.world
-        mirror = self._mirrors.get(state.run)
+        run = executed.get()
+        mirror = self._mirrors.get(run)
         if mirror is None:
-            mirror = self._mirrors[state.run] = Mirror(world.log, world.log.branch_of(state.run))
+            mirror = self._mirrors[run] = Mirror(world.log, world.log.branch_of(run))
         recorded = mirror.at(state.offset)
         if replace(recorded, resolved=()) != replace(state, resolved=()):
             world.blame(f"{state.run} in memory is not what the log has: {state} {recorded}")
