@@ -198,7 +198,9 @@ class Story:
         if step is None:
             self._hold(False, f"it never started: {place}")
             return
-        denied = step.status == "doubt" and isinstance(event, StepFailed)
+        gate = state.gates.get(event.key)
+        decided = gate is not None and gate.decision is not None and not gate.decision.approved
+        denied = decided and isinstance(event, StepFailed)
         self._hold(step.status == "running" or denied, f"was {step.status}: {place}")
         self._hold(event.attempt == step.attempt, f"another attempt's result: {place}")
         if isinstance(event, StepSucceeded):
