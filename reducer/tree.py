@@ -9,7 +9,7 @@ import hashlib
 
 from .state import Child, State, Step
 
-EMPTY = bytes(16)
+EMPTY = b""
 
 
 def touched(tree: bytes, before: Step, after: Step) -> bytes:
@@ -19,6 +19,11 @@ def touched(tree: bytes, before: Step, after: Step) -> bytes:
     if after.snapshot and after.snapshot != before.snapshot:
         return after.snapshot
     return _both(_both(tree, _mark_of(before)), _mark_of(after))
+
+
+def untouched(tree: bytes, step: Step) -> bytes:
+    """Return what stands for the files but for what the step itself did to them."""
+    return _both(tree, _mark_of(step)) if step.ended and step.files else tree
 
 
 def touched_by_child(state: State, child: Child) -> bytes:
@@ -36,5 +41,5 @@ def _digest(key: str, fingerprint: bytes, moment: str) -> bytes:
 
 
 def _both(one: bytes, other: bytes) -> bytes:
-    size = max(len(one), len(other))
-    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(size)
+    both = int.from_bytes(one) ^ int.from_bytes(other)
+    return both.to_bytes(max(len(one), len(other))) if both else b""

@@ -49,8 +49,21 @@ U = Usage(1, 2, 3, 0.5)
 
 GOLDEN: list[tuple[Event, bytes]] = [
     (
-        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k", "hold"),
-        b"\x8b\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold",
+        RunStarted(
+            "r",
+            "w",
+            "w.py",
+            b"\x01",
+            V,
+            b"\x02",
+            "/r",
+            "p",
+            "k",
+            "hold",
+            b"\x03",
+            [Edit("model", V, "k")],
+        ),
+        b"\x8d\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k",
     ),
     (
         RunForked(
@@ -93,8 +106,9 @@ GOLDEN: list[tuple[Event, bytes]] = [
             "s",
             V,
             b"\x06",
+            7,
         ),
-        b"\xde\x00\x14\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06",
+        b"\xde\x00\x15\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06\xa5begun\x07",
     ),
     (EffectHeld("k"), b"\x82\xa4type\xb0step.effect_held\xa3key\xa1k"),
     (
@@ -167,6 +181,10 @@ GOLDEN: list[tuple[Event, bytes]] = [
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k", "hold"),
+        b"\x8b\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold",
+    ),
     (
         RunStarted("r", "w", "w.py", b"\x01", V, b"\x02", "/r", "p", "k"),
         b"\x8a\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k",
