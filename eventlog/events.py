@@ -36,6 +36,15 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", g
 # --- the run -----------------------------------------------------------------------------------
 
 
+class Edit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a fork does otherwise. `what` is "result", "prompt", "agent" or "model" of the steps that
+    `key` names, in which `*` stands for any text; or "input", or "workflow", of the run."""
+
+    what: str
+    value: Value
+    key: str = ""
+
+
 class RunStarted(Event, frozen=True, tag="run.started"):
     """First of every run. `source` is the file or plugin that the workflow came from."""
 
@@ -49,15 +58,8 @@ class RunStarted(Event, frozen=True, tag="run.started"):
     parent: str = ""  # the run that started it as a child, at parent_key
     parent_key: str = ""
     effects: str = ""  # "hold": its parent is a fork whose effects ask first
-
-
-class Edit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a fork does otherwise. `what` is "result", "prompt", "agent" or "model" of the steps that
-    `key` names, in which `*` stands for any text; or "input", or "workflow", of the run."""
-
-    what: str
-    value: Value
-    key: str = ""
+    tree: bytes = b""  # stands for the files that a child found, see the reducer
+    edits: list[Edit] = []  # of a child's steps: its parent is a fork that does them otherwise
 
 
 class RunForked(Event, frozen=True, tag="run.forked"):
@@ -139,7 +141,8 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     """A fork took over what a step came to in the history that it left, or in an edit.
 
     `status` is "succeeded", "failed" or "cancelled". `started` and `finished` are the times at which it
-    really happened; `tree` stands for the files that it saw, see the reducer.
+    really happened; `tree` stands for the files that it saw, see the reducer. `begun` is the offset at
+    which it would have begun here: in a race that is before others end.
     """
 
     key: str
@@ -161,6 +164,7 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     session: str = ""
     transcript: Value = NONE
     snapshot: bytes = b""
+    begun: int = 0
     unseen: bytes | None = None  # what stood for the files before they were looked at; None: `tree`
 
 

@@ -1,13 +1,22 @@
 """Child runs: their names, and what becomes of them when their parent leaves its history."""
 
 import hashlib
+from contextlib import suppress
 
 from msgspec.structs import replace
 
-from holdfast.eventlog import RUN_NAME_BYTES, Log, NewRun
-from holdfast.reducer import ChildRequest, Pool, State, fingerprint, within
+from holdfast.eventlog import (
+    RUN_NAME_BYTES,
+    Event,
+    Log,
+    NewRun,
+    NoSuchRun,
+    RunRow,
+    RunStarted,
+)
+from holdfast.reducer import ChildRequest, Pool, State, fingerprint, known_as, replay, within
 
-from .frames import cut, edited_frame
+from .frames import cut, edited_frame, late_keys, one
 from .travel import Change, Load, depart, retry_change
 
 
@@ -32,37 +41,73 @@ def origin_of_child(
 ) -> tuple[str, int]:
     """Return the run that a new child run is a fork of, and the frame; ("", 0) for one from the start.
 
-    A child that was at work when its parent's history was left is left at the same moment. One whose
-    steps are edited is left before the first of these.
+    A child that was at work when its parent's history was left is left at the same moment. One of
+    which only steps are edited is left before the first of these; any other from its beginning.
     """
     key, forked = request.key, state.forked
     child = state.children.get(key)
     if forked is None:
         return "", 0
     if child is not None and child.origin:
-        row = log.run(child.origin)
+        row = _made(log, child.origin)
+        if row is None:
+            return child.before, child.at
         return child.origin, max(1, cut(log, forked.branch, forked.at, row.branch))
-    old = pool.children.get(key) if pool is not None else None
-    edits = within(state.edits, key)
-    if old is None or old.fingerprint != fingerprint.child_fingerprint(request):
+    kin = pool.kin.get(key) if pool is not None else None
+    if kin is None:
         return "", 0
-    row = log.run(old.run)
-    return old.run, edited_frame(log, row, edits) if edits else row.head
+    old = kin.child
+    row = _made(log, old.run, old.origin, old.before)
+    if row is None:
+        return "", 0
+    if kin.at:
+        return row.run, max(1, cut(log, kin.branch, kin.at, row.branch))
+    edits = within(state.edits, key)
+    same = old.fingerprint == fingerprint.child_fingerprint(request)
+    same = same and old.tree in (state.tree, known_as(state))
+    if edits and same and not old.edits and old.status == "succeeded":
+        return row.run, edited_frame(log, row, edits)
+    return row.run, 1
 
 
-def forked_child(log: Log, load: Load, parent: State, key: str, *, now: int) -> NewRun:
-    """Return the run that a child becomes which left its history together with its parent."""
+def _made(log: Log, *runs: str) -> RunRow | None:
+    """Return the first of these runs that was made: its parent may have been killed before that."""
+    for run in filter(None, runs):
+        with suppress(NoSuchRun):
+            return log.run(run)
+    return None
+
+
+def forked_child(log: Log, load: Load, parent: State, request: ChildRequest, *, now: int) -> NewRun:
+    """Return the run that a child becomes which left its history together with its parent.
+
+    One that is asked for otherwise, or finds other files, begins anew and takes over what still holds.
+    """
+    key, edits = request.key, within(parent.edits, request.key)
     child, forked = parent.children[key], parent.forked
     assert forked is not None, "only a fork's children are forks"
+    first = one(log, log.branch_of(child.origin), 0).event
+    assert isinstance(first, RunStarted), "the first event of every run"
+    given = fingerprint.encode(load(request.workflow).check(dict(request.input)), "the input")
+    anew = log.load(first.input) != given or first.source != request.workflow
+    old = replay(log.records(log.branch_of(child.origin), 0, child.at)).edits
+    anew = anew or first.tree != child.tree or any(edit not in edits for edit in old)
+    late = late_keys(log, log.run(child.origin), edits, child.at)  # an earlier fork's, and done
+    change = Change(
+        forked.reason,  # type: ignore[arg-type]  # what was written is one of them
+        child.at,
+        [edit for edit in edits if edit.key not in late],
+        request.input if anew else None,
+        request.workflow if first.source != request.workflow else None,
+        reuse=forked.until > forked.at,
+    )
     if key in forked.retried:
-        change = retry_change(log, child.origin)
-    else:
-        edits = within(parent.edits, key)
-        change = Change(forked.reason, child.at, edits, reuse=forked.until > forked.at)  # type: ignore[arg-type]  # what was written is one of them
+        change = _retried(log, child.origin, change)
     departure = depart(log, load, child.origin, change, now=now)
     own = replace(
         departure.forked,
         run=child.run,
+        edits=[*departure.forked.edits, *(edit for edit in edits if edit.key in late)],
         effects=parent.effects,
         shift=forked.shift,
         folder=parent.folder if parent.checkout else "",
@@ -70,8 +115,21 @@ def forked_child(log: Log, load: Load, parent: State, key: str, *, now: int) -> 
         parent=parent.run,
         parent_key=key,
     )
-    events = [own if event is departure.forked else event for event in departure.events]
+    events: list[Event] = []
+    for event in departure.events:
+        if isinstance(event, RunStarted):
+            events.append(replace(event, run=child.run, parent=parent.run, tree=child.tree))
+        else:
+            events.append(own if event is departure.forked else event)
     return NewRun(
         child.run, events, "", now, departure.blobs, departure.row.branch, departure.base,
         forked.reason,
     )  # fmt: skip
+
+
+def _retried(log: Log, run: str, change: Change) -> Change:
+    """Return the change that tries a failed child again; one that was cancelled just goes on."""
+    row = log.run(run)
+    if row.status == "cancelled":
+        return replace(change, at=row.head)
+    return retry_change(log, run)

@@ -7,7 +7,6 @@ trio, it leaves nothing running.
 import inspect
 import os
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,8 @@ from holdfast.reducer import (
     fingerprint,
     session_to_continue,
 )
+
+from .traces import trace_of
 
 TAIL_CHARACTERS = 2000
 
@@ -219,7 +220,7 @@ def failure(error: BaseException, redact: Callable[[str], str] = str) -> Failure
         return Failure(error.code, redact(str(error)), kind, redact(error.detail))
     if isinstance(error, HoldfastError):
         return Failure(error.code, redact(str(error)), kind)
-    trace = redact("".join(traceback.format_exception(error)))
+    trace = redact(trace_of(error))
     return Failure("exception", redact(f"{kind}: {error}"), kind, trace[-2 * TAIL_CHARACTERS :])
 
 

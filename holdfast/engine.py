@@ -43,6 +43,7 @@ from holdfast.reducer import (
     Workflow,
     digest,
     fingerprint,
+    within,
 )
 
 from .children import forked_child
@@ -155,7 +156,7 @@ class Engine:
             return await self._execute(about["run"], branch, workflow)
 
     async def _make(
-        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
+        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, Any]
     ) -> int:
         """Record a new run and its claim in one commit, and return its branch."""
         return await self._write_claimed(self._new_run(workflow, input, about))
@@ -164,18 +165,20 @@ class Engine:
         return await self._write(replace(new, events=[*new.events, self._claim_event()]))
 
     def _new_run(
-        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, str]
+        self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, Any]
     ) -> NewRun:
         blobs: dict[bytes, bytes] = {}
         checked = workflow.check(dict(input))
         self._refuse_secrets(workflow, checked)
         given = fingerprint.encode(checked, "the input")
+        fields: dict[str, Any] = {**about}
+        fields["source"] = about.get("source") or workflow.reference
         started = RunStarted(
             workflow=workflow.name,
             code=digest(workflow.function),
             input=pack(given, blobs),
             seed=secrets.token_bytes(16),
-            **{**about, "source": about.get("source") or workflow.reference},
+            **fields,
         )
         return NewRun(started.run, [started], self.actor, self.now(), blobs)
 
@@ -210,8 +213,8 @@ class Engine:
         if workflow is None:
             workflow = self.load(row.source)
         with self._holding(run):
-            await self._claim(run, takeover=takeover)
-            return await self._execute(run, row.branch, workflow, edits)
+            branch = await self._claim(run, takeover=takeover)
+            return await self._execute(run, branch, workflow, edits)
 
     async def _execute(
         self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
@@ -236,7 +239,8 @@ class Engine:
     def _claim_event(self) -> RunClaimed:
         return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
 
-    async def _claim(self, run: str, *, takeover: bool) -> None:
+    async def _claim(self, run: str, *, takeover: bool) -> int:
+        """Claim the branch that has the run's name now, and return it."""
         while True:
             row = self.log.run(run)
             # Our own claim on a run that we do not execute is left from a release that failed.
@@ -252,7 +256,7 @@ class Engine:
                 continue
             if held:
                 ring(self.log.path)
-            return
+            return row.branch
 
     def _alive(self, owner: str) -> bool:
         return owner_alive(self.log.path, owner)
@@ -282,12 +286,15 @@ class Engine:
         workflow = self.load(request.workflow)
         with self._holding(run):
             if parent.children[request.key].origin:
-                new = forked_child(self.log, self.load, parent, request.key, now=self.now())
+                new = forked_child(self.log, self.load, parent, request, now=self.now())
                 branch = await self._write_claimed(replace(new, actor=self.actor))
             else:
                 effects = parent.effects if parent.effects == "hold" else ""
-                about = {"folder": parent.folder, "source": request.workflow, "effects": effects}
-                about |= {"run": run, "parent": parent.run, "parent_key": request.key}
+                tree = parent.children[request.key].tree
+                about: dict[str, Any] = {"run": run, "folder": parent.folder, "tree": tree}
+                about |= {"source": request.workflow, "effects": effects}
+                about["edits"] = within(parent.edits, request.key)
+                about |= {"parent": parent.run, "parent_key": request.key}
                 branch = await self._make(workflow, request.input, about)
             if not is_wanted():
                 self.cancel_child(run)

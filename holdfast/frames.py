@@ -12,6 +12,7 @@ from holdfast.eventlog import (
     Edit,
     Log,
     LoopExhausted,
+    NoSuchRun,
     Noted,
     Record,
     RunCancelled,
@@ -21,7 +22,7 @@ from holdfast.eventlog import (
     StepStarted,
     TimerSet,
 )
-from holdfast.reducer import ENDED, names
+from holdfast.reducer import ENDED, names, within
 
 from .errors import EditTooLate, NoSuchFrame, NoSuchStep
 
@@ -107,14 +108,33 @@ def edited_frame(log: Log, row: RunRow, edits: Sequence[Edit]) -> int:
 
 
 def refuse_late_edits(log: Log, row: RunRow, edits: Sequence[Edit], at: int) -> None:
-    """Raise EditTooLate for an edit of a step that began before the frame."""
+    """Raise EditTooLate for an edit of a step that began before the frame, also within a child."""
+    for key, began in late_keys(log, row, edits, at).items():
+        raise EditTooLate(row.run, key, at, began)
+
+
+def late_keys(log: Log, row: RunRow, edits: Sequence[Edit], at: int) -> dict[str, int]:
+    """Return the edited steps that began before a frame, each with the event of this run that began it."""
     exact = {edit.key for edit in edits if edit.key and "*" not in edit.key}
-    if not exact:
-        return
-    for record in log.records(row.branch, 0, at):
+    found: dict[str, int] = {}
+    for record in log.records(row.branch, 0, at) if exact else ():
         key = begun_by(record.event)
         if key in exact:
-            raise EditTooLate(row.run, key, at, record.offset)
+            found[key] = record.offset
+        if isinstance(record.event, ChildStarted) and (inner := within(edits, record.event.key)):
+            for late in _late_in_child(log, row, record.event.run, inner, at):
+                found[f"{record.event.key}/{late}"] = record.offset
+    return found
+
+
+def _late_in_child(
+    log: Log, row: RunRow, child: str, edits: Sequence[Edit], at: int
+) -> dict[str, int]:
+    try:
+        there = log.run(child)
+    except NoSuchRun:
+        return {}
+    return late_keys(log, there, edits, cut(log, row.branch, at, there.branch))
 
 
 def cut(log: Log, branch: int, at: int, other: int) -> int:

@@ -1,7 +1,5 @@
 """What an attempt or a workflow came to, as the event that records it."""
 
-import traceback
-
 import msgspec
 
 from holdfast.eventlog import (
@@ -25,6 +23,7 @@ from .attempts import Ended
 from .effects import Done, TimedOut, failure, retryable
 from .history import History
 from .redact import Redactor
+from .traces import trace_of
 
 LONGEST_TRACE = 4000  # characters
 SHORTEST_DEFERRAL = 1_000_000_000  # ns: a server that asks for no patience gets some all the same
@@ -126,6 +125,6 @@ def run_failure(error: BaseException, redactor: Redactor) -> Failure:
     if isinstance(inner, Failure):
         return Failure(what.code, what.message, inner.code, inner.detail)
     if what.code == "exception":
-        trace = redactor.text("".join(traceback.format_exception(error)))
+        trace = redactor.text(trace_of(error))
         return Failure("workflow_error", what.message, what.type, trace[-LONGEST_TRACE:])
     return what

@@ -24,12 +24,12 @@ def read_pool(log: Log, forked: RunForked, base: int, *, foresee: bool = False) 
         kept = replay(log.records(link.branch, 0, link.at))
         offers = link.until > link.at or base < link.at
         if offers:
-            pool.add(kept, everything=True, rank=rank)
+            pool.add(kept, rank=rank, left=(link.branch, link.at))
         if link.until > link.at or foresee:
             stop = link.until if link.until > link.at else None
             later = replay(log.records(link.branch, link.at, stop), kept)
             if link.until > link.at:
-                pool.add(later, everything=False, rank=rank)
+                pool.add(later, rank=rank)
             pool.know(later)
             kept = later
         origin = kept.forked

@@ -39,6 +39,7 @@ from holdfast.reducer import (
     fingerprint,
     follow,
     left_behind,
+    reduce,
     replay,
 )
 
@@ -89,6 +90,7 @@ class Departure(msgspec.Struct, frozen=True):
     until: int
     events: list[Event]
     blobs: dict[bytes, bytes]
+    source: str
     difference: str = ""
 
     @property
@@ -112,13 +114,16 @@ def fork(
         moment = now or time.time_ns()
         departure = depart(log, load, run, change, now=moment)
         takes_over = change.reason != "fork"
+        holder = departure.row
         if takes_over:
-            refuse_busy(log, departure.row)
+            if log.branch_of(holder.run) != holder.branch:  # it is an old branch of that run
+                holder = log.run(holder.run)
+            refuse_busy(log, holder)
         name = departure.row.run if takes_over else id or free_name(log, departure.row.run)
         events = _own(log, departure, name)
         new = NewRun(
             name, events, actor, moment, departure.blobs, departure.row.branch, departure.base,
-            change.reason, takes_over, departure.row.head if takes_over else None,
+            change.reason, takes_over, holder.head if takes_over else None,
         )  # fmt: skip
         try:
             log.write_one(new)
@@ -136,7 +141,7 @@ def plan(log: Log, load: Load, run: str, change: Change, *, now: int = 0) -> Pla
     moment = now or time.time_ns()
     departure = depart(log, load, run, change, now=moment)
     row, forked = departure.row, departure.forked
-    workflow = load(forked.source or row.source)
+    workflow = load(departure.source)
     driver = Driver(workflow, _loading(log, departure.blobs))
     state = State()
     if departure.base:
@@ -162,8 +167,10 @@ def retry_change(log: Log, run: str, step: str | None = None) -> Change:
     if row.status in ("succeeded", "cancelled"):
         raise RunEnded(run, row.status, "retried")
     failed = {s.key: s.last for s in state.steps.values() if s.status == "failed"}
-    failed |= {
-        c.key: c.last for c in state.children.values() if c.status in ("failed", "cancelled")
+    failed |= {  # one without an end was only no longer wanted
+        c.key: c.last
+        for c in state.children.values()
+        if c.status in ("failed", "cancelled") and c.last
     }
     if step is not None:
         if step not in failed:
@@ -192,26 +199,40 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
     at = _frame(log, row, change)
     _check_results(log, load, row, edits)
     blobs: dict[bytes, bytes] = {}
-    started, workflow = _input(log, load, row, change, edits, blobs)
-    base, difference, states = at, "", None
+    frame = _outline(log, row.branch, at)
+    source = load(change.workflow).reference if change.workflow else frame.source
+    started = _input(log, load, row, change, source, edits, blobs)
+    base, difference = at, ""
     if started is not None:
         base = 0
     elif change.reaches_back:
-        found = workflow or load(change.workflow or row.source)
-        base, difference = _leave(log, row, found, at, change.changed_code)
-    if change.reaches_back:
-        states = _states(log, row.branch, base, at)
-        edits += [edit for edit in states[1].edits if edit not in states[0].edits]
+        base, difference = _leave(log, row, load(source), at, change.changed_code)
+    before = frame if base == at else _outline(log, row.branch, max(base, 1))
+    edits += [edit for edit in frame.edits if edit not in before.edits]
     reuse = change.reuse if change.reuse is not None else bool(edits) or change.reaches_back
     until = row.head if reuse else at
-    forked = with_files(log, row, base, _forked(log, load, row, change, edits, at, until, now))
+    forked = with_files(log, row, base, _forked(row, change, edits, frame, until, now))
+    if change.workflow is not None or change.reason == "accept":
+        forked = replace(forked, code=digest(load(source).function))
+    if change.workflow is not None or source != before.source:
+        forked = replace(forked, source=source)
     signals = [
         record.event
         for record in log.records(row.branch, base, at)
         if isinstance(record.event, SignalReceived)
     ]
     first: list[Event] = [forked] if started is None else [started, forked]
-    return Departure(row, change, base, at, until, [*first, *signals], blobs, difference)
+    return Departure(row, change, base, at, until, [*first, *signals], blobs, source, difference)
+
+
+def _outline(log: Log, branch: int, at: int) -> State:
+    """Return a frame's state as far as a fork depends on it: its code, edits, effects and time."""
+    state, now = State(), 0
+    for record in log.records(branch, 0, at):
+        now = max(now, record.time)
+        if isinstance(record.event, RunStarted | RunForked):
+            state = reduce(state, record.event, record.time)
+    return replace(state, now=now, offset=at)
 
 
 def _frame(log: Log, row: RunRow, change: Change) -> int:
@@ -226,12 +247,13 @@ def _frame(log: Log, row: RunRow, change: Change) -> int:
 
 
 def _input(
-    log: Log, load: Load, row: RunRow, change: Change, edits: list[Edit], blobs: dict[bytes, bytes]
-) -> tuple[RunStarted | None, Workflow | None]:
+    log: Log, load: Load, row: RunRow, change: Change, source: str, edits: list[Edit],
+    blobs: dict[bytes, bytes],
+) -> RunStarted | None:  # fmt: skip
     """Return the start of a run with another input."""
     if change.input is None:
-        return None, None
-    workflow = load(change.workflow or row.source)
+        return None
+    workflow = load(source)
     checked = workflow.check(dict(change.input))
     raw = fingerprint.encode(checked, "the input")
     refuse_secrets(workflow.name, "input", raw)
@@ -239,7 +261,7 @@ def _input(
     edits.append(Edit("input", value))
     first = one(log, row.branch, 0).event
     assert isinstance(first, RunStarted), "the first event of every run"
-    return replace(first, input=value, code=digest(workflow.function)), workflow
+    return replace(first, input=value, code=digest(workflow.function))
 
 
 def refuse_secrets(workflow: str, field: str, raw: bytes) -> None:
@@ -270,41 +292,32 @@ def _leave(
     )
 
 
-def _states(log: Log, branch: int, base: int, at: int) -> tuple[State, State]:
-    before = replay(log.records(branch, 0, base))
-    return before, replay(log.records(branch, base, at), before)
+def _effects(change: Change, frame: State) -> str:
+    """Return which effects ask first: what was held stays so, where a run just goes on."""
+    if change.allow_effects:
+        return ""
+    goes_on = change.reason in ("retry", "accept") and frame.effects != "hold"
+    return "repeat" if goes_on else "hold"
 
 
 def _forked(
-    log: Log, load: Load, row: RunRow, change: Change, edits: list[Edit], at: int, until: int,
-    now: int,
-) -> RunForked:  # fmt: skip
-    effects = "" if change.allow_effects else "hold"
-    if change.reason in ("retry", "accept") and not change.allow_effects:
-        held = replay(log.records(row.branch, 0, at)).effects
-        effects = "hold" if held == "hold" else "repeat"
-    code, source = b"", ""
-    if change.workflow is not None or change.reason == "accept":
-        workflow = load(change.workflow or row.source)
-        code, source = digest(workflow.function), workflow.reference if change.workflow else ""
+    row: RunRow, change: Change, edits: list[Edit], frame: State, until: int, now: int
+) -> RunForked:
     takes_over = change.reason != "fork"
-    frame_time = one(log, row.branch, at - 1).time
     return RunForked(
         row.run,
         change.reason,
         row.run,
         row.branch,
-        at,
+        frame.offset,
         until,
-        0 if change.reason == "accept" else max(0, now - frame_time),
+        0 if change.reason == "accept" else max(0, now - frame.now),
         edits,
         [*change.retried],
-        effects,
-        code,
-        source,
-        row.parent_run if takes_over else "",
-        row.parent_key if takes_over else "",
-        change.changed_code,
+        _effects(change, frame),
+        parent=row.parent_run if takes_over else "",
+        parent_key=row.parent_key if takes_over else "",
+        changed_code=change.changed_code,
     )
 
 
@@ -313,8 +326,13 @@ def with_files(log: Log, row: RunRow, base: int, forked: RunForked) -> RunForked
 
     Before anybody had looked at them they were what they were found to be then.
     """
-    snapshot, state = files_at(log, row.branch, base)
-    return replace(forked, snapshot=snapshot, left=left_behind(state)) if snapshot else forked
+    snapshot, last = files_at(log, row.branch, base)
+    if not snapshot:
+        return forked
+    newest = log.branch_of(row.run)
+    if newest != row.branch:  # it is an old branch, and the run went on in another
+        last = replay(log.records(newest))
+    return replace(forked, snapshot=snapshot, left=left_behind(last))
 
 
 def _check_results(log: Log, load: Load, row: RunRow, edits: Sequence[Edit]) -> None:

@@ -58,7 +58,7 @@ class Driver:
 
     def start(self, state: State) -> list[Request]:
         """Begin the workflow with the input in `state`, and return its first requests."""
-        self.now, self.seed = state.now, state.seed
+        self.now, self.seed, self.edits = state.now, state.seed, state.edits
         kwargs = self.workflow.arguments(msgspec.msgpack.decode(self.load(state.input)))
         coroutine = self.workflow.function(Run(self), **kwargs)
         self._main = Task(coroutine, Scope(), None, 0)

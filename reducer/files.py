@@ -59,7 +59,8 @@ def decide_files(
         return Restore(state.restoring, "left")
     wanted = _wanted(state, found, first=first, held=held) if alone else None
     if wanted is None:
-        return Accept(drifted=is_tree(state.tree) and found != state.tree and not state.restoring)
+        is_known = is_tree(state.tree) and state.tree == state.snapshot and not state.restoring
+        return Accept(drifted=is_known and found != state.tree)
     if wanted.tree == found:
         return Accept()
     if wanted.reason != "left" or edits == "discard" or is_ours:
@@ -123,5 +124,9 @@ def _has_company(state: State, step: Step) -> bool:
 
 def left_behind(state: State) -> bytes:
     """Return the git tree that a run left in its folder; empty where the log does not know that."""
+    if state.forked is not None and state.is_astray:
+        return state.forked.left  # it has not done anything there yet
+    if state.restoring:
+        return b""
     at_work = any(step.status == "running" and step.files for step in state.steps.values())
     return state.tree if is_tree(state.tree) and not at_work else b""

@@ -128,10 +128,11 @@ class Planner:
             request, events = found
             for event in events:
                 self._record(event)
-            if not isinstance(request, CancelRequest) and not self._is_wanted(request):
+            over = bool(events) and isinstance(request, CancelRequest)
+            if over or not self._is_wanted(request):
                 self._note_reused(request, events)
             else:
-                self._answer(request, answered=bool(events))
+                self._answer(request)
 
     def _is_wanted(self, request: Request) -> bool:
         if isinstance(request, CancelRequest):
@@ -147,12 +148,11 @@ class Planner:
         for request in take(self._driver, self.state, event):  # type: ignore[arg-type]
             self._agenda.put(request)
 
-    def _answer(self, request: Request, *, answered: bool) -> None:
+    def _answer(self, request: Request) -> None:
         match request:
             case CancelRequest(key=key, reason=reason):
-                if not answered:
-                    self._record(StepCancelled(key, reason))
-                    self._forget(key)
+                self._record(StepCancelled(key, reason))
+                self._forget(key)
             case NoteRequest(key=key, text=text):
                 self._record(Noted(key, text))
             case CeilingRequest(key=key, max=ceiling):
@@ -277,6 +277,8 @@ class Planner:
 
     @staticmethod
     def _why_reused(request: Request, event: Event) -> str:
+        if isinstance(request, CancelRequest):
+            return "it was cut short there as well"
         if not isinstance(event, StepReused):
             return ""
         if not event.origin:

@@ -38,12 +38,27 @@ from .requests import (
     TimerRequest,
 )
 from .state import ENDED, Child, Gate, State, Step
-from .tree import same_files
+from .tree import known_as, same_files
 
 Pack = Callable[[bytes], Value]
-Place = tuple[int, int]  # the rank of a history, and an offset in it
+Place = tuple[
+    int, int
+]  # the rank of a history, and twice an offset in it, less one for a beginning
 FIRST: Place = (-1, 0)
 _OVER = frozenset({"succeeded", "failed", "cancelled"})
+_GOOD = frozenset({"succeeded", "cancelled"})
+
+
+class Kin(msgspec.Struct, frozen=True):
+    """A child run in another history: how that history knows it, and where it is left.
+
+    What it had done when its parent was left, at the event `at` of `branch`, stands like the parent's
+    own; where it began after that there is no `at`.
+    """
+
+    child: Child
+    branch: int = 0
+    at: int = 0
 
 
 class Pool:
@@ -56,21 +71,27 @@ class Pool:
         self.fired: dict[str, int] = {}  # notes, ceilings and timers, with their offset
         self.timers: dict[str, int] = {}  # open ones, with their time
         self.begun: dict[str, Step] = {}  # all that was started, whatever came of it
+        self.kin: dict[str, Kin] = {}  # all child runs, whatever came of them
         self.origins: dict[str, str] = {}  # key -> the run that a result is taken from
         self._ranks: dict[str, int] = {}
+        self._asked: set[str] = set()  # all gates that were opened
 
-    def add(self, state: State, *, everything: bool, rank: int) -> None:
-        """Offer a history: what was done well in it, or `everything` that was done and decided."""
+    def add(self, state: State, *, rank: int, left: tuple[int, int] | None = None) -> None:
+        """Offer a history: what was done well in it; all that was done and decided where it was `left`.
+
+        That is a branch and an offset in it.
+        """
+        everything = left is not None
         for key, step in state.steps.items():
-            wanted = (
-                step.status in _OVER if everything else step.status in ("succeeded", "cancelled")
-            )
-            if wanted and key not in self.steps:
+            all_of_it = everything and key not in self.begun  # a nearer history has the last word
+            wanted = step.status in (_OVER if all_of_it else _GOOD)
+            given = step.reused and not step.origin  # by an edit, which this run may not have
+            if wanted and not given and key not in self.steps:
                 self.steps[key] = step
                 self.origins[key], self._ranks[key] = step.origin or state.run, rank
-        self.know(state)
         for key, gate in state.gates.items():
-            decided = gate.decision is not None and (everything or gate.decision.approved)
+            all_of_it = everything and key not in self._asked
+            decided = gate.decision is not None and (all_of_it or gate.decision.approved)
             if decided and gate.kind == "approval" and key not in self.gates:
                 self.gates[key] = gate
                 self.origins[key], self._ranks[key] = gate.origin or state.run, rank
@@ -87,14 +108,23 @@ class Pool:
                 self._ranks.setdefault(key, rank)
             for timer in state.timers.values():
                 self.timers.setdefault(timer.key, timer.until)
+        self.know(state, left)
 
-    def know(self, state: State) -> None:
+    def know(self, state: State, left: tuple[int, int] | None = None) -> None:
         """Know what was begun in a history, without offering it."""
         for key, step in state.steps.items():
             self.begun.setdefault(key, step)
+        self._asked.update(state.gates)
+        for key, child in state.children.items():
+            self.kin.setdefault(key, Kin(child, *left) if left else Kin(child))
 
-    def place(self, key: str, offset: int) -> Place:
-        return self._ranks.get(key, 0), offset
+    def begin(self, key: str, offset: int) -> Place:
+        """Return the place of what began with an event: behind all that ended before that one."""
+        return self._ranks.get(key, 0), 2 * offset - 1
+
+    def end(self, key: str, offset: int) -> Place:
+        """Return the place of what ended with an event."""
+        return self._ranks.get(key, 0), 2 * offset
 
 
 class Reusable(msgspec.Struct, frozen=True):
@@ -115,7 +145,9 @@ class Agenda:
         self._pack = pack
         self._fresh: deque[Request] = deque()
         self._known: list[tuple[Place, int, Stage, Request, list[Event]]] = []
-        self._losers: dict[str, Step] = {}  # at work, until they are cancelled as they were there
+        self._losers: dict[
+            str, tuple[Step, int]
+        ] = {}  # at work, until they are cancelled as they were there
         self._count = 0
 
     def put(self, request: Request) -> None:
@@ -161,17 +193,17 @@ class Agenda:
         key = request.key
         match request:
             case StepRequest() if (step := pool.steps.get(key)) is not None:
-                return pool.place(key, step.offset)
+                return pool.begin(key, step.begun if step.reused else step.offset)
             case ApprovalRequest() if (gate := pool.gates.get(key)) is not None:
-                return pool.place(key, gate.offset)
+                return pool.begin(key, gate.offset)
             case ChildRequest() if (child := pool.children.get(key)) is not None:
-                return pool.place(key, child.offset)
+                return pool.begin(key, child.offset)
             case NoteRequest() | CeilingRequest() | TimerRequest() if key in pool.fired:
-                return pool.place(key, pool.fired[key])
+                return pool.end(key, pool.fired[key])
             case TimerRequest() if key in pool.timers:
                 return FIRST
             case CancelRequest() if (step := pool.steps.get(key)) is not None:
-                return pool.place(key, step.last)
+                return pool.end(key, step.last)
             case CancelRequest():
                 return FIRST
             case _:
@@ -188,7 +220,9 @@ class Agenda:
                 return self._match_child(self.pool, state, request)
             case CancelRequest(key=key):
                 loser = self._losers.pop(key, None)
-                events = [] if loser is None else [_reused(loser, self.pool.origins[key])]
+                events = (
+                    [] if loser is None else [_reused(loser[0], self.pool.origins[key], loser[1])]
+                )
                 return Reusable(FIRST, [*events])
             case TimerRequest(key=key) if key in self.pool.fired:
                 return Reusable(FIRST, [TimerSet(key, state.now), TimerFired(key)])
@@ -208,9 +242,11 @@ class Agenda:
         if self.difference(state, request, found) is not None:
             return None
         if found.status == "cancelled":
-            self._losers[key] = found
+            self._losers[key] = found, state.offset
             return Reusable(_NEVER, [])
-        return Reusable(pool.place(key, found.last), [_reused(found, pool.origins[key])])
+        return Reusable(
+            pool.end(key, found.last), [_reused(found, pool.origins[key], state.offset)]
+        )
 
     def _given(self, state: State, request: Request) -> Sequence[Event]:
         """Return the result that an edit gives a step."""
@@ -257,20 +293,22 @@ class Agenda:
         ballots = [Ballot(v.by, v.approved, v.time, v.note, v.edits) for v in gate.votes]
         carried = ApprovalCarried(key, pool.origins[key], ballots, gate.digest)
         events: list[Event] = [carried] if key in state.gates else [asked, carried]
-        return Reusable(pool.place(key, gate.last), events)
+        return Reusable(pool.end(key, gate.last), events)
 
     def _match_child(self, pool: Pool, state: State, request: ChildRequest) -> Reusable | None:
         key, child = request.key, pool.children[request.key]
         mark = fingerprint.child_fingerprint(request)
-        if child.fingerprint != mark or within(state.edits, key):
+        own = state.children.get(key)
+        found = (state.tree, known_as(state)) if own is None else (own.tree,)
+        same = child.edits == tuple(within(state.edits, key)) and child.tree in found
+        if child.fingerprint != mark or not same:
             return None
         started = ChildStarted(key, child.run, mark)
         if child.status in ENDED:
-            own = state.children.get(key)
             if own is not None and own.run == child.run:
                 return None  # it is at work here already
             ended = ChildFinished(key, child.run, child.status, child.output, child.error)
-            return Reusable(pool.place(key, child.last), [started, ended])
+            return Reusable(pool.end(key, child.last), [started, ended])
         if key not in state.children and state.forked and state.forked.reason == "accept":
             return Reusable(FIRST, [started])  # the run goes on, and so does its child
         return None
@@ -279,7 +317,7 @@ class Agenda:
 _NEVER: Place = (1 << 62, 0)
 
 
-def _reused(step: Step, origin: str) -> StepReused:
+def _reused(step: Step, origin: str, begun: int) -> StepReused:
     return StepReused(
         step.key,
         step.kind,
@@ -300,5 +338,6 @@ def _reused(step: Step, origin: str) -> StepReused:
         step.session,
         step.transcript,
         step.snapshot,
+        begun,
         step.unseen,
     )

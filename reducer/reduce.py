@@ -51,9 +51,10 @@ from holdfast.eventlog import (
     WorkspaceSeen,
 )
 
+from .edits import within
 from .pmap import PMap
 from .state import Child, Gate, State, Step, Timer, Vote, Wait
-from .tree import seen, touched, touched_by_child
+from .tree import seen, touched, touched_by_child, untouched
 
 replace = msgspec.structs.replace
 
@@ -109,11 +110,7 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             passed = state.passed.set(event.key, state.offset)
             return _after(state, time, timers=timers, passed=passed, resolved=(event.key,))
         case ChildStarted():
-            origin, at = event.origin, event.at
-            child = Child(
-                event.key, event.run, event.fingerprint, origin=origin, at=at, offset=state.offset
-            )
-            return _after(state, time, children=state.children.set(event.key, child))
+            return _after(state, time, children=state.children.set(event.key, _child(state, event)))
         case ChildFinished():
             return _child_finished(state, event, time)
         case LoopExhausted() | Noted():
@@ -126,7 +123,8 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
 def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
-            return _after(state, time, started=time, **msgspec.structs.asdict(event))
+            given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
+            return _after(state, time, started=time, **given)
         case RunForked():
             return _forked(state, event, time)
         case RunClaimed():
@@ -201,7 +199,9 @@ def _parted(child: Child, event: RunForked) -> Child:
     """A child at work stays with the history that it was started in; the fork gets one of its own."""
     if child.status != "running" or event.reason == "accept":
         return child
-    return replace(child, run="", origin=child.run or child.origin)
+    if not child.run:
+        return child
+    return replace(child, run="", origin=child.run, before=child.origin)
 
 
 def _after(state: State, time: int, **changes: Any) -> State:
@@ -244,6 +244,7 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             begun=state.offset,
         )
     else:
+        tree, unseen = untouched(state, old)
         step = replace(
             old,
             status="running",
@@ -253,6 +254,8 @@ def _step_started(state: State, event: StepStarted, time: int) -> State:
             attempt=event.attempt,
             not_before=0,
             files=event.files,
+            tree=tree,
+            unseen=unseen,
             begun=state.offset,
         )
     return _with_step(state, step, time, ())
@@ -304,7 +307,7 @@ def _step_reused(state: State, event: StepReused, time: int) -> State:
         tree=event.tree,
         unseen=event.unseen,
         ended=event.finished,
-        begun=state.offset,
+        begun=event.begun or state.offset,
         last=state.offset,
         reused=True,
         origin=event.origin,
@@ -453,6 +456,23 @@ def _signal_received(state: State, event: SignalReceived, time: int) -> State:
             return _after(state, time, waits=waits, received=received, resolved=(wait.key,))
     queued = (*(state.signals.get(event.signal) or ()), event.payload)
     return _after(state, time, signals=state.signals.set(event.signal, queued))
+
+
+def _child(state: State, event: ChildStarted) -> Child:
+    old = state.children.get(event.key)
+    tree = (
+        state.tree if old is None else old.tree
+    )  # one that left with its parent began before that
+    return Child(
+        event.key,
+        event.run,
+        event.fingerprint,
+        origin=event.origin,
+        at=event.at,
+        offset=state.offset,
+        tree=tree,
+        edits=(*within(state.edits, event.key),) if state.edits else (),
+    )
 
 
 def _child_finished(state: State, event: ChildFinished, time: int) -> State:

@@ -99,7 +99,8 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
 
 class Child(msgspec.Struct, frozen=True, gc=False):
     """A child run. With an `origin` it is a fork of that run at offset `at`; while `run` is empty it is
-    still to be made one, because its parent left the history that `origin` belongs to."""
+    still to be made one, because its parent left the history that `origin` belongs to. In case `origin`
+    was never made, `before` is what it was to be a fork of, at `at`."""
 
     key: str
     run: str
@@ -109,8 +110,11 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     error: Failure | None = None
     origin: str = ""
     at: int = 0
+    before: str = ""
     offset: int = 0
     last: int = 0
+    tree: bytes = b""  # the files that it found
+    edits: tuple[Edit, ...] = ()  # of its steps
 
 
 class State(msgspec.Struct, frozen=True, gc=False):

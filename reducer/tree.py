@@ -12,12 +12,13 @@ import msgspec
 
 from .state import Child, State, Step
 
-EMPTY = bytes(16)
+EMPTY = b""
+MARK_BYTES = 16
 
 
 def is_tree(tree: bytes) -> bool:
     """Tell whether it is a git tree, so that the files are known exactly."""
-    return len(tree) > len(EMPTY)
+    return len(tree) > MARK_BYTES
 
 
 def known_as(of: State | Step) -> bytes:
@@ -37,6 +38,18 @@ def touched(state: State, before: Step, after: Step, snapshot: bytes = b"") -> S
     if snapshot:
         return msgspec.structs.replace(state, tree=snapshot, unseen=None, snapshot=snapshot)
     return _marked(state, _both(_mark_of(before), _mark_of(after)))
+
+
+def untouched(state: State, step: Step) -> tuple[bytes, bytes | None]:
+    """Return what stands for the files but for what the step itself did to them, seen and unseen."""
+    if not (step.ended and step.files):
+        return state.tree, state.unseen
+    if is_tree(state.tree):
+        own = state.tree in (step.snapshot, step.tree)
+        return (step.tree, step.unseen) if own else (state.tree, state.unseen)
+    mark = _mark_of(step)
+    unseen = None if state.unseen is None else _both(_as_mark(state.unseen), mark)
+    return _both(state.tree, mark), unseen
 
 
 def touched_by_child(state: State, child: Child) -> State:
@@ -59,9 +72,7 @@ def _marked(state: State, mark: bytes) -> State:
 
 
 def _as_mark(tree: bytes) -> bytes:
-    if len(tree) in (0, len(EMPTY)):
-        return tree or EMPTY
-    return hashlib.blake2b(tree, digest_size=16).digest()
+    return hashlib.blake2b(tree, digest_size=MARK_BYTES).digest() if is_tree(tree) else tree
 
 
 def _mark_of(step: Step) -> bytes:
@@ -70,8 +81,9 @@ def _mark_of(step: Step) -> bytes:
 
 def _digest(key: str, fingerprint: bytes, moment: str) -> bytes:
     data = f"{key}\0{moment}\0".encode() + fingerprint
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return hashlib.blake2b(data, digest_size=MARK_BYTES).digest()
 
 
 def _both(one: bytes, other: bytes) -> bytes:
-    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(EMPTY))
+    both = int.from_bytes(one) ^ int.from_bytes(other)
+    return both.to_bytes(max(len(one), len(other))) if both else b""

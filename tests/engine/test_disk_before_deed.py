@@ -109,11 +109,12 @@ async def test_a_child_is_told_that_nobody_wants_it_after_that_is_on_disk_and_su
 class RobbedEngine(VirtualEngine):
     """Another process takes the run over between the claim and the reading of the history."""
 
-    async def _claim(self, run: str, *, takeover: bool) -> None:
-        await super()._claim(run, takeover=takeover)
+    async def _claim(self, run: str, *, takeover: bool) -> int:
+        branch = await super()._claim(run, takeover=takeover)
         row = self.log.run(run)
         claim = RunClaimed("0" * 16, "elsewhere", 7)
         self.log.append(row.branch, [claim], expected=row.head, actor="engine", time=0)
+        return branch
 
 
 async def test_a_run_that_is_taken_over_before_its_history_was_read_is_let_be(

@@ -1,5 +1,6 @@
 """Defects to be planted in the engine: the simulator is worth what it finds of them."""
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from holdfast.eventlog import (
 )
 from holdfast.execution import Execution
 from holdfast.history import Alarms, History
-from holdfast.reducer import Hold, Start, redrive
+from holdfast.reducer import Agenda, Hold, Start, redrive
 from holdfast.reducer import decide as decide_well
 
 Patch = pytest.MonkeyPatch
@@ -46,7 +47,7 @@ def commit_not_awaited(patch: Patch) -> None:
     write = Committer._write
 
     def careless(self: Committer, items: Sequence[Any]) -> Sequence[Any]:
-        heads = [getattr(item, "expected", 0) + len(item.events) for item in items]
+        heads = [(getattr(item, "expected", 0) or 0) + len(item.events) for item in items]
         results = write(self, items)
         return [
             head if isinstance(result, LogUnwritable) else result
@@ -108,9 +109,9 @@ def finished_step_starts_again(patch: Patch) -> None:
 def doubt_is_ignored(patch: Patch) -> None:
     """An effect whose outcome is unknown is tried again."""
 
-    def bold(state: Any, request: Any, mark: bytes) -> Any:
-        decision = decide_well(state, request, mark)
-        if isinstance(decision, Hold) and decision.open:
+    def bold(state: Any, request: Any, mark: bytes, **options: Any) -> Any:
+        decision = decide_well(state, request, mark, **options)
+        if isinstance(decision, Hold) and decision.reason == "doubt" and decision.open:
             return Start(state.steps[request.key].attempt + 1)
         return decision
 
@@ -199,6 +200,35 @@ def unwanted_attempt_begins(patch: Patch) -> None:
     patch.setattr(Attempts, "launch", eager)
 
 
+def files_are_not_compared(patch: Patch) -> None:
+    """A fork takes over what a step did to other files."""
+    differs = Agenda.difference
+
+    def careless(self: Agenda, *args: Any) -> str | None:
+        why = differs(self, *args)
+        return None if why == "files" else why
+
+    patch.setattr(Agenda, "difference", careless)
+
+
+def held_effect_is_let_through(patch: Patch) -> None:
+    """An effect of a fork happens without anybody's word."""
+
+    def bold(state: Any, request: Any, mark: bytes, **options: Any) -> Any:
+        decision = decide_well(state, request, mark, **options)
+        held = isinstance(decision, Hold) and decision.reason == "effect"
+        step = state.steps.get(request.key)
+        return Start(step.attempt + 1 if step else 1) if held else decision
+
+    patch.setattr("holdfast.answers.decide", bold)
+
+
+def fork_goes_on_with_its_origins_child(patch: Patch) -> None:
+    """A fork executes the child that belongs to the history that it left."""
+    module = importlib.import_module("holdfast.reducer.reduce")  # a function has its name
+    patch.setattr(module, "_parted", lambda child, event: child)
+
+
 DEFECTS: dict[Defect, int] = {
     effect_before_commit: 0,
     commit_not_awaited: 0,
@@ -218,5 +248,8 @@ DEFECTS: dict[Defect, int] = {
     alarms_are_forgotten: 0,
     slots_are_never_given_back: 0,
     unwanted_attempt_begins: 80,
+    files_are_not_compared: 0,
+    held_effect_is_let_through: 0,
+    fork_goes_on_with_its_origins_child: 0,
 }
 """The defects, and the seed from which on to look: shortly before the first that finds it."""

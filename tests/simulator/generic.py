@@ -103,7 +103,7 @@ async def _effect(run: Run, label: str, name: str, plan: dict[str, Any]) -> str:
     try:
         await run.step(name, work, label, _key(run, name), plan, **options)
     except StepFailed as error:
-        if error.failure.code != "effect_in_doubt":
+        if error.failure.code not in ("effect_in_doubt", "effect_denied"):
             raise
     return name
 
@@ -123,7 +123,7 @@ async def work(label: str, key: str, plan: dict[str, Any]) -> str:
 
 async def compute(label: str, key: str) -> str:
     """Do what a pure step does."""
-    return await here().compute(label, key)
+    return await here().compute(key)
 
 
 class Robot:
@@ -131,7 +131,7 @@ class Robot:
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         label, key = task.prompt.splitlines()[-2:]
-        session = here().session(label, key, task.session)
+        session = here().session(key, task.session)
         emit(Progress("session", session))
         text = await here().work(label, key, dict(task.options))
         emit(Progress("text", text * 500))

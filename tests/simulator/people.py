@@ -2,10 +2,14 @@
 
 import trio
 
-from holdfast.errors import EngineError
+from holdfast.errors import EngineError, NothingToRetry, RunBusy, RunEnded, StepAmbiguous
 from holdfast.reducer import ENDED, Gate
 from holdfast.runs import decide_gate, request_cancel, send_signal
+from holdfast.travel import Change, fork, retry_change
+from tests.simulator.generic import generic
 from tests.simulator.world import World, runs_of
+
+MOST_FORKS = 4
 
 
 class Mood:
@@ -19,6 +23,7 @@ class Mood:
         self.kills = chance.choice([0, 0.5, 0.9])
         self.interrupts = chance.choice([0, 0.1, 0.3])
         self.competes = chance.choice([0, 0, 0.3, 0.7])
+        self.travels = world.travels.choice([0, 0, 0.1, 0.3])
 
 
 class People:
@@ -48,6 +53,8 @@ class People:
         if not runs:
             return False
         run = chance.choice(runs)
+        if not self.world.calm and self.world.travels.random() < self.mood.travels:
+            return self._travel()
         if chance.random() < self.mood.cancels:
             return self._cancel(run)
         if self._signals and chance.random() < 0.1:
@@ -71,6 +78,27 @@ class People:
         request_cancel(self.world.log, run, "cli:anna", "enough")
         return True
 
+    def _travel(self) -> bool:
+        """Fork, rewind or retry the run or a fork of it, at any frame."""
+        chance, log = self.world.travels, self.world.log
+        roots = [run for run in runs_of(self.world, self.root) if "/" not in run]
+        if len(roots) >= MOST_FORKS:
+            return False
+        run = chance.choice(roots)
+        reason = chance.choice(["fork", "fork", "rewind", "retry"])
+        reuse = chance.choice([None, True])
+        try:
+            if reason == "retry":
+                change = retry_change(log, run)
+            else:
+                change = Change(reason, chance.randint(1, log.run(run).head), reuse=reuse)  # type: ignore[arg-type]
+            self.world.note(f"somebody travels: {reason} {run} {change.at} {reuse}")
+            fork(log, lambda _: generic, run, change, actor="cli:anna", now=self.world.now())
+        except (RunBusy, RunEnded, NothingToRetry, StepAmbiguous) as error:
+            self.world.note(f"is refused: {error}")
+            return False
+        return True
+
     def _decide(self, run: str) -> bool:
         gates = [g for g in self.world.state(run).open_gates if _mood(g) != "silent"]
         if not gates:
@@ -79,7 +107,7 @@ class People:
         voted = {vote.by for vote in gate.votes}
         by = next(who for who in ("anna", "ben", "carl") if who not in voted)
         approved = _mood(gate) == "yes"
-        if gate.kind == "doubt":
+        if gate.kind != "approval":
             approved = self.world.chance.random() < 0.7
         self.world.note(f"{by} decides {run} {gate.key}: {approved}")
         try:

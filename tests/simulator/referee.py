@@ -18,6 +18,7 @@ from holdfast.eventlog import (
     StepCancelled,
     StepDeferred,
     StepFailed,
+    StepReused,
     StepStarted,
     StepSucceeded,
     TimerFired,
@@ -49,6 +50,7 @@ class Referee:
             offsets = [record.offset for record in records]
             self._hold(offsets == [*range(len(records))], f"{run} has offsets {offsets}")
             Story(self, run, records).check()
+            self._check_left(run)
             self._check_replay(run, records)
             self._check_row(run)
             self._check_children(run)
@@ -83,6 +85,20 @@ class Referee:
         self._hold(same, f"{run} is listed as {row}, and is {state.status}")
         self._hold(row.owner == "", f"{run} has ended and is owned")
 
+    def _check_left(self, run: str) -> None:
+        """A fork has at its beginning what its origin had, and lets the origin's children be."""
+        state, log = self.world.state(run), self.world.log
+        if state.forked is None:
+            return
+        there = [*log.records(state.forked.branch, 0, state.base)]
+        own = [*log.records(log.branch_of(run), 0, state.base + 1)]
+        changed = own[0].event != there[0].event if there else True
+        self._hold(changed or own[:-1] == there, f"{run} does not begin as its origin")
+        for child in state.children.values():
+            if state.forked.reason == "fork" and child.run and not child.run.startswith(f"{run}/"):
+                last = [*log.records(log.branch_of(child.run))][-1]
+                self._hold(last.seq < own[-1].seq, f"{run} went on with {child.run}")
+
     def _check_children(self, run: str) -> None:
         state = self.world.state(run)
         for child in state.children.values():
@@ -112,6 +128,7 @@ class Story:
         self._claimed = -1  # offset of the last claim
         self._started: dict[str, int] = {}  # key -> offset of the last start
         self._once: set[tuple[str, str]] = set()
+        self._trees: list[bytes] = []  # what stood for the files before each event
 
     def check(self) -> None:
         """Check the events one by one, each against the state before it."""
@@ -122,6 +139,7 @@ class Story:
         self._hold(state.status in ENDED, f"{self._run} has not ended")
 
     def _check(self, state: State, record: Record) -> None:
+        self._trees.append(state.tree)
         event, place = record.event, f"{self._run} at {record.offset}: {record.event}"
         self._hold(isinstance(event, RunStarted) == (record.offset == 0), f"a start: {place}")
         self._hold(state.status not in ENDED, f"after the end: {place}")
@@ -134,7 +152,9 @@ class Story:
                 self._check_start(state, event, record.time, place)
                 self._started[event.key] = record.offset
             case StepSucceeded() | StepFailed() | AttemptFailed() | StepDeferred():
-                self._check_result(state, event, place)
+                self._check_result(state, event, place, record.branch)
+            case StepReused():
+                self._check_reused(state, event, place)
             case StepCancelled() | TimerFired() | ChildFinished():
                 self._only_once(event.key, type(event).__name__, place)
             case ApprovalDecided(by="engine"):
@@ -172,19 +192,29 @@ class Story:
         state: State,
         event: StepSucceeded | StepFailed | AttemptFailed | StepDeferred,
         place: str,
+        branch: int,
     ) -> None:
         step = state.steps.get(event.key)
         if step is None:
             self._hold(False, f"it never started: {place}")
             return
-        denied = step.status == "doubt" and isinstance(event, StepFailed)
+        gate = state.gates.get(event.key)
+        decided = gate is not None and gate.decision is not None and not gate.decision.approved
+        denied = decided and isinstance(event, StepFailed)
         self._hold(step.status == "running" or denied, f"was {step.status}: {place}")
         self._hold(event.attempt == step.attempt, f"another attempt's result: {place}")
         if isinstance(event, StepSucceeded):
-            done = self._world.done.get((self._run, event.key), [])
+            done = self._world.done.get((self._world.run_of(branch), event.key), [])
             self._hold(bool(done), f"nobody did this: {place}")
             answer = msgspec.msgpack.decode(self._world.log.load(event.result))
             self._hold(answer in done, f"nobody answered {answer!r}: {place}")
+
+    def _check_reused(self, state: State, event: StepReused, place: str) -> None:
+        """What is taken over was done, and saw the files that are here."""
+        old = state.steps.get(event.key)
+        self._hold(old is None or old.status not in ENDED, f"it had ended: {place}")
+        here = self._trees[event.begun] if old is None else old.tree
+        self._hold(not event.files or event.tree == here, f"it saw other files: {place}")
 
     def _check_waiting(self, state: State, event: RunReleased, place: str) -> None:
         """A run that is said to wait waits for somebody, or for a moment to come."""

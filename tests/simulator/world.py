@@ -19,6 +19,7 @@ from holdfast.eventlog import (
     AttemptFailed,
     Log,
     StepDeferred,
+    StepStarted,
 )
 from holdfast.eventlog.owners import Owner
 from holdfast.plugins import RateLimited
@@ -28,6 +29,8 @@ EPOCH = 1_800_000_000_000_000_000
 MOST_OPERATIONS = 20_000
 
 _here: "ContextVar[Life]" = ContextVar("life")
+executed: ContextVar[str] = ContextVar("executed")
+"""The run that the present task works for, as `World.run_of` names it."""
 
 
 class Wrong(BaseException):
@@ -52,6 +55,7 @@ class World:
         self.log = log
         self.calm = calm
         self.chance = random.Random(f"chaos {seed} {calm}")
+        self.travels = random.Random(f"travels {seed}")
         self.begun: dict[tuple[str, str], list[Begun]] = {}
         self.done: dict[tuple[str, str], list[str]] = {}
         self.tried: Counter[tuple[str, str, str]] = Counter()
@@ -59,7 +63,7 @@ class World:
         self.trace: list[str] = []
         self.lives: list[Life] = []
         self.operations = 0
-        self._mirrors: dict[str, Mirror] = {}
+        self._mirrors: dict[int, Mirror] = {}
 
     def now(self) -> int:
         """Return the virtual time, in ns since 1970."""
@@ -81,9 +85,10 @@ class World:
 
     def state(self, run: str) -> State:
         """Return the state of a run as the log has it now."""
-        mirror = self._mirrors.get(run)
+        branch = self.log.branch_of(run)
+        mirror = self._mirrors.get(branch)
         if mirror is None:
-            mirror = self._mirrors[run] = Mirror(self.log, self.log.branch_of(run))
+            mirror = self._mirrors[branch] = Mirror(self.log, branch)
         return mirror.newest()
 
     @property
@@ -92,8 +97,8 @@ class World:
         return [life for life in self.lives if life.alive]
 
     def run_of(self, branch: int) -> str:
-        """Return the run whose branch this is."""
-        return next(self.log.records(branch, 0, 1)).event.run  # type: ignore[union-attr]
+        """Return the run whose branch this is, by a name that no other branch takes over."""
+        return f"{self.log.branch(branch).run}@{branch}"
 
 
 class Mirror:
@@ -168,16 +173,17 @@ class Life:
 
     # --- what steps do -------------------------------------------------------------------------
 
-    async def work(self, run: str, key: str, plan: dict[str, Any]) -> str:
+    async def work(self, label: str, key: str, plan: dict[str, Any]) -> str:
         """Be a step: begin, take time, be limited, hang or fail as planned, and answer."""
+        run = executed.get()
         self._begin(run, key, plan)
         await self._take_time(plan.get("long", 0))
-        if self._next(run, key, "limited", plan):
+        if self._next(label, key, "limited", plan):
             raise RateLimited("slow down")
-        if self._next(run, key, "hangs", plan):
+        if self._next(label, key, "hangs", plan):
             self.note(f"{run} {key} hangs")
             await trio.sleep_forever()
-        if self._next(run, key, "fails", plan):
+        if self._next(label, key, "fails", plan):
             raise OSError(f"no luck with {key}")
         if late := plan.get("late", 0):
             with trio.CancelScope(shield=True):
@@ -185,15 +191,17 @@ class Life:
         self.operation(f"the end of {run} {key}")
         return self._finish(run, key)
 
-    async def compute(self, run: str, key: str) -> str:
+    async def compute(self, key: str) -> str:
         """Be a pure step."""
+        run = executed.get()
         self._begin(run, key, {"pure": True})
         if self.world.chance.random() < 0.5:
             await self._take_time(0)
         return self._finish(run, key)
 
-    def session(self, run: str, key: str, given: str | None) -> str:
+    def session(self, key: str, given: str | None) -> str:
         """Return the session that an agent opens or goes on with."""
+        run = executed.get()
         recorded = self.world.state(run).steps[key]
         if given is not None and given != recorded.session and self.owns(run):
             self.world.blame(f"{key} goes on with session {given}, not {recorded.session}")
@@ -233,6 +241,8 @@ class Life:
                 world.blame(f"{run} {key} began though it was {step.status}")
             if before and plan.get("doubt") == "ask" and not self._cleared(run, key, before[-1]):
                 world.blame(f"effect {run} {key} was repeated without anybody's word")
+            if "doubt" in plan and not before and not self._is_let(run, key):
+                world.blame(f"effect {run} {key} happened in a fork without anybody's word")
         before.append(Begun(world.log.size(), self.name))
 
     def _cleared(self, run: str, key: str, last: Begun) -> bool:
@@ -248,6 +258,22 @@ class Life:
                 return True
         return False
 
+    def _is_let(self, run: str, key: str) -> bool:
+        """Whether an effect of a fork may happen: it is new in a retry, or somebody said so there."""
+        state, log = self.world.state(run), self.world.log
+        if not state.effects:
+            return True
+        branch = log.branch_of(run)
+        if state.effects == "repeat" and state.forked is not None:
+            there = log.records(state.forked.branch)
+            known = any(isinstance(r.event, StepStarted) and r.event.key == key for r in there)
+            if not known or key in state.forked.retried:
+                return True
+        return any(
+            isinstance(r.event, ApprovalDecided) and r.event.key == key and r.event.approved
+            for r in log.records(branch, state.base)
+        )
+
     def _finish(self, run: str, key: str) -> str:
         answer = "done"
         self.world.done.setdefault((run, key), []).append(answer)
@@ -261,7 +287,7 @@ def here() -> Life:
 
 
 def runs_of(world: World, root: str) -> Iterator[str]:
-    """Yield a run and all its children, the deepest last."""
+    """Yield a run, its forks, and the children of all of them."""
     for row in sorted(world.log.runs(), key=lambda row: row.branch):
-        if row.run == root or row.run.startswith(f"{root}/"):
+        if row.run == root or row.run.startswith((f"{root}/", f"{root}.")):
             yield row.run
