@@ -74,7 +74,7 @@ class Files:
     """The files of one run in this process."""
 
     def __init__(self, engine: "Engine", history: History, edits: Edits) -> None:
-        self.edits = edits
+        self.edits: Edits = edits
         self._engine = engine
         self._history = history
         self._workspace: Workspace | None = None
@@ -157,12 +157,14 @@ class Files:
         """Record the files after an attempt. Whatever goes wrong, the attempt is what it was."""
         if self._workspace is None or self._is_off:
             return Kept()
+        kept = Kept()
         with trio.CancelScope(shield=True):  # what was done is not lost because somebody stops us
             try:
                 taken = await snapshot(self._workspace, message=f"After {key}")
+                kept = Kept(_id(taken.tree))
             except WorkspaceError as error:
-                return Kept(missed=self._failure(error))
-        return Kept(_id(taken.tree))
+                kept = Kept(missed=self._failure(error))
+        return kept
 
     async def make_folder(self) -> None:
         """Make the worktree that child runs are about to work in, where there is to be one."""

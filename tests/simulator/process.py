@@ -21,7 +21,7 @@ from holdfast.eventlog import (
 from holdfast.execution import Outcome
 from holdfast.limits import Limits
 from holdfast.plugins import Plugins, Progress
-from holdfast.reducer import State, Workflow
+from holdfast.reducer import Edits, State, Workflow
 from tests.simulator.generic import RobotPlugin, generic
 from tests.simulator.people import People
 from tests.simulator.world import Crash, Life, Mirror, executed
@@ -182,11 +182,13 @@ class Process(Engine):
         with trio.CancelScope(shield=True):  # a commit that was begun is never abandoned
             await trio.sleep(chance.choice([0, 0, 0.005, 0.3]))
 
-    async def _execute(self, run: str, branch: int, workflow: Workflow) -> Outcome:
+    async def _execute(
+        self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
+    ) -> Outcome:
         self.branches[run] = branch
         token = executed.set(self.life.world.run_of(branch))
         try:
-            return await super()._execute(run, branch, workflow)
+            return await super()._execute(run, branch, workflow, edits)
         finally:
             executed.reset(token)
 
