@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 class Answers:
     """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk.
 
-    `held` are steps for which the files are to be seen to first; `begin` begins them.
+    `held` are steps and children for which the files are to be seen to first; `begin` begins them.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Answers:
         files: Files,
     ) -> None:
         self.to_launch: list[Attempt] = []
-        self.held: dict[str, StepRequest] = {}
+        self.held: dict[str, StepRequest | ChildRequest] = {}
         self._seen_to: frozenset[str] = frozenset()
         self._files = files
         self._engine = engine
@@ -247,6 +247,9 @@ class Answers:
 
     def _answer_child(self, request: ChildRequest) -> None:
         history, key = self._history, request.key
+        if key not in self._seen_to and self._files.must_look(request):
+            self.held[key] = request
+            return
         self.to_launch.append(self._attempts.reserve(request, 1))
         child = history.state.children.get(key)
         if child is None or not child.run:

@@ -193,7 +193,6 @@ class Attempts:
             return
         run = self._history.state.children[request.key].run
         try:
-            await self._files.make_folder()
             outcome = await self._engine.execute_child(
                 run,
                 request,

@@ -21,6 +21,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import (
     RECORDED_KINDS,
+    ChildRequest,
     Edits,
     Refuse,
     Restore,
@@ -94,12 +95,12 @@ class Files:
         """Whether the files are recorded when a step ends."""
         return request.kind in RECORDED_KINDS and request.works_on_files
 
-    def must_look(self, request: StepRequest) -> bool:
-        """Whether something is to be done about the files before a step begins to work on them."""
+    def must_look(self, request: StepRequest | ChildRequest) -> bool:
+        """Whether something is to be done about the files before a step or a child works on them."""
         state = self._history.state
-        if self._is_off or not request.works_on_files:
+        if self._is_off or (isinstance(request, StepRequest) and not request.works_on_files):
             return False
-        is_kept = self.is_kept(request)
+        is_kept = isinstance(request, StepRequest) and self.is_kept(request)
         if not self._looked:
             if not (is_kept or state.snapshot):
                 return False
@@ -165,12 +166,6 @@ class Files:
             except WorkspaceError as error:
                 kept = Kept(missed=self._failure(error))
         return kept
-
-    async def make_folder(self) -> None:
-        """Make the worktree that child runs are about to work in, where there is to be one."""
-        state = self._history.state
-        if state.checkout and not Path(state.folder).is_dir():
-            await self.open()
 
     async def open(self) -> Workspace | None:
         """Return the workspace, which is made where it is a worktree of the run's own; None without git."""

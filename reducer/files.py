@@ -60,6 +60,7 @@ def decide_files(
     wanted = _wanted(state, found, first=first, held=held) if alone else None
     if wanted is None:
         is_known = is_tree(state.tree) and state.tree == state.snapshot and not state.restoring
+        is_known = is_known and not _has_children(state)
         return Accept(drifted=is_known and found != state.tree)
     if wanted.tree == found:
         return Accept()
@@ -82,7 +83,7 @@ def _with_care(state: State, found: bytes, wanted: Restore, edits: Edits) -> Fil
 def _wanted(state: State, found: bytes, *, first: bool, held: Iterable[str]) -> Restore | None:
     if first and state.is_astray and state.snapshot:
         return Restore(state.snapshot, "left")
-    if first and is_tree(state.tree):
+    if first and is_tree(state.tree) and not _has_children(state):
         dead = [step for step in state.steps.values() if step.status == "running" and step.files]
         if dead and not any(continues(step) for step in dead):
             return Restore(state.tree, "interrupted")
@@ -115,11 +116,17 @@ def session_to_continue(step: Step) -> str:
     return "" if ended_badly else step.session
 
 
+def _has_children(state: State) -> bool:
+    """Whether a child run is at the files: only its own history tells what they are."""
+    return any(child.status not in ENDED for child in state.children.values())
+
+
 def _has_company(state: State, step: Step) -> bool:
     others = (s for s in state.steps.values() if s.files and s.key != step.key)
     if any(other.status == "running" or other.last > step.begun for other in others):
         return True
-    return any(c.status not in ENDED or c.last > step.begun for c in state.children.values())
+    ended = any(child.last > step.begun for child in state.children.values())
+    return ended or _has_children(state)
 
 
 def left_behind(state: State) -> bytes:

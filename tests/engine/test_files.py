@@ -289,6 +289,58 @@ async def test_a_fork_of_a_fork_and_its_rewind_stay_in_their_worktrees(git: GitL
     assert [event.reason for event in git.events(two, kind=RestoreStarted)] == ["left"]
 
 
+async def test_a_run_that_is_rewound_twice_knows_what_its_first_history_left(git: GitLab) -> None:
+    await git.go(three)
+    git.leave("rewind", "third")
+    git.leave("rewind", "second")
+
+    await git.go_on()
+
+    assert git.files() == AFTER_ALL
+    assert [event.reason for event in git.events(kind=RestoreStarted)] == ["left"]
+
+
+async def test_a_run_takes_back_the_files_of_its_old_branch(git: GitLab) -> None:
+    await git.go(three)
+    old = git.log.branch_of("r")
+    git.leave("rewind", "second", edits=[Edit("result", given({"code": 0}), "second")])
+    await git.go_on()
+    assert git.files() == AFTER_FIRST | {"third.txt": "first\n"}
+
+    git.leave("rewind", "third", f"r@{old}")
+    outcome = await git.go_on()
+
+    assert outcome.status == "succeeded"
+    assert git.files() == AFTER_ALL
+
+
+async def test_a_child_run_works_in_the_worktree_of_the_fork_that_it_belongs_to(
+    git: GitLab,
+) -> None:
+    @workflow
+    async def inner(run: Run) -> str:
+        return (await run.shell("in", "echo inner >> inner.txt; pwd")).stdout.strip()
+
+    git.workflows[inner.reference] = inner
+
+    @workflow
+    async def outer(run: Run) -> str:
+        await run.shell("before", "echo before > before.txt")
+        where = await run.child(inner, {}, name="kid")
+        await run.shell("after", "cat inner.txt > after.txt")
+        return str(where)
+
+    await git.go(outer)
+    made = git.leave("fork", "kid")
+
+    outcome = await git.go_on(made)
+
+    folder = git.state(made).folder
+    assert outcome.output == folder != str(git.repo.root)
+    wanted = {"before.txt": "before\n", "inner.txt": "inner\n", "after.txt": "inner\n"}
+    assert texts(Path(folder)) == git.files() == wanted | {"a.txt": "one\n"}
+
+
 # --- edited by hand --------------------------------------------------------------------------------
 
 
