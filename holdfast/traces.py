@@ -1,5 +1,6 @@
 """Tracebacks as a workflow's author wants them: without the machinery that called the code."""
 
+import functools
 import traceback
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def trace_of(error: BaseException) -> str:
     return "".join(told.format())
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_machinery(filename: str) -> bool:
     path = str(Path(filename).resolve())
     if path.startswith(_SHIPPED):

@@ -41,9 +41,9 @@ from .state import ENDED, Child, Gate, State, Step
 from .tree import known_as, same_files
 
 Pack = Callable[[bytes], Value]
-Place = tuple[
-    int, int
-]  # the rank of a history, and twice an offset in it, less one for a beginning
+Place = tuple[int, int]
+"""The rank of a history, and twice an offset in it, less one for what begins there."""
+
 FIRST: Place = (-1, 0)
 _OVER = frozenset({"succeeded", "failed", "cancelled"})
 _GOOD = frozenset({"succeeded", "cancelled"})
@@ -82,26 +82,9 @@ class Pool:
         That is a branch and an offset in it.
         """
         everything = left is not None
-        for key, step in state.steps.items():
-            all_of_it = everything and key not in self.begun  # a nearer history has the last word
-            wanted = step.status in (_OVER if all_of_it else _GOOD)
-            given = step.reused and not step.origin  # by an edit, which this run may not have
-            if wanted and not given and key not in self.steps:
-                self.steps[key] = step
-                self.origins[key], self._ranks[key] = step.origin or state.run, rank
-        for key, gate in state.gates.items():
-            all_of_it = everything and key not in self._asked
-            decided = gate.decision is not None and (all_of_it or gate.decision.approved)
-            if decided and gate.kind == "approval" and key not in self.gates:
-                self.gates[key] = gate
-                self.origins[key], self._ranks[key] = gate.origin or state.run, rank
-        for key, child in state.children.items():
-            known = self.children.get(key)
-            if known is not None and (known.status in ENDED or child.status != "succeeded"):
-                continue
-            if everything or child.status == "succeeded":
-                self.children[key] = child
-                self._ranks.setdefault(key, rank)
+        self._add_steps(state, rank, everything=everything)
+        self._add_gates(state, rank, everything=everything)
+        self._add_children(state, rank, everything=everything)
         if everything:
             for key, offset in state.passed.items():
                 self.fired.setdefault(key, offset)
@@ -109,6 +92,32 @@ class Pool:
             for timer in state.timers.values():
                 self.timers.setdefault(timer.key, timer.until)
         self.know(state, left)
+
+    def _add_steps(self, state: State, rank: int, *, everything: bool) -> None:
+        for key, step in state.steps.items():
+            all_of_it = everything and key not in self.begun  # a nearer history has the last word
+            wanted = step.status in (_OVER if all_of_it else _GOOD)
+            given = step.reused and not step.origin  # by an edit, which this run may not have
+            if wanted and not given and key not in self.steps:
+                self.steps[key] = step
+                self.origins[key], self._ranks[key] = step.origin or state.run, rank
+
+    def _add_gates(self, state: State, rank: int, *, everything: bool) -> None:
+        for key, gate in state.gates.items():
+            all_of_it = everything and key not in self._asked
+            decided = gate.decision is not None and (all_of_it or gate.decision.approved)
+            if decided and gate.kind == "approval" and key not in self.gates:
+                self.gates[key] = gate
+                self.origins[key], self._ranks[key] = gate.origin or state.run, rank
+
+    def _add_children(self, state: State, rank: int, *, everything: bool) -> None:
+        for key, child in state.children.items():
+            known = self.children.get(key)
+            if known is not None and (known.status in ENDED or child.status != "succeeded"):
+                continue
+            if everything or child.status == "succeeded":
+                self.children[key] = child
+                self._ranks.setdefault(key, rank)
 
     def know(self, state: State, left: tuple[int, int] | None = None) -> None:
         """Know what was begun in a history, without offering it."""
@@ -145,9 +154,8 @@ class Agenda:
         self._pack = pack
         self._fresh: deque[Request] = deque()
         self._known: list[tuple[Place, int, Stage, Request, list[Event]]] = []
-        self._losers: dict[
-            str, tuple[Step, int]
-        ] = {}  # at work, until they are cancelled as they were there
+        # at work, until they are cancelled as they were there
+        self._losers: dict[str, tuple[Step, int]] = {}
         self._count = 0
 
     def put(self, request: Request) -> None:

@@ -94,8 +94,10 @@ class Referee:
         own = [*log.records(log.branch_of(run), 0, state.base + 1)]
         changed = own[0].event != there[0].event if there else True
         self._hold(changed or own[:-1] == there, f"{run} does not begin as its origin")
+        made = {row.run for row in log.runs()}  # one that was cancelled early never was
         for child in state.children.values():
-            if state.forked.reason == "fork" and child.run and not child.run.startswith(f"{run}/"):
+            is_theirs = child.run in made and not child.run.startswith(f"{run}/")
+            if state.forked.reason == "fork" and is_theirs:
                 last = [*log.records(log.branch_of(child.run))][-1]
                 self._hold(last.seq < own[-1].seq, f"{run} went on with {child.run}")
 

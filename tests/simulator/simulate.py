@@ -62,10 +62,10 @@ def _play(world: World, program: Program, run: str, seed: int) -> str:
     try:
         with _same_order(seed):
             trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the seed is to be told
+        return world.wrong[0] if world.wrong else f"the simulator met {error!r}"
     except BaseException as error:
-        if not world.wrong:
-            raise
-        if not isinstance(error, Wrong | BaseExceptionGroup):
+        if not world.wrong or not isinstance(error, Wrong | BaseExceptionGroup):
             raise
     return world.wrong[0] if world.wrong else ""
 
