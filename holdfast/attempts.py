@@ -286,9 +286,15 @@ class Attempts:
             self._part_with(run)
 
     def remind_children(self) -> None:
-        """Cancel the children that a killed owner no longer wanted and may not have told."""
-        for child in self._history.state.children.values():
-            if child.run and child.status == "cancelled":
+        """Cancel the children that a killed owner no longer wanted and may not have told.
+
+        Those of the run that a fork left are that run's, which goes on by itself.
+        """
+        state = self._history.state
+        left = state.forked is not None and state.forked.reason == "fork"
+        for child in state.children.values():
+            is_ours = not left or child.offset >= state.base
+            if is_ours and child.run and child.status == "cancelled":
                 self._part_with(child.run)
 
     def _part_with(self, run: str) -> None:

@@ -734,3 +734,31 @@ async def test_the_first_event_of_a_fork_says_what_it_is(lab: Lab, autojump_cloc
     assert (forked.run, forked.reason, forked.origin, forked.branch) == (name, "fork", "r", 1)
     assert (forked.at, forked.until) == (4, lab.log.head(1))
     assert own(lab, name, StepStarted) == []
+
+
+async def test_a_fork_leaves_the_origins_cancelled_child_to_the_origin(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def waits(run: Run) -> None:
+        await run.approve("go")
+
+    async def nap() -> None:
+        await trio.sleep(1)
+
+    @workflow
+    async def racing(run: Run) -> None:
+        await run.race(run.child(waits, {}, name="kid"), run.step("quick", nap))
+
+    lab.workflows[waits.reference] = waits
+    for at in range(1, 20):  # until a death between the cancelling and the telling
+        name = f"r{at}"
+        if not await lab.crash(racing, {}, at=at, after=True, run=name):
+            break
+        child = lab.state(name).children.get("kid")
+        if child is not None and child.status == "cancelled":
+            fork(lab.log, lab.load, name, Change("fork"), actor="cli:anna", id="other")
+            assert (await lab.resume("other")).status == "succeeded"
+            assert lab.state(child.run).cancelling is None
+            return
+    raise AssertionError("no commit cancelled the child without telling it")

@@ -97,6 +97,7 @@ class Referee:
         made = {row.run for row in log.runs()}  # one that was cancelled early never was
         for child in state.children.values():
             is_theirs = child.run in made and not child.run.startswith(f"{run}/")
+            is_theirs = is_theirs and child.status != "cancelled"  # the origin sees it off itself
             if state.forked.reason == "fork" and is_theirs:
                 last = [*log.records(log.branch_of(child.run))][-1]
                 self._hold(last.seq < own[-1].seq, f"{run} went on with {child.run}")
