@@ -8,6 +8,8 @@ from holdfast.reducer import State, is_tree, reduce, replay
 from .errors import NoFiles, NoSuchStep
 from .frames import near
 
+LOOKS = (WorkspaceSeen, WorkspaceDrifted)
+
 
 class StepFiles(Struct, frozen=True):
     """The git trees that a step began with and that it left."""
@@ -15,6 +17,11 @@ class StepFiles(Struct, frozen=True):
     key: str
     before: str
     after: str
+
+
+def has_files(log: Log, branch: int) -> bool:
+    """Tell whether anybody has looked at the files of a run: without that, none are recorded."""
+    return any(isinstance(record.event, LOOKS) for record in log.records(branch))
 
 
 def files_at(log: Log, branch: int, at: int) -> tuple[bytes, State]:
@@ -25,7 +32,7 @@ def files_at(log: Log, branch: int, at: int) -> tuple[bytes, State]:
     state, snapshot = State(), b""
     for record in log.records(branch):
         state = reduce(state, record.event, record.time)
-        is_first = isinstance(record.event, WorkspaceSeen | WorkspaceDrifted) and not snapshot
+        is_first = isinstance(record.event, LOOKS) and not snapshot
         if is_first or (state.offset <= at and state.snapshot):
             snapshot = state.snapshot
     return snapshot, state

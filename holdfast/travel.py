@@ -47,7 +47,7 @@ from .errors import NoSuchStep, NothingToRetry, ResultInvalid, RunBusy, RunEnded
 from .frames import before_end, edited_frame, frame_of, near, one, refuse_late_edits
 from .places import fork_folder
 from .pools import read_pool
-from .recorded import files_at
+from .recorded import files_at, has_files
 from .redact import Redactor
 
 Reason = Literal["fork", "rewind", "retry", "accept"]
@@ -326,6 +326,8 @@ def with_files(log: Log, row: RunRow, base: int, forked: RunForked) -> RunForked
 
     Before anybody had looked at them they were what they were found to be then.
     """
+    if not has_files(log, row.branch):
+        return forked
     snapshot, last = files_at(log, row.branch, base)
     if not snapshot:
         return forked
@@ -417,6 +419,6 @@ def _own(log: Log, departure: Departure, name: str) -> list[Event]:
 
 
 def _fork_folder(log: Log, row: RunRow, name: str) -> str:
-    state = replay(log.records(row.branch))
+    state = _outline(log, row.branch, row.head)
     folder = state.folder if Path(state.folder).is_dir() else state.checkout or state.folder
     return fork_folder(log.path.parent, name, folder)

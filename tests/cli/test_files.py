@@ -140,5 +140,6 @@ def test_edits_in_the_way_of_a_rewind_are_told_with_the_choices(repo: Cli) -> No
     assert "error[files_edited]" in refused
     assert "'a.txt'. Nothing was changed" in refused
     assert (repo.folder / "a.txt").read_text() == "by hand\n"
+    assert "leave out --detach" in repo("resume", "m", "--detach", "--keep-edits", status=2).err
     repo("resume", "m", "--discard-edits")
     assert (repo.folder / "a.txt").read_text() == "one\ntwo\nthree\n"

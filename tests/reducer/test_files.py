@@ -52,7 +52,7 @@ def decide(events: list[AnyEvent], found: bytes, **options: Any) -> FilesDecisio
 
 
 LEFT = fork(snapshot=BASE, left=DONE)
-MOVED = [SEEN, AGENT, StepSucceeded("a", snapshot=DONE), LEFT]
+MOVED: list[AnyEvent] = [SEEN, AGENT, StepSucceeded("a", snapshot=DONE), LEFT]
 
 CASES: list[tuple[list[AnyEvent], bytes, dict[str, Any], FilesDecision]] = [
     ([], BASE, {}, Accept()),
