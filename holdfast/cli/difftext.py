@@ -1,6 +1,6 @@
 """What differs between two runs as text, readable also where that is thousands of steps."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -28,11 +28,15 @@ SHORT = 48
 EMPTY = "(empty)"
 
 
-class Page:
-    """How much to show: `width` in columns; with `every`, all there is."""
+Files = Callable[[str, str], Sequence[str] | None]
+"""Tells how the files of two git trees differ, a line each; None where that cannot be told."""
 
-    def __init__(self, width: int, *, every: bool = False) -> None:
-        self.width, self.every = width, every
+
+class Page:
+    """How much to show: `width` in columns; with `every`, all there is. `files` reads git trees."""
+
+    def __init__(self, width: int, *, every: bool = False, files: Files | None = None) -> None:
+        self.width, self.every, self.files = width, every, files
 
     @property
     def whole(self) -> int | None:
@@ -141,6 +145,9 @@ def _change(log: Log, change: Change, page: Page) -> Iterator[str]:
     before, after = _short(log, change, change.a), _short(log, change, change.b)
     if before == after and not change.matters:
         return  # too little to be told
+    if change.what == "files" and (listed := _files(change, page)) is not None:
+        yield from listed
+        return
     if max(len(before), len(after)) <= SHORT and "\n" not in before + after:
         arrow = click.style("->", dim=True)
         yield f"  {change.what}: {one_line_kept(before)} {arrow} {one_line_kept(after)}"
@@ -155,6 +162,20 @@ def _change(log: Log, change: Change, page: Page) -> Iterator[str]:
     if page.lines is not None and len(pairs) > page.lines:
         hidden = _count(len(pairs) - page.lines, "more")
         yield click.style(f"    ... {hidden} lines (shown with --all)", dim=True)
+
+
+def _files(change: Change, page: Page) -> list[str] | None:
+    """Return a line for each file that differs; None where only the trees' ids can be told."""
+    if page.files is None or not (isinstance(change.a, str) and isinstance(change.b, str)):
+        return None
+    found = page.files(change.a, change.b)
+    if found is None:
+        return None
+    shown = [f"    {one_line(line, page.width - 4)}" for line in islice(found, page.lines)]
+    if len(shown) < len(found):
+        hidden = _count(len(found) - len(shown), "more")
+        shown.append(click.style(f"    ... {hidden} files (shown with --all)", dim=True))
+    return ["  files:", *shown]
 
 
 def _first(pairs: list[Pair], count: int | None) -> Iterable[Pair]:

@@ -1,5 +1,6 @@
 """The files of runs on the command line: what a step changed, the files of any frame, bisecting them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,17 @@ def test_edits_in_the_way_of_a_rewind_are_told_with_the_choices(repo: Cli) -> No
     assert "leave out --detach" in repo("resume", "m", "--detach", "--keep-edits", status=2).err
     repo("resume", "m", "--discard-edits")
     assert (repo.folder / "a.txt").read_text() == "one\ntwo\nthree\n"
+
+
+def test_diff_tells_which_files_two_runs_left_otherwise(repo: Cli) -> None:
+    repo("fork", "m", "--at", "change", "--id", "other", "--workflow", "w.py")
+    (repo.folder / "w.py").write_text(WORKFLOW.replace("three", "3").replace("deep", "shallow"))
+    repo("resume", "other", "--accept")
+
+    told = repo("diff", "m", "other", status=1).out
+
+    part = told.partition("\nchange  ")[2].partition("\n\n")[0].splitlines()
+    assert part[-3:] == ["  files:", "    changed +1 -1 a.txt", "    changed +1 -1 d/x.txt"]
+
+    shutil.rmtree(repo.folder / ".git")
+    assert "\n  files: " in repo("diff", "m", "other", status=1).out, "the trees' ids have to do"

@@ -68,16 +68,11 @@ def _object(change: "Change") -> dict[str, object]:
 
 
 def _print(changed: list["Change"]) -> None:
+    from ..recorded import line_counts
     from ..words import table
 
-    rows = [[change.how, _lines(change), _path(change)] for change in changed]
+    rows = [[change.how, line_counts(change), _path(change)] for change in changed]
     click.echo(table(["how", "lines", "file"], rows))
-
-
-def _lines(change: "Change") -> str:
-    if change.lines_added < 0:
-        return "binary"
-    return f"+{change.lines_added} -{change.lines_deleted}"
 
 
 def _path(change: "Change") -> str:

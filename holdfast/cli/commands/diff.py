@@ -11,6 +11,10 @@ from ..place import Place
 
 if TYPE_CHECKING:
     from holdfast.eventlog import Log
+    from holdfast.reducer import Comparison
+
+    from ..difftext import Files
+    from ..sides import Named
 
 EQUAL, DIFFERENT, TROUBLE = 0, 1, 2
 PLAIN_COLUMNS = 100
@@ -58,9 +62,20 @@ def _diff(
     if as_json:
         print_json(diff_object(log, one, other, found))
     else:
-        for line in lines(log, one, other, found, Page(_columns(), every=every)):
+        page = Page(_columns(), every=every, files=_reader(log, found, other))
+        for line in lines(log, one, other, found, page):
             click.echo(line)
     return EQUAL if found.equal else DIFFERENT
+
+
+def _reader(log: "Log", found: "Comparison", side: "Named") -> "Files | None":
+    """Return what tells files apart, where some differ: git is asked for nothing else."""
+    changes = [change for item in found.items for change in item.changes]
+    if not any(change.what == "files" for change in changes):
+        return None
+    from ..recorded import Differ
+
+    return Differ(log, side.row)
 
 
 def _columns() -> int:
