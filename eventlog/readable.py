@@ -55,6 +55,14 @@ class ReadableLog:
         self._reader.branch_row(branch)
         return self._reader.records(branch, start, stop)
 
+    def turns(self, branch: int, start: int, stop: int) -> Iterator[Record]:
+        """Yield those records of a branch at [start, stop) that can change what listings know of it.
+
+        They are starts, forks, claims, releases, ends and timers, and found without reading the others.
+        """
+        self._reader.branch_row(branch)
+        return self._reader.turns(branch, start, stop)
+
     def scan(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """Yield the records of all branches at seq [start, stop), in the order of writing."""
         return self._reader.scan(start, stop)

@@ -45,7 +45,7 @@ from holdfast.reducer import (
 
 from .errors import NoSuchStep, NothingToRetry, ResultInvalid, RunBusy, RunEnded, StepAmbiguous
 from .frames import before_end, edited_frame, frame_of, near, one, refuse_late_edits
-from .places import fork_folder
+from .places import fork_folder, has_repository
 from .pools import read_pool
 from .recorded import files_at, has_files
 from .redact import Redactor
@@ -227,8 +227,9 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int) -> Depar
 
 def _outline(log: Log, branch: int, at: int) -> State:
     """Return a frame's state as far as a fork depends on it: its code, edits, effects and time."""
-    state, now = State(), 0
-    for record in log.records(branch, 0, at):
+    newest = one(log, branch, at - 1)
+    state, now = State(), newest.time
+    for record in log.turns(branch, 0, at):
         now = max(now, record.time)
         if isinstance(record.event, RunStarted | RunForked):
             state = reduce(state, record.event, record.time)
@@ -326,7 +327,8 @@ def with_files(log: Log, row: RunRow, base: int, forked: RunForked) -> RunForked
 
     Before anybody had looked at them they were what they were found to be then.
     """
-    if not has_files(log, row.branch):
+    in_git = row.folder != "" and has_repository(row.folder)  # else no record need be read for it
+    if not in_git or not has_files(log, row.branch):
         return forked
     snapshot, last = files_at(log, row.branch, base)
     if not snapshot:
