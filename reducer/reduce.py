@@ -53,7 +53,7 @@ from holdfast.eventlog import (
 
 from .edits import within
 from .pmap import PMap
-from .state import Child, Gate, State, Step, Timer, Vote, Wait
+from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
 from .tree import seen, touched, touched_by_child, untouched
 
 replace = msgspec.structs.replace
@@ -187,6 +187,8 @@ def _forked(state: State, event: RunForked, time: int) -> State:
 def _left(step: Step, event: RunForked) -> Step:
     if step.key in event.retried:
         return replace(step, status="retrying", failures=0, not_before=0, error=None)
+    if step.session and event.reason in ("fork", "rewind") and step.status not in ENDED:
+        step = replace(step, session="")  # that conversation is the origin's, in its own folder
     return replace(step, not_before=step.not_before + event.shift) if step.not_before else step
 
 

@@ -371,6 +371,15 @@ def test_what_attempts_used_is_summed_over_steps_and_tries() -> None:
     assert state.usage == Usage(2, 4, 6, 1.0)
 
 
+@pytest.mark.parametrize(("reason", "session"), [("fork", ""), ("rewind", ""), ("retry", "s")])
+def test_an_agents_conversation_stays_with_the_history_that_it_belongs_to(
+    reason: str, session: str
+) -> None:
+    state = after(STARTED, SessionOpened("k", "s"), RunForked("f", reason, "r", 1, 2, 2))
+
+    assert state.steps["k"].session == session
+
+
 def test_a_doubt_opens_a_gate_that_resolves_nothing_by_itself() -> None:
     asked = after(STARTED, DoubtRaised("k"))
     decided = reduce(asked, ApprovalDecided("k", True, "anna"), 102)
