@@ -13,7 +13,7 @@ from tests.simulator.programs import Program, nodes
 from tests.simulator.world import Life, World, Wrong, runs_of
 
 LONGEST_S = 1_000_000  # of virtual time
-MOST_ROUNDS = 40
+MOST_ROUNDS = 200
 PATIENCE = 6  # rounds in which nothing happens and time passes
 
 
