@@ -38,7 +38,6 @@ from holdfast.reducer import (
     ENDED,
     ChildRequest,
     Edits,
-    InputHasSecret,
     State,
     Workflow,
     digest,
@@ -186,10 +185,7 @@ class Engine:
         """A redacted input would not be the one that was given, and the workflow needs that one."""
         for field, value in given.items():
             raw = fingerprint.encode(value, f"the input {field!r}")
-            redacted = self.redactor.value(raw)
-            if redacted is not raw:
-                shown = repr(msgspec.msgpack.decode(redacted))[:200]
-                raise InputHasSecret(workflow.name, field, shown)
+            self.redactor.refuse(workflow.name, field, raw)
 
     async def execute(
         self,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from holdfast.reducer import SecretRules
+from holdfast.reducer import InputHasSecret, SecretRules
 
 if TYPE_CHECKING:
     from holdfast.plugins import Plugins
@@ -34,6 +34,12 @@ class Redactor:
         """Return the text without the secrets in it. Raises RedactionFailed for a broken plugin."""
         redacted = self._rules.text(text)
         return redacted if self._plugins is None else self._plugins.redact(redacted)
+
+    def refuse(self, workflow: str, field: str, raw: bytes) -> None:
+        """Raise InputHasSecret for a value that would not be what was given, once it is redacted."""
+        redacted = self.value(raw)
+        if redacted is not raw:
+            raise InputHasSecret(workflow, field, repr(msgspec.msgpack.decode(redacted))[:200])
 
     def built_in(self) -> "Redactor":
         """Return this without the plugins, to tell of a plugin that is broken."""

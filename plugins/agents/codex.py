@@ -13,7 +13,7 @@ from holdfast.eventlog import Usage
 
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Json, Program, arguments_for, options_of, scratch_folder
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .strict import strict_schema
 from .structured import prompt_of
 from .usage import less
@@ -86,7 +86,7 @@ def _settings(config: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-class CodexReading(Reading):
+class CodexReading(EventReading):
     """Takes the events of one run. Its counts are the thread's: `before` is what earlier runs used."""
 
     name: ClassVar[str] = "codex"

@@ -12,7 +12,7 @@ from holdfast.eventlog import Usage
 
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, part, scratch_folder
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
@@ -69,7 +69,7 @@ def arguments(task: AgentTask, options: Options) -> list[str]:
     return argv + options.args
 
 
-class CopilotReading(Reading):
+class CopilotReading(EventReading):
     """Takes the events of one run. What it used is in a file, counted for the session."""
 
     name: ClassVar[str] = "copilot"

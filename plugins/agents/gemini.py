@@ -10,7 +10,7 @@ from holdfast.eventlog import Usage
 
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, part, scratch_folder
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .structured import prompt_of
 
 PROGRAM = Program("gemini", "GEMINI_EXECUTABLE", install="npm install -g @google/gemini-cli")
@@ -77,7 +77,7 @@ def arguments(task: AgentTask, options: Options, scratch: Path) -> list[str]:
     return argv + options.args
 
 
-class GeminiReading(Reading):
+class GeminiReading(EventReading):
     """Takes the events of one run. What is said comes in pieces."""
 
     name: ClassVar[str] = "gemini"

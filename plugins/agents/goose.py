@@ -12,7 +12,7 @@ from holdfast.eventlog import Usage
 from ..errors import WorkError
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Json, Program, arguments_for, no_forks, options_of, part, run_lines
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
@@ -74,7 +74,7 @@ def arguments(task: AgentTask, options: Options, session: str) -> list[str]:
     return [*argv, *options.args, "-i", "-"]
 
 
-class GooseReading(Reading):
+class GooseReading(EventReading):
     """Takes the events of one run. Its exit code is 0 after a failure, which is told as if said."""
 
     name: ClassVar[str] = "goose"

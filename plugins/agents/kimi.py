@@ -15,7 +15,7 @@ from holdfast.eventlog import Usage
 from ..errors import Crashed, SessionLost, WorkError
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, options_of, part, run_lines
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
@@ -72,7 +72,7 @@ def arguments(task: AgentTask, options: Options, session: str) -> list[str]:
     return [*argv, *options.args, "-p", prompt_of(task)]
 
 
-class KimiReading(Reading):
+class KimiReading(EventReading):
     """Takes the messages of one run. Its session comes last, and only when all went well."""
 
     name: ClassVar[str] = "kimi"

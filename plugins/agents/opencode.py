@@ -12,7 +12,7 @@ from holdfast.eventlog import Usage
 from ..errors import BadOptions, SessionLost
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Json, Program, arguments_for, options_of, part, run_lines
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .structured import prompt_of
 
 PROGRAM = Program("opencode", "OPENCODE_EXECUTABLE", install="npm install -g opencode-ai")
@@ -116,7 +116,7 @@ async def _check_session(program: str, task: AgentTask, session: str) -> None:
         )
 
 
-class OpenCodeReading(Reading):
+class OpenCodeReading(EventReading):
     """Takes the events of one run. There is no last one: a step that ends with "stop" is the end."""
 
     name: ClassVar[str] = "opencode"

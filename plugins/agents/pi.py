@@ -12,7 +12,7 @@ from holdfast.eventlog import Usage
 
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Json, Program, arguments_for, options_of, part
-from .reading import Reading, follow
+from .reading import EventReading, follow
 from .structured import prompt_of
 
 PROGRAM = Program("pi", "PI_EXECUTABLE", install="npm install -g @earendil-works/pi-coding-agent")
@@ -78,7 +78,7 @@ def session_arguments(home: Path, task: AgentTask, session: str) -> list[str]:
     return ["--session", session]
 
 
-class PiReading(Reading):
+class PiReading(EventReading):
     """Takes the events of one run. Its exit code is 0 whatever happens: the last message tells."""
 
     name: ClassVar[str] = "pi"

@@ -12,7 +12,7 @@ from holdfast.eventlog import Usage
 from ..errors import OutputInvalid, WorkError
 from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from .cli import Json, Program, arguments_for, options_of, part, scratch_folder
-from .reading import Reading, follow
+from .reading import EventReading, follow
 
 PROGRAM = Program("qwen", "QWEN_EXECUTABLE", install="npm install -g @qwen-code/qwen-code")
 
@@ -79,7 +79,7 @@ def environment(task: AgentTask, scratch: Path) -> dict[str, str]:
     return {**QUIET, "QWEN_CODE_SYSTEM_DEFAULTS_PATH": str(defaults), **task.env}
 
 
-class QwenReading(Reading):
+class QwenReading(EventReading):
     """Takes the events of one run. Its last one counts the session: what messages used is added up."""
 
     name: ClassVar[str] = "qwen"

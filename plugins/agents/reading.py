@@ -5,6 +5,7 @@ a signal), so a run has ended well only when the harness has said so in its own 
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -50,10 +51,6 @@ class Reading:
         self._retries = 0  # since anything else happened
         self._failure: str | None = None
         self.status: int | None = None  # of the server's answer that ended the run
-
-    def feed(self, event: Json) -> None:
-        """Take one event and show what it says."""
-        raise NotImplementedError
 
     def feed_error(self, line: str) -> None:
         """Take one line of standard error and show it."""
@@ -209,8 +206,16 @@ class Reading:
         return kind(message, **known)
 
 
+class EventReading(Reading, ABC):
+    """The run of a harness that prints events, one JSON object a line."""
+
+    @abstractmethod
+    def feed(self, event: Json) -> None:
+        """Take one event and show what it says."""
+
+
 async def follow(
-    reading: Reading, argv: Sequence[str], *, env: Mapping[str, str], stdin: str
+    reading: EventReading, argv: Sequence[str], *, env: Mapping[str, str], stdin: str
 ) -> AgentResult:
     """Run the harness, read what it prints, and return what came of it."""
     task, emit = reading.task, reading.emit

@@ -34,6 +34,8 @@ from holdfast.runs import send_signal
 from holdfast.travel import Change, fork, plan, retry_change
 from tests.support.lab import Counter, Lab, virtual_now
 
+SECRET = "sk-" + "a1B2" * 12
+
 
 class Echo:
     """An agent that repeats what it was told, and by which name."""
@@ -653,10 +655,13 @@ async def test_a_signal_that_came_before_the_frame_is_there(
         (Change("fork", edits=[edit("model", "aa", "m")]), NoSuchStep, "no step 'aa'"),
         (Change("fork", "c", [edit("result", "a", "A")]), EditTooLate, "began at 2, before frame"),
         (Change("fork", edits=[edit("result", "b", 7)]), ResultInvalid, "does not fit.*str"),
+        (Change("fork", edits=[edit("result", "b*", 7)]), ResultInvalid, "'b'.*does not fit.*str"),
+        (Change("fork", edits=[edit("result", "b*", SECRET)]), InputHasSecret, "result of b"),
+        (Change("fork", edits=[edit("prompt", "b", SECRET)]), InputHasSecret, "prompt of b"),
         (Change("fork", input={"x": 7}), InputInvalid, "x"),
-        (Change("fork", input={"x": "sk-" + "a1B2" * 12}), InputHasSecret, "secret"),
+        (Change("fork", input={"x": SECRET}), InputHasSecret, "secret"),
         (
-            Change("fork", edits=[edit("result", "b", "sk-" + "a1B2" * 12)]),
+            Change("fork", edits=[edit("result", "b", SECRET)]),
             InputHasSecret,
             "secret",
         ),

@@ -141,7 +141,9 @@ async def test_json_that_was_cut_off_says_so(model_server: Serve) -> None:
 
 @BOTH
 async def test_an_empty_answer_is_no_output(model_server: Serve, model: str) -> None:
-    await failure(NoOutput, model_server([{"text": ""}]), model)
+    error = await failure(NoOutput, model_server([{"text": ""}]), model)
+
+    assert error.code == "no_output"
 
 
 @BOTH
@@ -254,7 +256,9 @@ async def test_a_server_that_is_not_there_is_worth_another_try(model_server: Ser
 async def test_a_connection_cut_before_the_answer_is_worth_another_try(
     model_server: Serve, model: str
 ) -> None:
-    await failure(Crashed, model_server([{"text": "hello", "cut_after": 0}]), model)
+    error = await failure(Crashed, model_server([{"text": "hello", "cut_after": 0}]), model)
+
+    assert error.retryable
 
 
 @BOTH
@@ -263,7 +267,9 @@ async def test_a_call_that_takes_too_long_is_worth_another_try(
 ) -> None:
     server = model_server([{"text": "late", "hold": "for ever"}])
 
-    await failure(Crashed, server, model, params={"timeout": 0.05})
+    error = await failure(Crashed, server, model, params={"timeout": 0.05})
+
+    assert error.retryable
 
 
 @BOTH
@@ -276,6 +282,7 @@ async def test_cancelling_hangs_up(model_server: Serve, model: str) -> None:
         nursery.cancel_scope.cancel()
 
     await trio.to_thread.run_sync(server.wait_for, lambda requests: requests[0].hung_up)
+    assert len(server.requests) == 1, "and nothing was tried again"
 
 
 async def test_fifty_calls_are_under_way_at_once(model_server: Serve) -> None:

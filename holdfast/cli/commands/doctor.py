@@ -1,8 +1,6 @@
 """`holdfast doctor`."""
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -60,12 +58,21 @@ def _system() -> Iterator[Finding]:
     yield "holdfast", OK, version()
     yield "python", OK, f"{sys.version.split()[0]} {sys.executable}"
     yield "lmdb", OK, f"{lmdb.__version__} (library {'.'.join(map(str, lmdb.version()))})"
-    git = shutil.which("git")
-    if git is None:
-        yield "git", MISSING, "install git: workflows that show differences need it"
-    else:
-        told = subprocess.run([git, "--version"], capture_output=True, text=True, check=False)
-        yield "git", OK if told.returncode == 0 else BROKEN, (told.stdout or told.stderr).strip()
+    yield _git()
+
+
+def _git() -> Finding:
+    import trio
+
+    from holdfast.workspaces import GitMissing, WorkspaceError, check_git
+
+    try:
+        version = trio.run(check_git)
+    except GitMissing as error:
+        return "git", MISSING, f"runs keep no record of files without it: {error}"
+    except WorkspaceError as error:
+        return "git", BROKEN, str(error)
+    return "git", OK, ".".join(map(str, version))
 
 
 def _log(place: Place) -> Iterator[Finding]:

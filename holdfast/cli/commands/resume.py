@@ -99,9 +99,9 @@ def move_on(
 
     load = lazily(place.project()).load
     wanted = Change("accept", changed_code=changed_code)
-    departure = depart(log, load, run, wanted, now=0)
+    departure = depart(log, load, run, wanted)
     if departure.base == departure.at:
         return
     if not quiet:
-        print_plan(plan(log, load, run, wanted), err=True)
-    fork(log, load, run, wanted, actor=place.actor)
+        print_plan(plan(log, load, run, wanted, departure=departure), err=True)
+    fork(log, load, run, wanted, actor=place.actor, departure=departure)

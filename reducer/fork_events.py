@@ -1,0 +1,62 @@
+"""What leaving another history means for all that was open in it."""
+
+from msgspec.structs import replace
+
+from holdfast.eventlog import NONE, RunForked
+
+from .folds import after
+from .pmap import PMap
+from .state import ENDED, Child, Gate, State, Step, Timer
+
+
+def forked(state: State, event: RunForked, time: int) -> State:
+    """Leave another history: nobody owns the fork, and what was open there is put off."""
+    shift = event.shift
+    return after(
+        state,
+        time,
+        run=event.run,
+        forked=event,
+        base=state.offset,
+        edits=(*event.edits, *state.edits),
+        source=event.source or state.source,
+        code=event.code or state.code,
+        parent=event.parent,
+        parent_key=event.parent_key,
+        folder=event.folder or state.folder,
+        checkout=(state.checkout or state.folder) if event.folder else state.checkout,
+        snapshot=event.snapshot or state.snapshot,
+        restoring=b"",
+        effects=event.effects,
+        status="running",
+        output=NONE,
+        error=None,
+        owner="",
+        waiting=(),
+        steps=PMap({key: _left(step, event) for key, step in state.steps.items()}),
+        gates=PMap({key: _put_off(gate, shift) for key, gate in state.gates.items()}),
+        timers=PMap({t.key: Timer(t.key, t.until + shift) for t in state.timers.values()}),
+        children=PMap({key: _parted(child, event) for key, child in state.children.items()}),
+    )
+
+
+def _left(step: Step, event: RunForked) -> Step:
+    if step.key in event.retried:
+        return replace(step, status="retrying", failures=0, not_before=0, error=None)
+    if step.session and event.reason in ("fork", "rewind") and step.status not in ENDED:
+        step = replace(step, session="")  # that conversation is the origin's, in its own folder
+    return replace(step, not_before=step.not_before + event.shift) if step.not_before else step
+
+
+def _put_off(gate: Gate, shift: int) -> Gate:
+    is_open = gate.decision is None and gate.expires_at
+    return replace(gate, expires_at=gate.expires_at + shift) if is_open else gate
+
+
+def _parted(child: Child, event: RunForked) -> Child:
+    """A child at work stays with the history that it was started in; the fork gets one of its own."""
+    if child.status != "running" or event.reason == "accept":
+        return child
+    if not child.run:
+        return child
+    return replace(child, run="", origin=child.run, before=child.origin)

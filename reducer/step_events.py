@@ -1,0 +1,162 @@
+"""What the events of a step mean for it and for the files that it works on."""
+
+from msgspec.structs import replace
+
+from holdfast.eventlog import (
+    AttemptFailed,
+    StepDeferred,
+    StepFailed,
+    StepReused,
+    StepStarted,
+    StepSucceeded,
+    Usage,
+)
+
+from .folds import after, with_step
+from .state import State, Step
+from .tree import touched, untouched
+
+
+def started(state: State, event: StepStarted, time: int) -> State:
+    """Take in an attempt that begins."""
+    old = state.steps.get(event.key)
+    if old is None:
+        step = Step(
+            event.key,
+            event.kind,
+            event.fingerprint,
+            event.reads,
+            event.code,
+            state.offset,
+            time,
+            attempt=event.attempt,
+            files=event.files,
+            tree=state.tree,
+            unseen=state.unseen,
+            begun=state.offset,
+        )
+    else:
+        tree, unseen = untouched(state, old)
+        step = replace(
+            old,
+            status="running",
+            fingerprint=event.fingerprint,
+            reads=event.reads,
+            code=event.code,
+            attempt=event.attempt,
+            not_before=0,
+            files=event.files,
+            tree=tree,
+            unseen=unseen,
+            begun=state.offset,
+        )
+    return with_step(state, step, time, ())
+
+
+def succeeded(state: State, event: StepSucceeded, time: int) -> State:
+    """Take in what a step came to, and what it used."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    step = replace(
+        old,
+        status="succeeded",
+        result=event.result,
+        error=None,
+        finished=time,
+        ended=time,
+        last=state.offset,
+        seconds=event.seconds,
+        usage=old.usage if event.usage is None else _sum(old.usage, event.usage),
+        session=event.session or old.session,
+        transcript=event.transcript,
+        snapshot=event.snapshot,
+    )
+    found = with_step(touched(state, old, step, event.snapshot), step, time, (event.key,))
+    return replace(found, usage=_sum(state.usage, event.usage)) if event.usage else found
+
+
+def reused(state: State, event: StepReused, time: int) -> State:
+    """Take in what a step came to elsewhere; it costs this run nothing."""
+    step = Step(
+        event.key,
+        event.kind,
+        event.fingerprint,
+        event.reads,
+        event.code,
+        state.offset,
+        event.started,
+        event.status,  # type: ignore[arg-type]  # an unknown one is nobody's to refuse
+        event.attempt,
+        result=event.result,
+        error=event.error,
+        finished=event.finished,
+        seconds=event.seconds,
+        usage=event.usage,
+        session=event.session,
+        transcript=event.transcript,
+        snapshot=event.snapshot,
+        files=event.files,
+        tree=event.tree,
+        unseen=event.unseen,
+        ended=event.finished,
+        begun=event.begun or state.offset,
+        last=state.offset,
+        reused=True,
+        origin=event.origin,
+    )
+    old = state.steps.get(event.key) or replace(step, ended=0)
+    resolved = () if event.status == "cancelled" else (event.key,)
+    return with_step(touched(state, old, step, event.snapshot), step, time, resolved)
+
+
+def failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
+    """Take in a try that failed; the last one is what the workflow sees."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    final = isinstance(event, StepFailed)
+    step = replace(
+        old,
+        status="failed" if final else "retrying",
+        failures=old.failures + 1,
+        error=event.error,
+        not_before=event.retry_at if isinstance(event, AttemptFailed) else 0,
+        finished=time if final else 0,
+        ended=time,
+        last=state.offset,
+        seconds=event.seconds,
+        usage=_sum(old.usage, event.usage),
+        session=event.session or old.session,
+        transcript=event.transcript,
+        snapshot=event.snapshot,
+    )
+    return after(
+        touched(state, old, step, event.snapshot),
+        time,
+        steps=state.steps.set(event.key, step),
+        usage=_sum(state.usage, event.usage) or state.usage,
+        resolved=(event.key,) if final else (),
+    )
+
+
+def deferred(state: State, event: StepDeferred, time: int) -> State:
+    """Take in that a server asked for patience, which counts as no try."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    step = replace(old, status="deferred", not_before=event.until, snapshot=event.snapshot)
+    if event.snapshot:
+        state = touched(state, old, step, event.snapshot)
+    return after(state, time, steps=state.steps.set(event.key, step))
+
+
+def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.cost_usd + other.cost_usd,
+    )
