@@ -225,7 +225,7 @@ def held_effect_is_let_through(patch: Patch) -> None:
 
 def fork_goes_on_with_its_origins_child(patch: Patch) -> None:
     """A fork executes the child that belongs to the history that it left."""
-    module = importlib.import_module("holdfast.reducer.reduce")  # a function has its name
+    module = importlib.import_module("holdfast.reducer.fork_events")  # a function has its name
     patch.setattr(module, "_parted", lambda child, event: child)
 
 
