@@ -47,6 +47,7 @@ from holdfast.reducer import (
 
 from .children import forked_child
 from .commits import Committer
+from .config import Config
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
 from .limits import Limits
@@ -81,6 +82,7 @@ class Engine:
         actor: str = "engine",
         watcher: Watcher | None = None,
         limits: Limits | None = None,
+        config: Config | None = None,
         linger_s: float = 60.0,
     ) -> None:
         self.log = log
@@ -90,6 +92,7 @@ class Engine:
         self.actor = actor
         self.watcher = watcher
         self.limits = limits or Limits()
+        self.config = config or Config()
         self.linger_ns = int(linger_s * 1e9)
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]

@@ -18,6 +18,7 @@ HoldfastError
     FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
+  ConfigInvalid         holdfast.toml cannot be read, or says what nobody understands
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
   BadCheck              what was to be checked is no expression
   CheckFailed           the expression raised
@@ -26,6 +27,7 @@ HoldfastError
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from holdfast.eventlog import HoldfastError
 
@@ -243,6 +245,15 @@ class CommandBroken(HoldfastError):
             f"holdfast files {shlex.quote(run)} --at {frame} --extract FOLDER"
         )
         self.run, self.frame, self.command, self.status = run, frame, command, status
+
+
+class ConfigInvalid(HoldfastError):
+    code = "config_invalid"
+    exit_status = 2
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{str(path)!r} {why}. Mend it, or take it away: all of it is optional.")
+        self.path = path
 
 
 class NothingToDebug(HoldfastError):

@@ -53,7 +53,7 @@ async def _execute(
 ) -> Outcome | None:
     outcome: Outcome | None = None
     problem: Exception | None = None
-    engine = Engine(log, tools.plugins, tools.load, watcher=display)
+    engine = Engine(log, tools.plugins, tools.load, watcher=display, config=tools.config)
     try:
         async with engine, trio.open_nursery() as nursery:
             scope = trio.CancelScope()

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from holdfast import pack
+from holdfast.config import Config, read_config
 from holdfast.loading import Loader
 from holdfast.plugins import Plugins
 from holdfast.project import Project
@@ -12,7 +13,7 @@ from holdfast.reducer import Workflow
 
 
 class Tools(Protocol):
-    """What executes runs: the plugins, and what finds a workflow by its reference."""
+    """What executes runs: the plugins, what finds a workflow by its reference, the project's settings."""
 
     @property
     def plugins(self) -> Plugins: ...
@@ -20,10 +21,14 @@ class Tools(Protocol):
     @property
     def load(self) -> Callable[[str], Workflow]: ...
 
+    @property
+    def config(self) -> Config: ...
+
 
 class _Loaded(NamedTuple):
     plugins: Plugins
     load: Loader
+    config: Config
 
 
 class _Lazy:
@@ -43,6 +48,10 @@ class _Lazy:
     def load(self, reference: str) -> Workflow:
         return self._loaded.load(reference)
 
+    @property
+    def config(self) -> Config:
+        return self._loaded.config
+
 
 def lazily(project: Project) -> Tools:
     """Return the tools of a project, loaded when they are first needed."""
@@ -52,4 +61,6 @@ def lazily(project: Project) -> Tools:
 def tools(project: Project) -> _Loaded:
     """Load the plugins: the bundled ones, the installed ones, and the shipped workflows."""
     plugins = Plugins.load(pack)
-    return _Loaded(plugins, Loader(plugins.workflows(), project.workflows))
+    return _Loaded(
+        plugins, Loader(plugins.workflows(), project.workflows), read_config(project.root)
+    )

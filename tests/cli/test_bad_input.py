@@ -246,3 +246,23 @@ def test_ctrl_c_before_anything_runs_is_quiet(cli: Cli, monkeypatch: pytest.Monk
     monkeypatch.setattr("holdfast.cli.place.Place.project", interrupted)
 
     assert "interrupted" in cli("ps", status=130).err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[workspace\n", "cannot be read: "),
+        ("[workplace]\n", "unknown field `workplace`"),
+        ("[workspace]\nset_up = 'make'\n", "unknown field `set_up` - at `$.workspace`"),
+        ("[workspace]\nsetup = 1\n", "Expected `str`, got `int` - at `$.workspace.setup`"),
+    ],
+)
+def test_wrong_settings_are_told_with_their_place(cli: Cli, text: str, words: str) -> None:
+    (cli.folder / "holdfast.toml").write_text(text)
+
+    told = cli(*RUN, "-i", "name=a", status=2)
+
+    assert told.err.startswith("error[config_invalid]: ")
+    assert "holdfast.toml" in told.err
+    assert words in told.err
+    assert not (cli.folder / ".holdfast/log").exists()
