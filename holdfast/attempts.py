@@ -74,6 +74,7 @@ class Attempts:
         self.arrived = trio.Event()
         self.nursery: trio.Nursery  # where they work: the executor's
         self.running = 0  # tasks that are not over, also those that nobody waits for any more
+        self.found_news = False  # an effect was not begun: another owner has claimed the run
         self._engine = engine
         self._history = history
         self._alarms = alarms
@@ -145,8 +146,10 @@ class Attempts:
         """
         request = attempt.request
         is_effect = isinstance(request, StepRequest) and request.policy.effect
-        if self._is_at_work(attempt) and not (is_effect and self._history.is_taken_over()):
-            return True
+        if self._is_at_work(attempt):
+            if not (is_effect and self._history.is_taken_over()):
+                return True
+            self.found_news = True
         attempt.launched = False
         self.running -= 1
         self.arrived.set()

@@ -237,7 +237,7 @@ class Execution:
         if self._history.uncommitted:
             return  # they share one time; and their commit tells whether the branch moved
         self._history.tick()
-        if not self._news:
+        if not self._news and not self._attempts.found_news:
             return
         self._news = False
         if self._edited is not None:

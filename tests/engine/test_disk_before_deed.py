@@ -129,6 +129,34 @@ async def test_a_run_that_is_taken_over_before_its_history_was_read_is_let_be(
     assert lab.state().offset == before + 2
 
 
+class SilentlyRobbedEngine(VirtualEngine):
+    """Another process takes the run over right after the start of an effect, and dies before it rings."""
+
+    async def commit(self, batch: Batch) -> int:
+        head = await super().commit(batch)
+        if isinstance(batch.events[-1], StepStarted):
+            claim = RunClaimed("0" * 16, "elsewhere", 7)
+            self.log.append(batch.branch, [claim], expected=head, actor="engine", time=0)
+        return head
+
+
+async def test_an_owner_that_finds_itself_replaced_before_an_effect_stops_at_once(
+    lab: Lab, autojump_clock: object
+) -> None:
+    counter = Counter()
+
+    @workflow
+    async def deploys(run: Run) -> None:
+        await run.step("deploy", counter("deploy"), effect=True)
+
+    began = trio.current_time()
+    with pytest.raises(RunReplaced, match="process 7 on 'elsewhere'"):
+        await lab.run(deploys, kind=SilentlyRobbedEngine)
+
+    assert counter.calls == []
+    assert trio.current_time() == began
+
+
 class FullDiskEngine(VirtualEngine):
     """Cannot write that it lets go of a run."""
 

@@ -20,6 +20,7 @@ from holdfast.eventlog import (
     Log,
     StepDeferred,
     StepStarted,
+    ring,
 )
 from holdfast.eventlog.owners import Owner
 from holdfast.plugins import RateLimited
@@ -163,13 +164,18 @@ class Life:
             raise Crash
 
     def die(self, what: str) -> None:
-        """Be dead: the kernel lets go of the lock, and nobody removes its file."""
+        """Be dead: the kernel lets go of the lock, and nobody removes its file.
+
+        What it had no time to ring for is heard at once: engines look again by themselves each second,
+        and nobody does so here.
+        """
         self.note(f"is killed at: {what}")
         self.dead, self.alive = True, False
         self.ended = self.world.operations
         if self.owner is not None and self.owner._descriptor is not None:
             os.close(self.owner._descriptor)
             self.owner._descriptor = None
+        ring(self.world.log.path)
 
     # --- what steps do -------------------------------------------------------------------------
 
