@@ -8,6 +8,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ from .traces import trace_of
 
 TAIL_CHARACTERS = 2000
 
+_folder: ContextVar[Path] = ContextVar("holdfast_step_folder")
+
+
+def step_folder() -> Path:
+    """Return the folder that the step at hand works in; to be asked in a function that a step calls."""
+    return _folder.get(Path.cwd())
+
 
 class Done(msgspec.Struct, frozen=True):
     """A successful attempt: its value, not yet encoded, and what it used."""
@@ -64,6 +72,7 @@ class Job(msgspec.Struct, frozen=True):
     folder: Path
     mark: str
     redact: Callable[[str], str] = str
+    env: Mapping[str, str] = {}
 
 
 class TimedOut(WorkError):
@@ -99,6 +108,7 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
     call = job.request.call
     match call:
         case FunctionCall(function=function, args=args, kwargs=kwargs):
+            _folder.set(job.folder)
             return Done(await _call(function, args, kwargs))
         case ShellCall():
             return Done(await _shell(call, job, emit))
@@ -106,6 +116,8 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
             return await _agent(call, job, plugins, emit)
         case ModelAsk():
             return await _model(call, job, plugins, emit)
+        case _:
+            raise AssertionError(f"a workspace does {call!r} itself")
 
 
 async def _call(
@@ -131,7 +143,7 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
     code = await run_process(
         call.command,
         folder=job.folder / call.folder,
-        env=environment(job.mark, call.env),
+        env=environment(job.mark, {**job.env, **call.env}),
         on_stdout=collect(out),
         on_stderr=collect(err),
     )
@@ -152,7 +164,7 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
     task = AgentTask(
         prompt=_prompt(call.prompt, job.step, continues=bool(session)),
         folder=job.folder / call.folder,
-        env=environment(job.mark, {}),
+        env=environment(job.mark, job.env),
         model=call.model,
         schema=fingerprint.schema(job.request.output),
         session=session or None,

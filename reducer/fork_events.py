@@ -27,6 +27,7 @@ def forked(state: State, event: RunForked, time: int) -> State:
         checkout=(state.checkout or state.folder) if event.folder else state.checkout,
         snapshot=event.snapshot or state.snapshot,
         restoring=b"",
+        workspaces=PMap({w.key: replace(w, restoring=b"") for w in state.workspaces.values()}),
         effects=event.effects,
         status="running",
         output=NONE,
