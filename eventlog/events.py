@@ -87,9 +87,8 @@ class RunForked(Event, frozen=True, tag="run.forked"):
     folder: str = ""  # a worktree of its own, in which it works from now on
     snapshot: bytes = b""  # git tree of the files at `at`, where only what came later tells it
     left: bytes = b""  # git tree that the origin left in its folder; empty: nobody knows
-    merged: bytes = (
-        b""  # commit to which its own merges, and nothing else, brought the branch there
-    )
+    head: bytes = b""  # commit that was checked out there at `at`
+    merged: bytes = b""  # commit to which its own merges alone brought the branch since
 
 
 class RunClaimed(Event, frozen=True, tag="run.claimed"):

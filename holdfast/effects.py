@@ -8,7 +8,6 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +41,9 @@ from holdfast.reducer import (
 )
 
 from .traces import trace_of
+from .where import at_work_in
 
 TAIL_CHARACTERS = 2000
-
-_folder: ContextVar[Path] = ContextVar("holdfast_step_folder")
-
-
-def step_folder() -> Path:
-    """Return the folder that the step at hand works in; to be asked in a function that a step calls."""
-    return _folder.get(Path.cwd())
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -108,7 +101,7 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
     call = job.request.call
     match call:
         case FunctionCall(function=function, args=args, kwargs=kwargs):
-            _folder.set(job.folder)
+            at_work_in.set(job.folder)
             return Done(await _call(function, args, kwargs))
         case ShellCall():
             return Done(await _shell(call, job, emit))

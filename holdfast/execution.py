@@ -162,8 +162,8 @@ class Execution:
     async def _see_to_files(self) -> None:
         """Look at the files, and bring others back, before the steps begin that are held for that."""
         while self._answers.held:
-            files, held = self._spaces.first_of(self._answers.held)
-            look = await files.look(held)
+            files, held, about = self._spaces.first_of(self._answers.held)
+            look = await files.look(held, about)
             for event in look.events:
                 self._answers.record(event)
             if look.back_to:

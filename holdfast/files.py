@@ -161,26 +161,28 @@ class Files:
         step = state.steps.get(request.key)
         return not is_tree(known.tree) or (step is not None and is_to_begin_anew(state, step))
 
-    async def look(self, held: Iterable[str]) -> Look:
-        """Find out what the files are, and decide. Raises FilesEdited, and WorkspaceError where files
-        are to be brought back and that cannot be."""
-        state, keys = self._history.state, [*held]
+    async def look(self, held: Iterable[str], about: str) -> Look:
+        """Find out what the files are, and decide, before the steps `held` begin on behalf of `about`.
+
+        Raises FilesEdited, and WorkspaceError where files are to be brought back and that cannot be.
+        """
+        state = self._history.state
         try:
             workspace = await self.open()
             if workspace is None:
                 return Look()
-            found = await snapshot(workspace, message=f"Before {keys[0]}")
+            found = await snapshot(workspace, message=f"Before {about}")
         except WorkspaceError as error:
             astray = state.is_astray_in(self.key) and self.known.snapshot
             if self._outer is not None or self.known.restoring or astray:
                 raise
             self._is_off = True
-            return Look([SnapshotMissed(keys[0], self._failure(error))])
+            return Look([SnapshotMissed(about, self._failure(error))])
         decision = decide_files(
             state,
             _id(found.tree),
             first=not self._looked,
-            held=keys,
+            held=held,
             workspace=self.key,
             edits=self.edits,
             is_ours=workspace.is_ours,

@@ -68,10 +68,23 @@ class Spaces:
         """Whether something is to be done about the files before a step or a child works on them."""
         return self.of(request).must_look(request)
 
-    def first_of(self, held: Mapping[str, StepRequest | ChildRequest]) -> tuple[Files, list[str]]:
-        """Return the files to be seen to first, and the keys of those that are held for that."""
-        where = next(iter(held.values())).workspace
-        return self._at(where), [key for key in held if held[key].workspace == where]
+    def first_of(
+        self, held: Mapping[str, StepRequest | ChildRequest]
+    ) -> tuple[Files, list[str], str]:
+        """Return the files to be seen to first, those held that begin then, and the one that it is about.
+
+        What lies around a workspace goes first where it is to be brought back: so a run that is
+        rewound leaves nothing as it was for long.
+        """
+        about, request = next(iter(held.items()))
+        where, state = request.workspace, self._history.state
+        while where:
+            outer = state.workspaces[where].outer
+            if state.is_astray_in(outer) and state.files_in(outer).snapshot:
+                return self._at(outer), [], about
+            where = outer
+        begin = [key for key in held if held[key].workspace == request.workspace]
+        return self.of(request), begin, about
 
     def at_work(self, request: StepRequest) -> set[str]:
         """Return what works in the same folder as a step, to which it belongs from now on."""

@@ -26,6 +26,7 @@ def forked(state: State, event: RunForked, time: int) -> State:
         folder=event.folder or state.folder,
         checkout=(state.checkout or state.folder) if event.folder else state.checkout,
         snapshot=event.snapshot or state.snapshot,
+        head=event.head or state.head,
         restoring=b"",
         workspaces=PMap({w.key: replace(w, restoring=b"") for w in state.workspaces.values()}),
         effects=event.effects,
