@@ -1,6 +1,6 @@
 """`Workspace`: a git worktree that the steps within an `async with` work in, and what brings it back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -113,6 +113,7 @@ class Workspace:
         *,
         agent: str = "claude-code",
         model: str | None = None,
+        options: Mapping[str, Any] | None = None,
         message: str = "",
         into: str = "",
         max: int = 3,
@@ -125,7 +126,7 @@ class Workspace:
         return await self._settle(
             conflict,
             lambda found, rest: self._run.agent(
-                "resolve", _prompt(found, rest), agent=agent, model=model
+                "resolve", _prompt(found, rest), agent=agent, model=model, options=options
             ),
             message=message,
             into=into,
