@@ -1,6 +1,6 @@
 """`Workspace`: a git worktree that the steps within an `async with` work in, and what brings it back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +20,7 @@ from .requests import (
     StepRequest,
     WorkspaceCall,
 )
-from .results import Decision, ShellResult
+from .results import ShellResult
 from .tasks import Future, Scope
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _PLAIN = Policy(reasks=0)
 _ABROAD = Policy(reasks=0, effect=True, on_doubt="retry")  # to merge again does no harm
 UNRESOLVED = "unresolved"
+Decide = Callable[[Conflict, str], Awaitable[Any]]
+"""Asks somebody to settle a conflict; told why the last try did not."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -157,7 +159,7 @@ class Workspace:
     # --- the parts of it -----------------------------------------------------------------------
 
     async def _settle(
-        self, conflict: Conflict, decide: Any, *, message: str, into: str, max: int
+        self, conflict: Conflict, decide: Decide, *, message: str, into: str, max: int
     ) -> Merged | Conflict:
         text = message or f"{self.name}: resolve conflicts"
         found: Merged | Conflict = conflict
@@ -181,13 +183,13 @@ class Workspace:
                 break
         return found
 
-    async def _within(self, call: Any) -> Decision | str:
+    async def _within(self, call: Awaitable[Any]) -> None:
         """Await a call of the run in the workspace's own scope, wherever the workflow is."""
         task = self._driver.current
         assert task is not None, "called from a workflow"
         scope, task.scope = task.scope, self._scope
         try:
-            return await call  # type: ignore[no-any-return]
+            await call
         finally:
             task.scope = scope
 

@@ -9,10 +9,20 @@ import pytest
 
 from holdfast import Run, StepFailed, step_folder, workflow
 from holdfast.config import Config, WorkspaceConfig
-from holdfast.eventlog import Edit, SignalReceived, StepReused, StepStarted, StepSucceeded
+from holdfast.eventlog import (
+    Edit,
+    SignalReceived,
+    StepReused,
+    StepStarted,
+    StepSucceeded,
+    WorkspaceDrifted,
+)
 from holdfast.execution import Outcome
 from holdfast.plugins import AgentResult, AgentTask, Emit, Readiness, hookimpl
+from holdfast.redact import Redactor
 from holdfast.reducer import Conflict, Merged, WorkflowError
+from holdfast.replaying import Replayer
+from holdfast.travel import Change, plan
 from tests.support.gitlab import GitLab, texts
 from tests.support.lab import Lab
 
@@ -533,6 +543,129 @@ async def test_a_crash_anywhere_changes_nothing_but_attempts(
     assert git.repo.git("log", "--format=%s").split() == ["two", "one", "base"]
     ends = [event.key for event in git.events(kind=StepSucceeded)]
     assert len(ends) == len(set(ends)) == 10
+
+
+@workflow
+async def two(run: Run) -> str:
+    """Work in two workspaces, one after the other, with a wait in the second."""
+    for name in ("one", "two"):
+        async with run.workspace(name) as ws:
+            await run.shell("work", f"echo {name} >> {name}.txt; echo {name} >> a.txt")
+            if name == "two":
+                await run.wait("go")
+            await run.shell("more", f"echo more >> {name}.txt")
+            await ws.merge()
+    return (await run.shell("after", "cat one.txt two.txt")).stdout
+
+
+RESULT = "one\nmore\ntwo\nmore\n"
+
+
+@pytest.mark.parametrize("at", range(1, 10))
+async def test_a_crash_anywhere_in_a_rewound_run_changes_nothing(git: GitLab, at: int) -> None:
+    await git.go(two)
+    assert (await go(git)).output == RESULT
+    files = git.files()
+    git.leave("rewind", "one/more")
+
+    await git.die_again(at=at, after=at % 2 == 0)
+    outcome = await go(git) if git.state().status != "succeeded" else None
+
+    assert outcome is None or outcome.output == RESULT, outcome
+    assert git.files() == files == {"a.txt": "one\none\ntwo\n", **BOTH}
+    assert git.repo.git("status", "--porcelain") == ""
+
+
+BOTH = {"one.txt": "one\nmore\n", "two.txt": "two\nmore\n"}
+
+
+async def test_a_plan_tells_what_reaches_which_workspace(settled: GitLab) -> None:
+    await settled.go(tickets)
+    change = Change("rewind", None, [Edit("result", given({"code": 0}), "two/ws/shared")])
+
+    told = plan(settled.log, settled.load, "r", change)
+
+    actions = {item.key: item.action for item in told.items}
+    assert actions["two/ws/shared"] == "reused"
+    for key in ("one/ws/own", "one/ws/shared", "three/ws/own", "three/ws"):
+        assert actions[key] in ("kept", "reused"), told.items
+    assert not told.of("dropped")
+
+
+async def test_a_replay_proves_a_run_with_workspaces_at_every_frame(settled: GitLab) -> None:
+    await settled.go(tickets)
+    await go_on_with(settled, "one")
+    await go_on_with(settled, "two", "three")
+    row = settled.log.run("r")
+    replayer = Replayer(settled.log, settled.load, Redactor({}))  # type: ignore[arg-type]
+
+    assert all(replayer.prove(row, tickets, at).ok for at in range(1, row.head + 1, 7))
+
+
+async def test_edited_code_goes_on_in_the_workspace_that_was_open(git: GitLab) -> None:
+    @workflow
+    async def other(run: Run) -> str:
+        """Do the same, but for what comes after the wait."""
+        for name in ("one", "two"):
+            async with run.workspace(name) as ws:
+                await run.shell("work", f"echo {name} >> {name}.txt; echo {name} >> a.txt")
+                if name == "two":
+                    await run.wait("go")
+                await run.shell("more", "true" if name == "two" else f"echo more >> {name}.txt")
+                await ws.merge()
+        return (await run.shell("after", "cat one.txt two.txt")).stdout
+
+    await git.go(two)
+    git.workflows[two.reference] = other
+    git.leave("accept", None)
+
+    assert (await go(git)).output == "one\nmore\ntwo\n"
+
+
+async def test_a_retry_in_a_workspace_begins_with_the_files_that_the_step_found(
+    git: GitLab,
+) -> None:
+    @workflow
+    async def fragile(run: Run) -> str:
+        async with run.workspace("ticket") as ws:
+            await run.shell("good", "echo good > good.txt")
+            await run.shell(
+                "bad", "ls > ls.log; echo half > half.txt; git add -A; git commit -qm half"
+            )
+            await run.shell("worse", "rm good.txt; git commit -qam worse; test -e go.log")
+            await ws.merge()
+        return "done"
+
+    failed = await git.go(fragile)
+    (path,) = worktrees(git, "r")
+    (path / "go.log").write_text("")
+    git.retry()
+    outcome = await git.go_on()
+
+    assert (failed.status, outcome.output) == ("failed", "done")
+    assert git.files() == {"a.txt": "one\n", "half.txt": "half\n"}
+
+
+async def test_a_worktree_that_somebody_removed_is_made_again_with_its_files(git: GitLab) -> None:
+    await git.go(catching)
+    (path,) = worktrees(git, "r")
+    git.repo.git("worktree", "remove", "--force", str(path))
+
+    assert (await go(git)).output == "merged"
+    assert git.files() == {"a.txt": "work\n"}
+
+
+async def test_what_a_person_edits_in_a_worktree_meanwhile_is_recorded_and_respected(
+    git: GitLab,
+) -> None:
+    await git.go(catching)
+    (path,) = worktrees(git, "r")
+    (path / "a.txt").write_text("by hand\n")
+
+    assert (await go(git)).output == "merged"
+    assert git.files() == {"a.txt": "by hand\n"}
+    (drifted,) = git.events(kind=WorkspaceDrifted)
+    assert drifted.workspace == "ticket"
 
 
 def worktrees(git: GitLab, run: str) -> list[Path]:

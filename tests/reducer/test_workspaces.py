@@ -27,6 +27,7 @@ from holdfast.eventlog import (
 from holdfast.reducer import (
     Accept,
     Agenda,
+    ChildRequest,
     Conflict,
     ConflictedFile,
     Merged,
@@ -83,7 +84,7 @@ async def nested(run: Run) -> list[str]:
 def test_what_stands_within_works_there_and_what_comes_after_does_not() -> None:
     player = Player(nested).answer_all()
 
-    where = {r.key: r.workspace for r in player.asked if hasattr(r, "workspace")}
+    where = {r.key: r.workspace for r in player.asked if isinstance(r, StepRequest | ChildRequest)}
     assert player.output == ["x/ws", "y/ws"]
     assert where["again[1]/ws"] == ""
     assert where["again[1]/ws/inside"] == "again[1]/ws"
