@@ -39,6 +39,8 @@ from .files import (
 )
 from .frame_changes import FrameChange, about, frame_changes
 from .frames import Frames, first_bad
+from .merges import Conflict, ConflictedFile, Hunk, Merged
+from .merges import Side as FileSide
 from .outcome import decode
 from .plan import Item, Plan, Planner
 from .pool import Agenda, Pool
@@ -51,24 +53,31 @@ from .requests import (
     CancelRequest,
     CeilingRequest,
     ChildRequest,
+    CloseCall,
+    CommitCall,
     FunctionCall,
+    MarkersCall,
+    MergeCall,
     ModelAsk,
     NoteRequest,
+    OpenCall,
     Policy,
     Request,
     ShellCall,
     SignalRequest,
     StepRequest,
     TimerRequest,
+    WorkspaceCall,
 )
 from .results import Decision, ShellResult
 from .run import Run
 from .secrets import SecretRules
-from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait, WorkspaceFiles
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
 from .workflow import Workflow, workflow
+from .workspace import Opened, Workspace
 
 __all__ = [
     "ENDED",
@@ -87,7 +96,11 @@ __all__ = [
     "Child",
     "ChildFailed",
     "ChildRequest",
+    "CloseCall",
+    "CommitCall",
     "Comparison",
+    "Conflict",
+    "ConflictedFile",
     "Decision",
     "Difference",
     "Diverge",
@@ -96,16 +109,21 @@ __all__ = [
     "Edits",
     "Ended",
     "Fail",
+    "FileSide",
     "FilesDecision",
     "FrameChange",
     "Frames",
     "FunctionCall",
     "Gate",
     "Hold",
+    "Hunk",
     "InputHasSecret",
     "InputInvalid",
     "Item",
     "LoopExhausted",
+    "MarkersCall",
+    "MergeCall",
+    "Merged",
     "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
@@ -113,6 +131,8 @@ __all__ = [
     "NotDurable",
     "NotRecordable",
     "NoteRequest",
+    "OpenCall",
+    "Opened",
     "Pair",
     "Plan",
     "Planner",
@@ -145,6 +165,9 @@ __all__ = [
     "Workflow",
     "WorkflowDiverged",
     "WorkflowError",
+    "Workspace",
+    "WorkspaceCall",
+    "WorkspaceFiles",
     "about",
     "after_failure",
     "aligned",
