@@ -152,7 +152,6 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
 
 
 async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Done:
-    agent = plugins.agent(call.agent)
     session = session_to_continue(job.step)
     task = AgentTask(
         prompt=_prompt(call.prompt, job.step, continues=bool(session)),
@@ -164,7 +163,7 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
         permissions=call.permissions,
         options=call.options,
     )
-    result = await agent.run(task, emit)
+    result = await plugins.run_agent(call.agent, task, emit)
     value = _typed(job.request.output, result.text, result.output, result.usage, result.session)
     return Done(value, result.usage, result.session)
 
@@ -194,7 +193,7 @@ async def _model(call: ModelAsk, job: Job, plugins: Plugins, emit: Emit) -> Done
         schema=fingerprint.schema(job.request.output),
         params=call.params,
     )
-    result = await plugins.model(call.model).call(asked, emit)
+    result = await plugins.call_model(asked, emit)
     return Done(_typed(job.request.output, result.text, result.output, result.usage), result.usage)
 
 

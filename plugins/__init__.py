@@ -1,6 +1,9 @@
 """Who can do the work: hook specifications, what is installed, and every bundled adapter."""
 
+from holdfast.eventlog import Usage
+
 from .errors import (
+    AdapterBroken,
     BadOptions,
     CommandTooLong,
     Crashed,
@@ -19,10 +22,11 @@ from .errors import (
     UnknownModel,
     WorkError,
 )
-from .hooks import hookimpl
+from .hooks import HOOKS_VERSION, hookimpl
 from .loading import BrokenPlugin
 from .manager import PluginRow, Plugins
 from .marks import MARK, nested
+from .offers import ready
 from .types import (
     Agent,
     AgentResult,
@@ -38,7 +42,9 @@ from .types import (
 )
 
 __all__ = [
+    "HOOKS_VERSION",
     "MARK",
+    "AdapterBroken",
     "Agent",
     "AgentResult",
     "AgentTask",
@@ -69,7 +75,9 @@ __all__ = [
     "StillRunning",
     "UnknownAgent",
     "UnknownModel",
+    "Usage",
     "WorkError",
     "hookimpl",
     "nested",
+    "ready",
 ]

@@ -28,6 +28,7 @@ from holdfast.plugins import (
     UnknownModel,
     hookimpl,
 )
+from holdfast.reducer import State
 
 
 class Echo:
@@ -152,8 +153,8 @@ def test_an_observer_that_fails_stops_nobody_and_is_reported_once() -> None:
     plugins = loaded(plugin("bad", holdfast_event=fail), plugin("good", holdfast_event=see))
     record = Record(1, 1, 1, 0, "engine", 1, TimerFired(key="nap"))
 
-    plugins.observe(record)
-    plugins.observe(record)
+    plugins.observe(record, State())
+    plugins.observe(record, State())
 
     assert seen == [record, record]
     assert reasons(plugins, "bad") == ["OSError: no network"]
@@ -196,7 +197,7 @@ def exiting() -> Mapping[str, Agent]:
         (
             "holdfast_agents",
             lambda: {"command": Echo()},
-            "holdfast_agents offers 'command', which was offered first by 'bundled' of 'holdfast'",
+            "holdfast_agents offers 'command', and so does 'bundled' of 'holdfast', which is used",
         ),
     ],
 )
@@ -237,7 +238,7 @@ def test_of_two_plugins_with_one_name_the_first_stays() -> None:
 
     assert plugins.agent("one").readiness().ready
     assert reasons(plugins, "twin") == [
-        "a plugin of 'this program' has the same name, and was first"
+        "a plugin of 'this program' has the same name and is used, not this one"
     ]
 
 

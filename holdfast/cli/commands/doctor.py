@@ -95,13 +95,15 @@ def _log(place: Place) -> Iterator[Finding]:
 
 
 def _plugins(kit: "Tools") -> Iterator[Finding]:
+    from holdfast.plugins import ready
+
     for name, agent in kit.plugins.agents().items():
-        ready = agent.readiness()
-        yield f"agent {name}", OK if ready.ready else MISSING, ready.detail
+        found = ready(agent)
+        yield f"agent {name}", OK if found.ready else MISSING, found.detail
     for prefix, model in kit.plugins.models().items():
-        ready = model.readiness()
+        found = ready(model)
         name = f"models {prefix}*" if prefix else "models"
-        yield name, OK if ready.ready else MISSING, ready.detail
+        yield name, OK if found.ready else MISSING, found.detail
     for broken in kit.plugins.broken:
         yield f"plugin {broken.name}", BROKEN, str(broken)
 
