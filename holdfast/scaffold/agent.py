@@ -24,7 +24,6 @@ AGENT = '''\
 """The program `$name` as an agent."""
 
 import msgspec
-
 from holdfast.plugins import (
     AgentResult,
     AgentTask,
@@ -95,6 +94,7 @@ from typing import Any
 
 from holdfast.plugins import AgentTask
 from holdfast.plugins.testing import agent_task, conformance
+
 from $package import plugin
 from $package.agent import ${Class}
 

@@ -29,7 +29,6 @@ from typing import Any
 
 import httpx
 import msgspec
-
 from holdfast.plugins import (
     Crashed,
     Emit,
@@ -141,10 +140,15 @@ import json
 
 import httpx
 import trio
-
 from holdfast.plugins.testing import conformance
+
 from $package import plugin
 from $package.model import ${Class}
+
+
+def said(text: str) -> httpx.Response:
+    """What the server says when all is well."""
+    return httpx.Response(200, json={"text": text, "input_tokens": 3, "output_tokens": 1})
 
 
 async def answer(request: httpx.Request) -> httpx.Response:
@@ -157,12 +161,12 @@ async def answer(request: httpx.Request) -> httpx.Response:
         case "fail":
             return httpx.Response(500, text="out of order")
         case "say nothing":
-            return httpx.Response(200, json={"text": ""})
+            return said("")
         case "say nonsense":
             return httpx.Response(200, text="<html>")
         case "say data":
-            return httpx.Response(200, json={"text": json.dumps({"answer": "hello"})})
-    return httpx.Response(200, json={"text": "hello", "input_tokens": 3, "output_tokens": 1})
+            return said(json.dumps({"answer": "hello"}))
+    return said("hello")
 
 
 test_model_conforms = conformance(

@@ -43,9 +43,9 @@ import json
 from pathlib import Path
 
 import pytest
-
 from holdfast.plugins.testing import conformance, sample_records
 from holdfast.reducer import State
+
 from $package import plugin
 
 test_plugin_conforms = conformance(plugin)

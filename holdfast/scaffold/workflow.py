@@ -44,6 +44,7 @@ import sys
 from pathlib import Path
 
 from holdfast.plugins.testing import conformance
+
 from $package import plugin
 
 test_plugin_conforms = conformance(plugin)

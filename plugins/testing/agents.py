@@ -86,7 +86,9 @@ def _permissions(make: Make, task: AgentTask) -> None:
         held = msgspec.structs.replace(task, permissions=permissions)
         try:
             trio.run(work, make, held)
-        except BadOptions as refusal:
+        except WorkError as refusal:
+            named = f"{permissions!r} is refused with {type(refusal).__name__}, not BadOptions"
+            require(isinstance(refusal, BadOptions), named)
             require(permissions in str(refusal), f"{permissions!r} is refused without its name")
         else:
             taken.append(permissions)

@@ -6,23 +6,25 @@ from typing import Any
 
 from holdfast.reducer import State, Workflow
 
+from .. import bundled
+from ..loading import extra_sources
 from ..manager import Plugins
 from .kit import Rule, require
 from .records import sample_records
 
-SECONDS_A_RECORD = 0.5  # the run waits meanwhile
+SECONDS_A_RECORD = 2.0  # the run waits meanwhile
 TEXTS = ("", "hello", "two\nlines", '{"n": 1}', "é 漢字 \x00", "x" * 10_000)
 
 
 def _loads(plugin: object) -> None:
-    plugins = _alone(plugin)
+    plugins = Plugins.load(*([] if plugin is bundled else [plugin]), installed=False)
     plugins.listing()
     require(not plugins.broken, "; ".join(map(str, plugins.broken)))
 
 
 def _readiness(plugin: object) -> None:
     plugins = _alone(plugin)
-    workers: dict[str, Any] = {**_own(plugins, "agents"), **_own(plugins, "models")}
+    workers: dict[str, Any] = {**plugins.agents(), **plugins.models()}
     for name, worker in workers.items():
         try:
             detail = worker.readiness().detail
@@ -31,16 +33,8 @@ def _readiness(plugin: object) -> None:
         require(bool(detail), f"the readiness of {name!r} has no detail")
 
 
-def _own(plugins: Plugins, kind: str) -> dict[str, Any]:
-    bundled = getattr(Plugins.load(installed=False), kind)()
-    return {name: it for name, it in getattr(plugins, kind)().items() if name not in bundled}
-
-
 def _workflows(plugin: object) -> None:
-    bundled = Plugins.load(installed=False).workflows()
     for name, reference in _alone(plugin).workflows().items():
-        if name in bundled:
-            continue
         module, _, function = reference.partition(":")
         try:
             found = getattr(importlib.import_module(module), function, None)
@@ -75,7 +69,7 @@ def _redactor(plugin: object) -> None:
 
 
 def _alone(plugin: object) -> Plugins:
-    return Plugins.load(plugin, installed=False)
+    return Plugins(extra_sources([plugin]))
 
 
 PLUGIN_RULES = (

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -29,6 +28,7 @@ from holdfast.plugins import (
     hookimpl,
 )
 from holdfast.reducer import State
+from tests.support.installed import install
 
 
 class Echo:
@@ -240,16 +240,6 @@ def test_of_two_plugins_with_one_name_the_first_stays() -> None:
     assert reasons(plugins, "twin") == [
         "a plugin of 'this program' has the same name and is used, not this one"
     ]
-
-
-def install(folder: Path, distribution: str, entry_points: str, **modules: str) -> None:
-    """Write what an installed distribution looks like on disk."""
-    info = folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(textwrap.dedent(entry_points))
-    for name, source in modules.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(source))
 
 
 GOOD = """
