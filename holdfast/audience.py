@@ -43,5 +43,5 @@ class Audience:
         if not self._plugins.observes or self._next is None:
             return
         for record in self._log.records(self._branch, self._next, until):
-            self._plugins.observe(record, state)
+            self._plugins.observe(record, state, self._log.load)
         self._next = until

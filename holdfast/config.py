@@ -19,9 +19,16 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setup: str = ""  # a shell command, run in each new worktree before its first step
 
 
+class TelemetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[telemetry]`: what is told to others about runs."""
+
+    opentelemetry: bool | None = None  # None: where OTEL_EXPORTER_OTLP_ENDPOINT is set
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All sections; what is left out has these defaults."""
 
+    telemetry: TelemetryConfig = TelemetryConfig()
     workspace: WorkspaceConfig = WorkspaceConfig()
 
 

@@ -4,11 +4,11 @@ A plugin is a module (or an object) that has some of these functions, marked wit
 named in the entry-point group "holdfast" of its distribution. A hook returns objects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pluggy
 
-from holdfast.eventlog import Record
+from holdfast.eventlog import Record, Value
 from holdfast.reducer import State
 
 from .types import Agent, Model
@@ -50,10 +50,11 @@ def holdfast_redact(text: str) -> str:  # type: ignore[empty-body]
 
 
 @hookspec
-def holdfast_event(record: Record, state: State) -> None:
+def holdfast_event(record: Record, state: State, load: Callable[[Value], bytes]) -> None:
     """Observe a record after it was written. What it raises is reported and changes nothing.
 
     `state` is the run as it is by then: its name, its steps, what it used. Of records that were
-    written at once it is the state after all of them. The run waits for the hook, which is called in
+    written at once it is the state after all of them. `load` returns the MessagePack bytes of a
+    value in either, also of a large one, which lies beside the events. The run waits for the hook, which is called in
     trio's thread: hand over what takes more than a millisecond.
     """

@@ -63,9 +63,12 @@ def own_source() -> Source:
     return Source("bundled", OWN_DISTRIBUTION, version, lambda: bundled)
 
 
-def extra_sources(extra: Iterable[object]) -> Iterator[Source]:
+def extra_sources(extra: Iterable[object]) -> Iterator[Source | BrokenPlugin]:
     """Describe plugins that a program hands over itself."""
     for plugin in extra:
+        if isinstance(plugin, Source | BrokenPlugin):
+            yield plugin
+            continue
         name = getattr(plugin, "__name__", type(plugin).__name__)
         yield Source(name, "this program", "", lambda plugin=plugin: plugin)  # type: ignore[misc]
 

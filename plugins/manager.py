@@ -1,11 +1,11 @@
 """All plugins of a program: loads them, answers for what they offer, remembers what is broken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self, cast
 
 import msgspec
 
-from holdfast.eventlog import Record
+from holdfast.eventlog import Record, Value
 from holdfast.reducer import State
 
 from . import offers
@@ -60,6 +60,8 @@ class Plugins:
     @classmethod
     def load(cls, *extra: object, installed: bool = True) -> Self:
         """Load the bundled adapters, then what is installed, then the given modules or objects.
+
+        Sources, and what is known to be broken, may be given as well.
 
         Of two that have or offer the same name the first stays and the second is broken.
         """
@@ -137,11 +139,14 @@ class Plugins:
             text = redacted
         return text
 
-    def observe(self, record: Record, state: State) -> None:
-        """Show the record, and the run as it is by then, to every observer."""
+    def observe(self, record: Record, state: State, load: Callable[[Value], bytes]) -> None:
+        """Show the record, and the run as it is by then, to every observer.
+
+        `load` returns the bytes of a value, wherever it lies.
+        """
         for plugin in self._observers:
             try:
-                plugin.call("holdfast_event", record=record, state=state)
+                plugin.call("holdfast_event", record=record, state=state, load=load)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - it may not stop a run
                 self._report(plugin, last_line(error), raised_at(error))
 

@@ -19,8 +19,11 @@ class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task for a coding agent, in a folder.
 
     `schema` is the JSON Schema of the wanted result, or None for free text. `session` continues a
-    session of the same agent; with `fork` in a copy, which leaves the original as it is. `env` is the whole environment of the agent's process; it carries the
-    mark by which everything that the process starts is found again.
+    session of the same agent; with `fork` in a copy, which leaves the original as it is. `env` is the
+    whole environment of the agent's process; it carries the mark by which everything that the process
+    starts is found again. `model` is in the agent's own words. `permissions` say what it may do by
+    itself: read; change files ("edit"); also run commands ("full"). What it cannot be held to it
+    refuses with BadOptions, as it does options that it does not know.
     """
 
     prompt: str
@@ -51,7 +54,11 @@ Emit = Callable[[Progress], None]
 
 
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a task. `output` is set when a schema was asked for: plain data, not yet checked."""
+    """What came of a task. `output` is set when a schema was asked for: plain data, not yet checked.
+
+    `usage` is that of this task alone (tokens are counts, money US dollars), or None where nobody
+    knows; `session` is what continues this conversation, empty where nothing does.
+    """
 
     text: str
     output: Any = None
@@ -70,18 +77,34 @@ class Readiness(msgspec.Struct, frozen=True):
 class Agent(Protocol):
     """A coding agent. `run` is cancelled by trio and then leaves no process behind."""
 
-    async def run(self, task: AgentTask, emit: Emit) -> AgentResult: ...
+    async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
+        """Do the task once, and show with `emit`, in trio's thread, what is done meanwhile.
 
-    def readiness(self) -> Readiness: ...
+        Raises WorkError: BadOptions, MissingBinary, MissingFolder, NotLoggedIn and Refused end the
+        step; RateLimited waits until its time; SessionLost is tried again without the session,
+        OutputInvalid with the reason, NoOutput and Crashed as they were. Anything else is taken for a
+        defect, recorded with its traceback, and tried again.
+        """
+        ...
+
+    def readiness(self) -> Readiness:
+        """Tell whether it can work here, within seconds, with no call of a model; raise nothing."""
+        ...
 
 
 class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation; `role` is "system", "user" or "assistant"."""
+
     role: str
     content: str
 
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a model. `params` (temperature, max_tokens, api_base, ...) go to the provider."""
+    """One call of a model. `params` (temperature, max_tokens, api_base, ...) go to the provider.
+
+    `model` is the whole name, with the prefix that this back end answers for. `schema` is the JSON Schema
+    of the wanted answer, or None for free text.
+    """
 
     model: str
     messages: list[Message]
@@ -90,7 +113,10 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`output` is set when a schema was asked for and the text was JSON: not yet checked."""
+    """What a model said. `output` is set when a schema was asked for: plain data, not yet checked.
+
+    `usage` is that of this call (tokens are counts, money US dollars), or None where nobody knows.
+    """
 
     text: str
     output: Any = None
@@ -101,6 +127,15 @@ class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
 class Model(Protocol):
     """A model back end. `call` is cancelled by trio and then really stops the request."""
 
-    async def call(self, call: ModelCall, emit: Emit) -> ModelResult: ...
+    async def call(self, call: ModelCall, emit: Emit) -> ModelResult:
+        """Ask once, and show what is said with `emit`, in trio's thread.
 
-    def readiness(self) -> Readiness: ...
+        Raises WorkError: NotLoggedIn, Refused and BadOptions end the step; RateLimited waits until its
+        time; OutputInvalid is asked again with the reason, and `detail` as what was said; NoOutput and
+        Crashed are tried again.
+        """
+        ...
+
+    def readiness(self) -> Readiness:
+        """Tell whether it can be called here, within seconds, without calling; raise nothing."""
+        ...

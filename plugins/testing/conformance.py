@@ -54,12 +54,13 @@ def conformance(subject: Any, **cases: Case) -> Callable[..., None]:
     _refuse_unknown(rules, cases)
     chosen = [rule for rule in rules if rule.applies(cases)]
 
-    @pytest.mark.parametrize("rule", chosen, ids=[rule.name for rule in chosen])
     def test(rule: Rule, tmp_path: Path) -> None:
         given = {name: to_case(name, cases[name], tmp_path) for name in rule.needs}
         _check(rule, subject, given)
 
-    return test
+    each = pytest.mark.parametrize("rule", chosen, ids=[rule.name for rule in chosen])
+    tests: Callable[..., None] = each(test)
+    return tests
 
 
 def _rules_for(

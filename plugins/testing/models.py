@@ -60,16 +60,24 @@ def _schema(make: Make, call: ModelCall) -> None:
 
 
 def _hangs(make: Make, call: ModelCall) -> None:
+    trio.run(_cancel, make, call)
+
+
+async def _cancel(make: Make, call: ModelCall) -> None:
     model = make()
-    trio.run(cancelled, lambda emit: model.call(call, emit))
+    await cancelled(lambda emit: model.call(call, emit))
 
 
 def _fails_with(error: type[WorkError]) -> Callable[[Make, ModelCall], None]:
     def check(make: Make, call: ModelCall) -> None:
-        model = make()
-        trio.run(expect, error, lambda emit: model.call(call, emit))
+        trio.run(_expect, make, call, error)
 
     return check
+
+
+async def _expect(make: Make, call: ModelCall, error: type[WorkError]) -> None:
+    model = make()
+    await expect(error, lambda emit: model.call(call, emit))
 
 
 MODEL_RULES = (

@@ -53,7 +53,7 @@ def _observer(plugin: object) -> None:
     for record in sample_records():
         plugins = _alone(plugin)
         began = time.perf_counter()
-        plugins.observe(record, State(run="x", workflow="x"))
+        plugins.observe(record, State(run="x", workflow="x"), bytes)
         seconds = time.perf_counter() - began
         event = type(record.event).__name__
         require(not plugins.broken, f"shown {event}: {'; '.join(map(str, plugins.broken))}")

@@ -102,6 +102,8 @@ class Sound:
                 return self.silent()
             case "fail":
                 self.fail()
+            case _:
+                pass
         return self.answer(emit)
 
     def answer(self, emit: Emit) -> str:

@@ -13,7 +13,7 @@ from holdfast.scaffold import KINDS
 from tests.support.venv import ROOT, Venv
 
 GUIDE = (ROOT / "plugins/README.md").read_text()
-BLOCK = re.compile(r"^```(\w+)(?: (.+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def free_port() -> int:

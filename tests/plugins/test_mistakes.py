@@ -350,4 +350,4 @@ def _anything() -> Any:
     from holdfast.plugins.testing import sample_records
     from holdfast.reducer import State
 
-    return sample_records()[0], State()
+    return sample_records()[0], State(), bytes

@@ -153,8 +153,8 @@ def test_an_observer_that_fails_stops_nobody_and_is_reported_once() -> None:
     plugins = loaded(plugin("bad", holdfast_event=fail), plugin("good", holdfast_event=see))
     record = Record(1, 1, 1, 0, "engine", 1, TimerFired(key="nap"))
 
-    plugins.observe(record, State())
-    plugins.observe(record, State())
+    plugins.observe(record, State(), bytes)
+    plugins.observe(record, State(), bytes)
 
     assert seen == [record, record]
     assert reasons(plugins, "bad") == ["OSError: no network"]

@@ -104,8 +104,17 @@ def _plugins(kit: "Tools") -> Iterator[Finding]:
         found = ready(model)
         name = f"models {prefix}*" if prefix else "models"
         yield name, OK if found.ready else MISSING, found.detail
+    yield from _telemetry(kit)
     for broken in kit.plugins.broken:
         yield f"plugin {broken.name}", BROKEN, str(broken)
+
+
+def _telemetry(kit: "Tools") -> Iterator[Finding]:
+    from holdfast.plugins.telemetry import is_wanted, lacking
+
+    if is_wanted(kit.config.telemetry.opentelemetry, os.environ):
+        missing = lacking()
+        yield "opentelemetry", MISSING if missing else OK, missing or "spans are sent"
 
 
 def _keys() -> Iterator[Finding]:
