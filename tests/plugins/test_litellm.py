@@ -22,6 +22,7 @@ from holdfast.plugins.errors import (
 )
 from holdfast.plugins.models import LitellmModel
 from holdfast.plugins.models import litellm_backend as backend
+from holdfast.plugins.testing import check_model
 from holdfast.plugins.types import Message, Model, ModelCall, ModelResult, Progress
 from tests.support.model_script import Scenario
 from tests.support.model_server import ModelServer
@@ -335,3 +336,18 @@ def test_it_is_a_model_and_tells_its_version() -> None:
     assert isinstance(model, Model)
     assert model.readiness().ready
     assert model.readiness().detail.startswith("litellm 1.")
+
+
+def test_it_conforms(model_server: Serve) -> None:
+    scenarios: dict[str, Any] = {
+        "works": {"text": "hello"},
+        "schema": {"json": {"approved": True}},
+        "hangs": {"text": "late", "hold": "for ever"},
+        "limited": {"status": 429, "message": "slow down"},
+        "empty": {"text": ""},
+        "fails": {"status": 500},
+    }
+    cases = {name: model_call(model_server([turn])) for name, turn in scenarios.items()}
+    cases["schema"] = model_call(model_server([scenarios["schema"]]), schema=SCHEMA)
+
+    check_model(LitellmModel, **cases)
