@@ -176,7 +176,8 @@ class Attempts:
         self, attempt: Attempt, request: StepRequest, step: Step, mark: str
     ) -> Ended | None:
         """Return what an attempt came to, and the files that it left; None where it was stopped."""
-        job = Job(request, step, self._history.folder, mark, self._history.redactor.text)
+        rules = self._engine.sandbox_rules(self._history.folder, self._history.workflow)
+        job = Job(request, step, self._history.folder, mark, self._history.redactor.text, rules)
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
