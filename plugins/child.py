@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import trio
 
@@ -52,9 +53,8 @@ class Child:
         return code
 
 
-def _stream(pipe: object) -> trio.lowlevel.FdStream:
-    assert hasattr(pipe, "fileno")
-    assert hasattr(pipe, "close")
+def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
+    assert pipe is not None
     stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
     pipe.close()
     return stream

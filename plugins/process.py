@@ -106,9 +106,7 @@ async def run_process(
     if not folder.is_dir():
         raise MissingFolder(str(folder), program=argv[0], reason="there is no such folder")
     wrapped = await _wrapped(argv, env, folder, install)
-    if wrapped is not None:
-        complaint = Complaint(wrapped.complaint.encode(), on_stderr)
-        on_stderr = complaint
+    complaint = Complaint(wrapped, on_stderr)
     process = await _start(argv, folder, env, install, wrapped)
     find = _finder(process, env.get(MARK, ""))
     spared = set[int]() if wrapped is None else {process.pid}
@@ -121,7 +119,7 @@ async def run_process(
 
         assert process.stdout is not None
         assert process.stderr is not None
-        outlets = (Outlet(process.stdout, on_stdout), Outlet(process.stderr, on_stderr))
+        outlets = (Outlet(process.stdout, on_stdout), Outlet(process.stderr, complaint))
         for outlet in outlets:
             nursery.start_soon(outlet.pump, fail)
         nursery.start_soon(_feed, process, stdin)
@@ -141,8 +139,7 @@ async def run_process(
     if failures:
         raise failures[0]
     assert process.returncode is not None
-    if wrapped is not None and process.returncode == 1:
-        complaint.raise_if_any(argv[0])
+    complaint.raise_if_any(argv[0], process.returncode)
     return process.returncode
 
 
@@ -197,8 +194,8 @@ class Complaint:
     A program may say the same. It fails only its own step by that.
     """
 
-    def __init__(self, begins: bytes, sink: OnBytes) -> None:
-        self._begins, self._sink = begins, sink
+    def __init__(self, wrapped: Wrapped | None, sink: OnBytes) -> None:
+        self._wrapped, self._sink = wrapped, sink
         self._said = b""
 
     def __call__(self, data: bytes) -> None:
@@ -206,8 +203,10 @@ class Complaint:
             self._said += data[:COMPLAINT_BYTES]
         self._sink(data)
 
-    def raise_if_any(self, program: str) -> None:
-        if self._said.startswith(self._begins):
+    def raise_if_any(self, program: str, code: int) -> None:
+        if self._wrapped is None or code != 1:
+            return
+        if self._said.startswith(self._wrapped.complaint.encode()):
             said = self._said.decode(errors="replace").partition("\n")[0]
             raise SandboxFailed(
                 f"the sandbox for {program!r} could not be made: {said!r}. Look at what [sandbox] in "

@@ -40,7 +40,17 @@ class Goose:
     needs: Final = Needs(
         env=(PROGRAM.variable, "GOOSE_*", *PROVIDER_KEYS),
         folders=(
-            ConfigFolder("~/.config/goose", read=(".",)),
+            ConfigFolder(
+                "~/.config/goose",
+                read=(
+                    ".goosehints",
+                    "AGENTS.md",
+                    "config.yaml",
+                    "recipes",
+                    "secrets.yaml",
+                    "skills",
+                ),
+            ),
             ConfigFolder("~/.local/share/goose", write=(".",)),
         ),
     )

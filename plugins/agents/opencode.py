@@ -50,7 +50,13 @@ class OpenCode:
     needs: Final = Needs(
         env=(PROGRAM.variable, "OPENCODE_*", *PROVIDER_KEYS),
         folders=(
-            ConfigFolder("~/.config/opencode", read=(".",)),
+            ConfigFolder(
+                "~/.config/opencode",
+                read=(
+                    *("AGENTS.md", "agent", "agents", "command", "commands", "config.json"),
+                    *("opencode.json", "opencode.jsonc", "plugin", "plugins", "skills", "themes"),
+                ),
+            ),
             ConfigFolder("~/.local/share/opencode", read=("bin",), write=(".",)),
         ),
     )

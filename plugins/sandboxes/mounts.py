@@ -29,15 +29,41 @@ SECRETS = (
     "/etc/sudoers",
 )
 
-# A namespace does not take from the superuser what a file's owner may do: these are the machine's.
+# A namespace does not take from the superuser what a file's owner may do: these are the machine's. For
+# others they stay as they are, or no sandbox could be made within this one: the kernel wants all of
+# /proc to be seen before it is mounted again.
 OF_THE_MACHINE = ("acpi", "driver", "fs", "mtrr", "scsi", "sys", "sysrq-trigger")
 
 # What of a home holds programs and settings, and no secrets.
-TOOLS = """
-    .asdf .bun .cargo/bin .deno .fnm .local/bin .local/lib .local/pipx .local/share/claude .local/share/fnm
-    .local/share/mise .local/share/pipx .local/share/pnpm .local/share/uv .npm-global .nvm .opencode/bin .pyenv
-    .rbenv .rustup .sdkman .volta go/bin .gitconfig .config/git/config .config/git/ignore .config/git/attributes
-"""
+TOOLS = [
+    ".asdf",
+    ".bun",
+    ".cargo/bin",
+    ".deno",
+    ".fnm",
+    ".local/bin",
+    ".local/lib",
+    ".local/pipx",
+    ".local/share/claude",
+    ".local/share/fnm",
+    ".local/share/mise",
+    ".local/share/pipx",
+    ".local/share/pnpm",
+    ".local/share/uv",
+    ".npm-global",
+    ".nvm",
+    ".opencode/bin",
+    ".pyenv",
+    ".rbenv",
+    ".rustup",
+    ".sdkman",
+    ".volta",
+    "go/bin",
+    ".gitconfig",
+    ".config/git/config",
+    ".config/git/ignore",
+    ".config/git/attributes",
+]
 PACKAGES = ("node_modules", "site-packages")
 
 
@@ -60,11 +86,12 @@ class Plan:
 
     def allow(self, way: Way, paths: Iterable[Path], hidden: Sequence[Path]) -> None:
         """See paths this way that neither lead into what is hidden nor are in the folder."""
+        closed = [os.path.realpath(place) for place in hidden]
         for path in paths:
-            real = Path(os.path.realpath(path))
-            inside = any(real.is_relative_to(os.path.realpath(place)) for place in hidden)
-            if not inside and not path.is_relative_to(self._folder):
-                self.add(way, path)
+            if os.path.lexists(path) and not path.is_relative_to(self._folder):
+                real = Path(os.path.realpath(path))
+                if not any(real.is_relative_to(place) for place in closed):
+                    self.add(way, path)
 
     def arguments(self) -> Iterator[str]:
         """Yield bwrap's arguments."""
@@ -99,7 +126,8 @@ def mount_arguments(argv: Sequence[str], env: Mapping[str, str], within: Confine
     plan.add("empty", *emptied)
     for secret in map(Path, SECRETS):
         plan.add("empty" if os.path.isdir(secret) else "nothing", secret)
-    plan.add("read", *(Path("/proc", name) for name in OF_THE_MACHINE))
+    if os.geteuid() == 0:
+        plan.add("read", *(Path("/proc", name) for name in OF_THE_MACHINE))
     plan.add("read", Path("/etc/resolv.conf").resolve())
     plan.allow("read", _programs(argv, env, homes, emptied), within.hidden)
     plan.allow("empty", within.private, within.hidden)
@@ -126,8 +154,9 @@ def _programs(
     argv: Sequence[str], env: Mapping[str, str], homes: Iterable[Path], emptied: Iterable[Path]
 ) -> Iterator[Path]:
     """Yield what has programs to run, in folders that would be empty."""
-    for home in homes:
-        yield from (home / name for name in TOOLS.split())
+    for home in map(str, homes):
+        places = (os.path.join(home, name) for name in TOOLS)
+        yield from (Path(place) for place in places if os.path.lexists(place))
     named = [Path(entry) for entry in env.get("PATH", "").split(os.pathsep) if entry]
     for path in (*named, Path(argv[0])):
         inside = path.is_absolute() and any(path.is_relative_to(place) for place in emptied)
