@@ -229,7 +229,8 @@ def test_who_is_in_a_sandbox_cannot_open_the_projects_log(
 
 # --- with the real one --------------------------------------------------------------------------
 
-APPROVE = f"PYTHONPATH={os.getcwd()} {sys.executable} -m holdfast approve r release --by me"
+PYTHONPATH = os.pathsep.join([os.getcwd(), *sys.path])
+APPROVE = f"PYTHONPATH={PYTHONPATH} {sys.executable} -m holdfast approve r release --by me"
 
 
 @workflow
@@ -246,7 +247,9 @@ async def sly(run: Run) -> list[str]:
 
 @needs_bubblewrap
 async def test_a_step_cannot_approve_its_own_gate(lab: Lab) -> None:
-    config = project(read=[sys.prefix, sys.base_prefix, os.getcwd()])
+    config = project(
+        read=[sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path), os.getcwd()]
+    )
 
     first = await lab.run(sly, config=config)
     lab.approve("release")
