@@ -2,6 +2,7 @@
 
 from collections import deque
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -178,7 +179,9 @@ class Attempts:
         self, attempt: Attempt, request: StepRequest, step: Step, mark: str
     ) -> Ended | None:
         """Return what an attempt came to, and the files that it left; None where it was stopped."""
-        job = self._spaces.job(request, step, mark)
+        folder = Path(self._history.state.folder)
+        rules = self._engine.sandbox_rules(folder, self._history.workflow)
+        job = self._spaces.job(request, step, mark, rules)
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None

@@ -5,6 +5,7 @@ It stands in the project's root, so that it can be committed, and is optional, a
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -19,9 +20,32 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setup: str = ""  # a shell command, run in each new worktree before its first step
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SandboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[sandbox]`: what confines the programs of agents and commands, and what they may reach there.
+
+    `network` may be "agents", for these alone. `env` names variables that are let in, "*" stands for
+    any text; `read` and `write` are paths, `processes` how many there may be at once in a step.
+    """
+
+    default: str = "none"  # where a step does not say
+    network: bool | Literal["agents"] = False
+    env: list[str] = []
+    read: list[str] = []
+    write: list[str] = []
+    processes: int = 4096
+
+    def __post_init__(self) -> None:
+        for path in (*self.read, *self.write):
+            if not path.startswith(("/", "~/")):
+                raise ValueError(f"{path!r} must begin with '/' or '~/'")
+        if self.processes < 16:
+            raise ValueError(f"{self.processes} processes are too few for anything: 16 at least")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All sections; what is left out has these defaults."""
 
+    sandbox: SandboxConfig = SandboxConfig()
     workspace: WorkspaceConfig = WorkspaceConfig()
 
 

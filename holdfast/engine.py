@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -47,12 +48,14 @@ from holdfast.reducer import (
 
 from .children import forked_child
 from .commits import Committer
+from .config import NAME as CONFIG
 from .config import Config
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
 from .limits import Limits
 from .redact import Redactor
 from .runs import read_state, request_cancel
+from .sandboxing import Rules
 
 LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
 
@@ -308,6 +311,13 @@ class Engine:
         """
         if run in self._executions:
             self._executions[run].edit(workflow, tell)
+
+    def sandbox_rules(self, folder: Path, workflow: Workflow) -> Rules:
+        """Return what sandboxes for a run's steps go by: nothing in them reaches the log."""
+        home = self.log.path.parent
+        hidden = self.log.path if home == folder else home
+        code = Path(workflow.function.__code__.co_filename)
+        return Rules(self.config.sandbox, (hidden,), (folder / CONFIG, code))
 
     def cancel_child(self, run: str) -> bool:
         """Ask a child run to cancel itself; return whether nobody is there to do it."""

@@ -18,6 +18,7 @@ HoldfastError
     FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
+  InSandbox             this process is confined by a step: the log is not for it
   ConfigInvalid         holdfast.toml cannot be read, or says what nobody understands
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
   BadCheck              what was to be checked is no expression
@@ -132,6 +133,18 @@ class AlreadyDecided(EngineError):
 class ProjectError(HoldfastError):
     code = "project"
     exit_status = 2
+
+
+class InSandbox(HoldfastError):
+    code = "in_sandbox"
+    exit_status = 2
+
+    def __init__(self, sandbox: str) -> None:
+        super().__init__(
+            f"this is inside of the sandbox {sandbox!r} of a step, which has no access to the project's "
+            "log: a step cannot start runs, nor decide its own gates. Do it from outside"
+        )
+        self.sandbox = sandbox
 
 
 class NoSuchFrame(HoldfastError):

@@ -33,6 +33,7 @@ from holdfast.workspaces import (
 from .effects import Done, Job
 from .files import Files, Kept
 from .history import History
+from .sandboxing import Rules
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -91,10 +92,10 @@ class Spaces:
         counts = request.works_on_files and request.kind not in ("workspace", "close")
         return self.of(request).at_work if counts else set()
 
-    def job(self, request: StepRequest, step: Step, mark: str) -> Job:
+    def job(self, request: StepRequest, step: Step, mark: str, sandbox: Rules) -> Job:
         """Return what an attempt at a step needs to know."""
         files, redact = self.of(request), self._history.redactor.text
-        return Job(request, step, files.folder, mark, redact, files.environment)
+        return Job(request, step, files.folder, mark, redact, files.environment, sandbox)
 
     async def keep(self, request: StepRequest, error: Exception | None) -> Kept:
         """Record the files after an attempt at a step that may have changed them."""

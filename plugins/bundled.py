@@ -6,7 +6,7 @@ Modules are imported when something asks for an agent or a model: most commands 
 from collections.abc import Mapping
 
 from .hooks import hookimpl
-from .types import Agent, Model
+from .types import Agent, Model, Sandbox
 
 
 @hookimpl
@@ -33,3 +33,10 @@ def holdfast_models() -> Mapping[str, Model]:
     from .models import LitellmModel
 
     return {"": LitellmModel()}
+
+
+@hookimpl
+def holdfast_sandboxes() -> Mapping[str, Sandbox]:
+    from .sandboxes import Bubblewrap
+
+    return {"bubblewrap": Bubblewrap()}

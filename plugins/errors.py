@@ -2,7 +2,7 @@
 
 HoldfastError
   PluginError             a plugin cannot be loaded or used
-    UnknownAgent, UnknownModel
+    UnknownAgent, UnknownModel, UnknownSandbox
     RedactionFailed       a plugin that hides secrets is broken: nothing is written
   WorkError               one attempt at a task came to nothing
     BadOptions            the options given to the adapter make no sense: no use trying again
@@ -16,6 +16,9 @@ HoldfastError
     NoOutput              it ended well and said nothing
     SessionLost           the agent does not know the session: try again without it
     StillRunning          processes of the step survive even SIGKILL
+    SandboxUnavailable    the sandbox cannot work here: nothing was started
+    SandboxFailed         the sandbox could not be made around this step: nothing was started
+    NotConfinable         the agent cannot do this in a sandbox: nothing was started
     Crashed               it ended badly, for a reason not known better
 """
 
@@ -53,6 +56,18 @@ class UnknownModel(PluginError):
         self.name, self.known = name, sorted(known)
         super().__init__(
             f"no model back end answers for {name!r}; there are: {', '.join(self.known) or 'none'}. "
+            f"{_broken(broken)}See what is installed with: holdfast plugins"
+        )
+
+
+class UnknownSandbox(PluginError):
+    code = "unknown_sandbox"
+    exit_status = 2
+
+    def __init__(self, name: str, known: Iterable[str], broken: Iterable[str] = ()) -> None:
+        self.name, self.known = name, sorted(known)
+        super().__init__(
+            f"no sandbox is called {name!r}; there are: {', '.join(['none', *self.known])}. "
             f"{_broken(broken)}See what is installed with: holdfast plugins"
         )
 
@@ -170,3 +185,25 @@ class StillRunning(WorkError):
             f"processes {', '.join(map(str, self.pids))} of the step do not end, not even after "
             "SIGKILL. They wait for the kernel or run as another user; end them, then resume."
         )
+
+
+class SandboxUnavailable(WorkError):
+    code = "sandbox_unavailable"
+    retryable = False
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(
+            f"the sandbox {name!r} cannot work here: {reason} Nothing was started. Mend that and "
+            'retry the run, or decide to go without: sandbox="none"'
+        )
+
+
+class SandboxFailed(WorkError):
+    code = "sandbox_failed"
+    retryable = False
+
+
+class NotConfinable(WorkError):
+    code = "not_confinable"
+    retryable = False

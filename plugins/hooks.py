@@ -10,7 +10,7 @@ import pluggy
 
 from holdfast.eventlog import Record
 
-from .types import Agent, Model
+from .types import Agent, Model, Sandbox
 
 PROJECT = "holdfast"
 
@@ -29,6 +29,11 @@ def holdfast_models() -> Mapping[str, Model]:  # type: ignore[empty-body]
 
     The longest prefix that fits answers; "" fits every model.
     """
+
+
+@hookspec
+def holdfast_sandboxes() -> Mapping[str, Sandbox]:  # type: ignore[empty-body]
+    """Offer sandboxes, by the name that workflows and holdfast.toml use; "none" is no sandbox."""
 
 
 @hookspec

@@ -8,7 +8,7 @@ import msgspec
 from holdfast.eventlog import Record
 
 from . import offers
-from .errors import RedactionFailed, UnknownAgent, UnknownModel
+from .errors import RedactionFailed, UnknownAgent, UnknownModel, UnknownSandbox
 from .loading import (
     BrokenPlugin,
     Loaded,
@@ -19,7 +19,7 @@ from .loading import (
     load,
     own_source,
 )
-from .types import Agent, Model
+from .types import Agent, Model, Sandbox
 
 
 class PluginRow(msgspec.Struct, frozen=True):
@@ -78,11 +78,20 @@ class Plugins:
             raise UnknownModel(name, models, map(str, self._broken))
         return cast(Model, models[max(prefixes, key=len)].value)
 
+    def sandbox(self, name: str) -> Sandbox:
+        sandboxes = self._offered("holdfast_sandboxes")
+        if name not in sandboxes:
+            raise UnknownSandbox(name, sandboxes, map(str, self._broken))
+        return cast(Sandbox, sandboxes[name].value)
+
     def agents(self) -> Mapping[str, Agent]:
         return {name: offer.value for name, offer in self._offered("holdfast_agents").items()}
 
     def models(self) -> Mapping[str, Model]:
         return {name: offer.value for name, offer in self._offered("holdfast_models").items()}
+
+    def sandboxes(self) -> Mapping[str, Sandbox]:
+        return {name: offer.value for name, offer in self._offered("holdfast_sandboxes").items()}
 
     def workflows(self) -> Mapping[str, str]:
         return {name: offer.value for name, offer in self._offered("holdfast_workflows").items()}
@@ -123,7 +132,7 @@ class Plugins:
         offered: dict[str, list[str]] = {}
         for hook in offers.CHECKS:
             for name, offer in self._offered(hook).items():
-                kind = hook.removeprefix("holdfast_").removesuffix("s")
+                kind = offers.KINDS[hook]
                 offered.setdefault(offer.plugin.name, []).append(f"{kind} {name}".strip())
         rows = [
             PluginRow(p.name, p.distribution, p.version, sorted(p.hooks), offered.get(p.name, []))

@@ -1,4 +1,4 @@
-"""The conformance kit: what Holdfast relies on in every agent and model, bundled or not.
+"""The conformance kit: what Holdfast relies on in every agent, model and sandbox, bundled or not.
 
     def test_my_agent_conforms(tmp_path):
         check_agent(MyAgent, works=task(tmp_path, "say hi"), hangs=task(tmp_path, "sleep"))
@@ -20,18 +20,22 @@ import trio
 from holdfast.eventlog import Usage
 
 from . import marks
+from .confining import Confined, confined
 from .errors import WorkError
-from .process import sweep
+from .offers import check
+from .process import run_process, sweep
 from .types import (
     Agent,
     AgentResult,
     AgentTask,
+    Confinement,
     Emit,
     Model,
     ModelCall,
     ModelResult,
     Progress,
     Readiness,
+    Sandbox,
 )
 
 TASK_LIMIT_S = 120.0
@@ -72,6 +76,49 @@ def check_model(
     return result
 
 
+def check_sandbox(make: Callable[[], Sandbox], folder: Path) -> None:
+    """Check a sandbox by what programs can do in it; it works in an empty folder of its own."""
+    _require(
+        not check("holdfast_sandboxes", {"it": make()})[1], "it has not the methods of Sandbox"
+    )
+    _check_readiness(make())
+    _require(make().readiness().ready, f"it cannot work here: {make().readiness().detail}")
+    trio.run(_check_confining, make(), folder)
+
+
+async def _check_confining(sandbox: Sandbox, folder: Path) -> None:
+    work, secret = folder / "work", folder / "work" / "secret"
+    secret.mkdir(parents=True)
+    (secret / "told").write_text("secret")
+    (folder / "outside").write_text("before")
+    env = {"PATH": os.environ.get("PATH", os.defpath), marks.MARK: f"conformance-{uuid.uuid4()}"}
+    heard = bytearray()
+
+    async def inside(command: str, stdin: bytes = b"") -> int:
+        heard.clear()
+        with confined(Confined(sandbox, Confinement(folder=work, hidden=(secret,)))):
+            code = await run_process(
+                command, folder=work, env=env, stdin=stdin, on_stdout=heard.extend
+            )
+        left = marks.find(mark=env[marks.MARK]) if marks.can_see_marks() else set[int]()
+        _require(not left, f"processes {sorted(left)} outlived {command!r}")
+        return code
+
+    _require(await inside("exit 7") == 7, "an exit code does not come through")
+    _require(
+        await inside("cat", b"hello") == 0 and bytes(heard) == b"hello",
+        "input does not come through",
+    )
+    _require(await inside("echo new > made && pwd") == 0, "nothing can be written in the folder")
+    _require((work / "made").exists(), "what is written in the folder does not stay")
+    _require(heard.decode().strip() == str(work.resolve()), "it starts in another folder")
+    await inside("echo changed > ../outside")
+    _require((folder / "outside").read_text() == "before", "a file outside can be changed")
+    await inside("cat secret/told")
+    _require(b"secret" not in heard, "what is hidden can be read")
+    await inside("(setsid sleep 600 >/dev/null 2>&1 &) ; true")
+
+
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise AssertionError(otherwise)
@@ -85,7 +132,7 @@ def _check_protocol(made: object, protocol: type, method: str) -> None:
     _require(not inspect.iscoroutinefunction(made.readiness), f"{kind}.readiness is async")  # type: ignore[attr-defined]
 
 
-def _check_readiness(made: Agent | Model) -> None:
+def _check_readiness(made: Agent | Model | Sandbox) -> None:
     readiness = made.readiness()
     _require(isinstance(readiness, Readiness), f"readiness returned {readiness!r}")  # pyright: ignore[reportUnnecessaryIsInstance]
     _require(bool(readiness.detail), "readiness has no detail: a version, or what is missing")

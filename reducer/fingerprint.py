@@ -42,10 +42,11 @@ def _reads(call: Call) -> dict[str, Any]:
         case FunctionCall(function=function, args=args, kwargs=kwargs):
             name = getattr(function, "__qualname__", None) or type(function).__qualname__
             read = {"function": name, "args": args, "kwargs": kwargs}
-        case ShellCall(command=command, env=env, folder=folder):
+        case ShellCall(env=env):
             # Values of the environment are often secrets: their digest tells a change as well.
             digests = {name: _digest(value.encode())[:8] for name, value in env.items()}
-            read = {"command": command, "env": digests, "folder": folder}
+            read = {**msgspec.structs.asdict(call), "env": digests}
+            del read["check"]
         case _:
             read = msgspec.structs.asdict(call)
     return {name: value for name, value in read.items() if value not in ("", None, {}, ())}

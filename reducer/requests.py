@@ -23,12 +23,17 @@ class FunctionCall(msgspec.Struct, frozen=True):
 
 
 class ShellCall(msgspec.Struct, frozen=True):
-    """A command for the shell, or a program with its arguments."""
+    """A command for the shell, or a program with its arguments.
+
+    `sandbox` and `network` are what the workflow says; None leaves it to the project's settings.
+    """
 
     command: str | list[str]
     check: bool = True
     env: dict[str, str] = {}
     folder: str = ""
+    sandbox: str | None = None
+    network: bool | None = None
 
 
 class AgentCall(msgspec.Struct, frozen=True):
@@ -38,6 +43,8 @@ class AgentCall(msgspec.Struct, frozen=True):
     permissions: Permissions = "full"
     folder: str = ""
     options: dict[str, Any] = {}
+    sandbox: str | None = None
+    network: bool | None = None
 
 
 class ModelAsk(msgspec.Struct, frozen=True):

@@ -72,7 +72,9 @@ class Run:
     Steps share these options: `retries` (further attempts after a failure), `backoff` (first wait
     between attempts, doubled each time), `timeout` (of one attempt), `idle_timeout` (no output for so
     long), `effect` (it changes the world outside the workspace: never repeated without a person's
-    word, unless `on_doubt="retry"`). Durations are seconds, "90s", "10m", "2h", "3d" or timedelta.
+    word, unless `on_doubt="retry"`). What starts programs takes `sandbox` ("bubblewrap", "none") and
+    `network` (whether they may use it there), which the project's settings decide where the workflow
+    does not. Durations are seconds, "90s", "10m", "2h", "3d" or timedelta.
     """
 
     def __init__(self, driver: "Driver") -> None:
@@ -120,6 +122,8 @@ class Run:
         check: bool = True,
         env: Mapping[str, str] | None = None,
         folder: str = "",
+        sandbox: str | None = None,
+        network: bool | None = None,
         retries: int = 0,
         backoff: Duration = 1,
         timeout: Duration = 0,
@@ -129,7 +133,7 @@ class Run:
     ) -> Durable[ShellResult]:
         """Run a command in the workspace. With `check`, an exit status other than 0 is a failure."""
         line = command if isinstance(command, str) else list(command)
-        call = ShellCall(line, check, dict(env or {}), folder)
+        call = ShellCall(line, check, dict(env or {}), folder, sandbox, network)
         policy = _policy(retries, 0, backoff, timeout, idle_timeout, effect, on_doubt)
         return self._step(name, "shell", call, policy, ShellResult)
 
@@ -144,6 +148,8 @@ class Run:
         permissions: Permissions = "full",
         folder: str = "",
         options: Mapping[str, Any] | None = None,
+        sandbox: str | None = None,
+        network: bool | None = None,
         retries: int = 2,
         reasks: int = 2,
         backoff: Duration = 5,
@@ -157,7 +163,8 @@ class Run:
         An answer that does not fit `output` goes back to the agent with the reason, in the same
         session where the agent can, `reasks` times.
         """
-        call = AgentCall(prompt, agent, model, permissions, folder, dict(options or {}))
+        given = dict(options or {})
+        call = AgentCall(prompt, agent, model, permissions, folder, given, sandbox, network)
         policy = _policy(retries, reasks, backoff, timeout, idle_timeout, effect, on_doubt)
         return self._step(name, "agent", call, policy, output)
 

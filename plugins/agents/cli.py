@@ -13,12 +13,26 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from .. import confining
 from ..errors import BadOptions, MissingBinary
 from ..process import Lines, run_process
 from ..types import AgentTask, Emit, Permissions, Progress, Readiness
 
 Json = dict[str, Any]
 OptionsType = TypeVar("OptionsType", bound=msgspec.Struct)
+
+# Variables with the keys of models' providers, for agents that talk to any of them.
+PROVIDER_KEYS = (
+    "ANTHROPIC_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GROQ_API_KEY",
+    "MISTRAL_API_KEY",
+    "OPENAI_*",
+    "OPENROUTER_API_KEY",
+    "XAI_API_KEY",
+)
 
 VERSION_TIMEOUT_S = 20
 TAIL_LINES = 20
@@ -113,6 +127,8 @@ def no_forks(task: AgentTask, agent: str) -> None:
 def scratch_folder() -> Generator[Path]:
     """Give a folder for the files that one run of a program wants; it is gone afterwards."""
     with TemporaryDirectory(prefix="holdfast-") as name:
+        if confined := confining.current():
+            confined.share(Path(name))
         yield Path(name)
 
 

@@ -13,7 +13,7 @@ import trio
 from holdfast.eventlog import Usage
 
 from ..errors import Crashed, SessionLost, WorkError
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, options_of, part, run_lines
 from .reading import EventReading, follow
 from .structured import prompt_of
@@ -43,6 +43,18 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Kimi:
     """Runs `kimi` in the task's folder and reads its stream of messages."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "KIMI_*"),
+        folders=(
+            ConfigFolder(
+                "~/.kimi-code",
+                "KIMI_CODE_HOME",
+                read=("AGENTS.md", "config.toml", "mcp.json", "skills"),
+                write=("credentials/", "sessions/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         options = options_of(task, Options)

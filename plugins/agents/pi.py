@@ -10,8 +10,8 @@ import trio
 
 from holdfast.eventlog import Usage
 
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of, part
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
+from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part
 from .reading import EventReading, follow
 from .structured import prompt_of
 
@@ -36,6 +36,21 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Pi:
     """Runs `pi --mode json` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "PI_*", *PROVIDER_KEYS),
+        folders=(
+            ConfigFolder(
+                "~/.pi/agent",
+                "PI_CODING_AGENT_DIR",
+                read=(
+                    *("AGENTS.md", "SYSTEM.md", "extensions", "models.json", "prompts"),
+                    *("settings.json", "skills"),
+                ),
+                write=("auth.json", "sessions/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         argv = [PROGRAM.locate(task.env), *arguments(task, options_of(task, Options))]

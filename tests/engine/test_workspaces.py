@@ -340,7 +340,7 @@ async def test_a_worktree_is_made_ready_by_the_setup_command_and_has_ports(git: 
         return [*first.stdout.split(), *second.stdout.split()]
 
     git.workflows[ready.reference] = ready
-    config = Config(WorkspaceConfig(setup="echo ready > setup.log"))
+    config = Config(workspace=WorkspaceConfig(setup="echo ready > setup.log"))
     async with git.engine(config=config) as engine:
         engine.create(ready, {}, run="r", folder=str(git.repo.root))
         outcome = await engine.execute("r")

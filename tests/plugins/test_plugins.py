@@ -21,11 +21,13 @@ from holdfast.plugins import (
     Model,
     ModelCall,
     ModelResult,
+    Needs,
     Plugins,
     Readiness,
     RedactionFailed,
     UnknownAgent,
     UnknownModel,
+    UnknownSandbox,
     hookimpl,
 )
 
@@ -87,6 +89,18 @@ def test_the_bundled_agents_are_offered_through_the_same_hooks() -> None:
 def test_an_unknown_agent_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UnknownAgent, match=r"'nobody'.*claude-code,.* command.*holdfast plugins"):
         loaded().agent("nobody")
+
+
+def test_an_unknown_sandbox_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(
+        UnknownSandbox, match=r"'cage'; there are: none, bubblewrap\. .*holdfast plugins"
+    ):
+        loaded().sandbox("cage")
+
+
+@pytest.mark.parametrize("name", sorted(loaded().agents().keys() - {"builtin"}))
+def test_every_bundled_agent_that_is_a_program_says_what_it_needs_in_a_sandbox(name: str) -> None:
+    assert isinstance(getattr(loaded().agent(name), "needs", None), Needs)
 
 
 def test_the_longest_prefix_of_a_models_name_answers() -> None:
@@ -192,6 +206,16 @@ def exiting() -> Mapping[str, Agent]:
             "holdfast_workflows",
             lambda: {"tidy": "no_colon"},
             "holdfast_workflows offers 'tidy', but 'no_colon' is not a text like 'module:function'",
+        ),
+        (
+            "holdfast_sandboxes",
+            lambda: {"odd": Echo()},
+            "holdfast_sandboxes offers 'odd', but it has no method `wrap`, or an async one",
+        ),
+        (
+            "holdfast_sandboxes",
+            lambda: {"none": Echo()},
+            "holdfast_sandboxes offers 'none', which stands for nothing of the kind",
         ),
         (
             "holdfast_agents",

@@ -102,6 +102,9 @@ def _plugins(kit: "Tools") -> Iterator[Finding]:
         ready = model.readiness()
         name = f"models {prefix}*" if prefix else "models"
         yield name, OK if ready.ready else MISSING, ready.detail
+    for name, sandbox in kit.plugins.sandboxes().items():
+        ready = sandbox.readiness()
+        yield f"sandbox {name}", OK if ready.ready else MISSING, ready.detail
     for broken in kit.plugins.broken:
         yield f"plugin {broken.name}", BROKEN, str(broken)
 
