@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "changes": "Show what a step changed in the files.",
         "files": "List, print or extract the files of any frame.",
         "tree": "Show a run's forks as a tree.",
+        "workspaces": "List the worktrees that Holdfast made, and what is not merged.",
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",
     },
@@ -44,6 +45,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "workflows": "List the workflows that can be run by name.",
         "check": "Find what a workflow file does that a replay could not repeat.",
         "plugins": "List the plugins and what each one offers.",
+        "gc": "Remove what nobody needs: merged worktrees, space in the log.",
         "doctor": "Find out whether everything needed is here.",
     },
 }

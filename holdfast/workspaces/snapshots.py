@@ -5,6 +5,7 @@ import msgspec
 from .bounds import Bounds
 from .errors import NoSuchCommit
 from .git import Git
+from .homes import register_home
 from .index import LeftOut, look
 from .locks import locked
 from .places import Workspace
@@ -61,6 +62,7 @@ async def keep(
     tip, _, tip_tree = last.text.partition(" ")
     if tip_tree == tree and not (head_too and head and not await contains(git, tip, head)):
         return Snapshot(tree, tip, head, left_out)
+    register_home(workspace.common, workspace.home)
     parents = [part for parent in (tip, head) if parent for part in ("-p", parent)]
     commit = await git.as_us().text("commit-tree", tree, *parents, "-m", message)
     await git.run("update-ref", workspace.ref, commit, tip or "0" * len(tree))
