@@ -8,6 +8,7 @@ The caller holds the workspace's lock.
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ import trio
 
 from .bounds import Bounds, check_bounds
 from .errors import GitFailed, StateUnwritable, Unreadable
-from .git import Git
+from .git import Answer, Git, together
 from .places import Workspace, write_whole
 
 NESTED = "a git repository of its own"
@@ -30,11 +31,20 @@ class LeftOut(msgspec.Struct, frozen=True):
     why: str
 
 
+class Tips(msgspec.Struct, frozen=True):
+    """What is checked out, and the last snapshot and its tree: ids, "" where there is none."""
+
+    head: str
+    last: str
+    tree: str
+
+
 class Seen(msgspec.Struct, frozen=True):
-    """The tree of a workspace's files at one moment."""
+    """The tree of a workspace's files at one moment, and what there was to compare it with."""
 
     tree: str
     left_out: tuple[LeftOut, ...] = ()
+    tips: Tips | None = None
 
 
 def private(workspace: Workspace, lock: int) -> Git:
@@ -46,18 +56,34 @@ async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[
     """Bring the private index up to the files, and return their tree. `extra` may be ignored files."""
     git = private(workspace, lock)
     await trio.to_thread.run_sync(_unlock_left_over, workspace)
-    await _seed(workspace, git)
     for attempt in range(1, TRIES + 1):
         try:
-            left_out = await _take_in(workspace, git, bounds, extra)
-            return Seen(await git.text("write-tree"), left_out)
+            return await _look(workspace, git, bounds, extra)
         except GitFailed as error:
             if attempt == TRIES:
                 raise named(error) from error
             if "index" in error.stderr:  # damaged, or parts of it that lay elsewhere are gone
                 (workspace.own / "index").unlink(missing_ok=True)
-                await _seed(workspace, git)
     raise AssertionError("unreachable")
+
+
+async def _look(workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[str]) -> Seen:
+    last, file = await trio.to_thread.run_sync(_last_seed, workspace)
+    if last is None:
+        await _seed(workspace, git, file)
+    found = await _scan(workspace, git, asks_tracked=last is not None and last.file != file)
+    if found.tracked is not None and last is not None:
+        if last.tracked != _digest(found.tracked):
+            await _seed(workspace, git, file)
+            found = await _scan(workspace, git, asks_tracked=False)
+        else:  # git has but refreshed its index
+            _remember(workspace, Seed(file, last.tracked))
+    left_out, is_changed = await _take_in(workspace, git, found, bounds, extra)
+    tree = found.tips.tree
+    if is_changed or not tree or _last_tree(workspace) != tree:
+        tree = await git.text("write-tree")
+        _remember(workspace, Written(_about(workspace.own / "index"), tree))
+    return Seen(tree, left_out, found.tips)
 
 
 def _unlock_left_over(workspace: Workspace) -> None:
@@ -75,28 +101,50 @@ class Seed(msgspec.Struct, frozen=True):
     tracked: str
 
 
-async def _seed(workspace: Workspace, git: Git) -> None:
-    """Start again from the checkout's index when that tracks other things than last time."""
-    mark = workspace.own / "index.seed"
-    last = await trio.to_thread.run_sync(_last_seed, mark, workspace.own / "index")
-    file = await trio.to_thread.run_sync(_about, workspace.git_dir / "index")
-    if last is not None and last.file == file:
-        return
-    told = await workspace.git.run("ls-files", "-s", "-v", "-z")
-    seed = Seed(file, hashlib.sha256(told.stdout).hexdigest())
-    if last is None or last.tracked != seed.tracked:  # else git has but refreshed it
-        mark.unlink(missing_ok=True)
-        await trio.to_thread.run_sync(_copy, workspace.git_dir / "index", workspace.own / "index")
-        await _trust_no_flags(workspace, git, told.items)
-    write_whole(mark, msgspec.json.encode(seed))
+class Written(msgspec.Struct, frozen=True):
+    """The tree that our index was last written as: that file, and the tree's id."""
+
+    file: str
+    tree: str
 
 
-def _last_seed(mark: Path, ours: Path) -> Seed | None:
+NOTES = {Seed: "index.seed", Written: "index.tree"}
+
+
+def _remember(workspace: Workspace, note: Seed | Written) -> None:
+    write_whole(workspace.own / NOTES[type(note)], msgspec.json.encode(note), lasting=False)
+
+
+def _last_seed(workspace: Workspace) -> tuple[Seed | None, str]:
+    """Return what our index began with, None if it is to begin; and the checkout's index as it is."""
+    file = _about(workspace.git_dir / "index")
     try:
-        seed = msgspec.json.decode(mark.read_bytes(), type=Seed)
+        seed = msgspec.json.decode((workspace.own / NOTES[Seed]).read_bytes(), type=Seed)
     except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    return seed if ours.exists() else None
+        return None, file
+    return (seed if (workspace.own / "index").exists() else None), file
+
+
+def _last_tree(workspace: Workspace) -> str:
+    """Return the tree that our index was written as, unless it has changed since."""
+    try:
+        note = msgspec.json.decode((workspace.own / NOTES[Written]).read_bytes(), type=Written)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return ""
+    return note.tree if note.file == _about(workspace.own / "index") else ""
+
+
+async def _seed(workspace: Workspace, git: Git, file: str) -> None:
+    """Start again from the checkout's index, which tracks other things than last time."""
+    told = await workspace.git.run(*TRACKED)
+    (workspace.own / NOTES[Seed]).unlink(missing_ok=True)
+    await trio.to_thread.run_sync(_copy, workspace.git_dir / "index", workspace.own / "index")
+    await _trust_no_flags(workspace, git, told.items)
+    _remember(workspace, Seed(file, _digest(told)))
+
+
+def _digest(told: Answer) -> str:
+    return hashlib.sha256(told.stdout).hexdigest()
 
 
 def _about(theirs: Path) -> str:
@@ -137,25 +185,61 @@ async def _trust_no_flags(workspace: Workspace, git: Git, entries: Sequence[str]
 # --- each look -------------------------------------------------------------------------------------
 
 
-async def _take_in(
-    workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[str]
-) -> tuple[LeftOut, ...]:
-    told, untracked = await git.together(
-        ("diff-files", "--name-status", "--no-renames", "-z"),
-        ("ls-files", "--others", "--exclude-standard", "-z"),
+TRACKED = ("ls-files", "-s", "-v", "-z")
+CHANGED = ("diff-files", "--name-status", "--no-renames", "-z")
+UNTRACKED = ("ls-files", "--others", "--exclude-standard", "-z")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What git found in the files; what the checkout's index tracks only where that was asked."""
+
+    changed: list[str]
+    untracked: list[str]
+    tips: Tips
+    tracked: Answer | None
+
+
+async def tips_of(workspace: Workspace) -> Tips:
+    """Ask git what is checked out, and which snapshot is the last."""
+    ref = workspace.ref
+    return Tips(
+        *await workspace.git.resolve_all("HEAD^{commit}", f"{ref}^{{commit}}", f"{ref}^{{tree}}")
     )
+
+
+async def _scan(workspace: Workspace, git: Git, *, asks_tracked: bool) -> Found:
+    """Compare files and private index; all questions are asked at once."""
+    questions = [partial(git.run, *CHANGED), partial(git.run, *UNTRACKED)]
+    if asks_tracked:
+        questions.append(partial(workspace.git.run, *TRACKED))
+    tips: list[Tips] = []
+
+    async def ask() -> Answer:
+        tips.append(await tips_of(workspace))
+        return Answer(0, b"", "")
+
+    told, untracked, *rest = await together(*questions, ask)
     pairs = zip(told.items[::2], told.items[1::2], strict=True)
     changed = [path for how, path in pairs if how == "U" or workspace.is_part(path)]
     new = [path for path in untracked.items if workspace.is_part(path)]
-    nested = [path for path in new if path.endswith("/")]
-    files = [path for path in new if not path.endswith("/")]
+    return Found(changed, new, tips[0], rest[0] if asks_tracked else None)
+
+
+async def _take_in(
+    workspace: Workspace, git: Git, found: Found, bounds: Bounds, extra: Sequence[str]
+) -> tuple[tuple[LeftOut, ...], bool]:
+    """Bring the private index up to what was found; tell what it lacks, and whether it was changed."""
+    nested = [path for path in found.untracked if path.endswith("/")]
+    files = [path for path in found.untracked if not path.endswith("/")]
     await trio.to_thread.run_sync(check_bounds, workspace.root, files, bounds)
-    submodules = [path for path in changed if (workspace.root / path / ".git").exists()]
-    await _update(workspace, git, [*changed, *files, *extra])
-    return (
+    submodules = [path for path in found.changed if (workspace.root / path / ".git").exists()]
+    paths = [*found.changed, *files, *extra]
+    await _update(workspace, git, paths)
+    left_out = (
         *(LeftOut(path.rstrip("/"), NESTED) for path in nested),
         *(LeftOut(path, SUBMODULE) for path in submodules),
     )
+    return left_out, bool(paths)
 
 
 async def _update(workspace: Workspace, git: Git, paths: Sequence[str]) -> None:

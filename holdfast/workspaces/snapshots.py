@@ -6,7 +6,7 @@ from .bounds import Bounds
 from .errors import NoSuchCommit
 from .git import Git
 from .homes import register_home
-from .index import LeftOut, look
+from .index import LeftOut, Tips, look, tips_of
 from .locks import locked
 from .places import Workspace
 
@@ -37,7 +37,14 @@ async def snapshot(
     """
     async with locked(workspace.lock) as lock:
         seen = await look(workspace, lock, bounds or Bounds())
-        return await keep(workspace, seen.tree, message, left_out=seen.left_out, head_too=head_too)
+        return await keep(
+            workspace,
+            seen.tree,
+            message,
+            left_out=seen.left_out,
+            head_too=head_too,
+            tips=seen.tips,
+        )
 
 
 async def keep(
@@ -47,20 +54,16 @@ async def keep(
     *,
     left_out: tuple[LeftOut, ...] = (),
     head_too: bool = False,
+    tips: Tips | None = None,
 ) -> Snapshot:
     """Add a tree to the history of the workspace's snapshots in this run.
 
     The commit that is checked out comes along with each new tree; `head_too`: with the same as well.
+    `tips` is what the caller has just seen.
     """
-    git = workspace.git
-    at, last = await git.together(
-        ("rev-parse", "-q", "--verify", "HEAD^{commit}"),
-        ("for-each-ref", "--format=%(objectname) %(tree)", workspace.ref),
-        ok=(0, 1, 128),
-    )
-    head = at.text
-    tip, _, tip_tree = last.text.partition(" ")
-    if tip_tree == tree and not (head_too and head and not await contains(git, tip, head)):
+    git, tips = workspace.git, tips or await tips_of(workspace)
+    head, tip = tips.head, tips.last
+    if tips.tree == tree and not (head_too and head and not await contains(git, tip, head)):
         return Snapshot(tree, tip, head, left_out)
     register_home(workspace.common, workspace.home)
     parents = [part for parent in (tip, head) if parent for part in ("-p", parent)]
