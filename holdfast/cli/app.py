@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "ps": "List the runs, newest first.",
         "show": "Show a run: its state, steps and what it waits for.",
         "log": "Show what happened in a run, event by event.",
-        "diff": "Compare two runs, or one run at two frames.",
+        "diff": "Compare two runs, or one at two frames; or show what a step did to the files.",
         "changes": "Show what a step changed in the files.",
         "files": "List, print or extract the files of any frame.",
         "tree": "Show a run's forks as a tree.",

@@ -7,6 +7,7 @@ The caller holds the workspace's lock.
 
 import hashlib
 import os
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ class Seen(msgspec.Struct, frozen=True):
     """The tree of a workspace's files at one moment, and what there was to compare it with."""
 
     tree: str
+    since_ns: int  # when the looking began
     left_out: tuple[LeftOut, ...] = ()
     tips: Tips | None = None
 
@@ -68,6 +70,7 @@ async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[
 
 
 async def _look(workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[str]) -> Seen:
+    since_ns = time.time_ns()
     last, file = await trio.to_thread.run_sync(_last_seed, workspace)
     if last is None:
         await _seed(workspace, git, file)
@@ -83,7 +86,7 @@ async def _look(workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[
     if is_changed or not tree or _last_tree(workspace) != tree:
         tree = await git.text("write-tree")
         _remember(workspace, Written(_about(workspace.own / "index"), tree))
-    return Seen(tree, left_out, found.tips)
+    return Seen(tree, since_ns, left_out, found.tips)
 
 
 def _unlock_left_over(workspace: Workspace) -> None:
