@@ -64,7 +64,8 @@ async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[
         except GitFailed as error:
             if attempt == TRIES:
                 raise named(error) from error
-            if "index" in error.stderr:  # damaged, or parts of it that lay elsewhere are gone
+            # Damaged; or parts of it that lay elsewhere, or files that it has, were pruned since.
+            if "index" in error.stderr or "invalid object" in error.stderr:
                 (workspace.own / "index").unlink(missing_ok=True)
     raise AssertionError("unreachable")
 
