@@ -7,7 +7,7 @@ is on disk, the old file is what there is: whenever this is killed, one of the t
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
@@ -46,7 +46,11 @@ class Compacted(msgspec.Struct, frozen=True):
         return self.before.file_bytes - self.file_bytes
 
 
-def compact(path: str | os.PathLike[str], tell: Tell = lambda *_: None) -> Compacted:
+def silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def compact(path: str | os.PathLike[str], tell: Tell = silent) -> Compacted:
     """Drop what nobody needs from the log in a folder, and give free pages back to the disk.
 
     Raises LogInUse while anybody has it open, NoRoomToCompact, CopyDiffers, LogUnwritable, LogDamaged:
@@ -81,7 +85,7 @@ def _compact(folder: Path, tell: Tell) -> Compacted:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[ReadableLog]:
+def _opened(folder: Path) -> Generator[ReadableLog]:
     """Open a log that nobody else can open."""
     store = Store(folder, NAMES, format=FORMAT, later=LATER, create=False, alone=True)
     try:

@@ -8,7 +8,7 @@ opens waits here instead, at a lock of the folder itself, until the file is whol
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _UNKNOWN = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 
 
 @contextmanager
-def opening(folder: Path) -> Iterator[None]:
+def opening(folder: Path) -> Generator[None]:
     """Hold off `alone` while the file is being opened; waits where it is being replaced."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -35,7 +35,7 @@ def opening(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Generator[None]:
     """Hold off everybody from opening the file. Raises LogInUse while somebody has it open.
 
     This process must not open and close it by LMDB's own locking meanwhile: that ends the lock.
