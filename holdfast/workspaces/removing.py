@@ -42,7 +42,9 @@ async def _keep_all(workspace: Workspace) -> Snapshot:
         if nested:
             reason = f"it has git repositories of its own: {', '.join(map(repr, nested))}"
             raise WorktreeHoldsWork(str(workspace.root), reason)
-        return await keep(workspace, seen.tree, "Before removal", head_too=True)
+        return await keep(
+            workspace, seen.tree, "Before removal", head_too=True, since_ns=seen.since_ns
+        )
 
 
 async def _drop_branch(git: Git, record: Worktree, workspace: Workspace) -> None:
