@@ -46,7 +46,7 @@ from .names import safe_name
 from .places import Repository, Workspace
 from .reading import Change, File, changes, content, diff, extract, files
 from .records import Worktree
-from .removing import remove_worktree
+from .removing import remove_merged, remove_worktree
 from .resolving import begin_resolving, finish_resolving
 from .restoring import Restored, restore
 from .snapshots import Snapshot, snapshot
@@ -121,6 +121,7 @@ __all__ = [
     "merge_worktree",
     "open_worktree",
     "remember_merged",
+    "remove_merged",
     "remove_worktree",
     "reset_branch",
     "restore",
