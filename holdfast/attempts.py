@@ -210,7 +210,7 @@ class Attempts:
                 self._history.state,
                 is_wanted=lambda: not attempt.scope.cancel_called,
                 edits=self._spaces.edits,
-                folder=str(self._spaces.of(request).folder),
+                folder=self._spaces.folder_of(request),
             )
         except (RunBusy, RunReplaced):
             self._rest(attempt, run)  # another process is at it: its end is news to wait for

@@ -52,6 +52,11 @@ class Spaces:
         """Return the files that a step or a child works on."""
         return self._at(request.workspace)
 
+    def folder_of(self, request: ChildRequest) -> str:
+        """Return the folder that a child works in: the one that was recorded, unless it is a workspace."""
+        inside = self.of(request).folder if request.workspace else self._history.state.folder
+        return str(inside)
+
     def _at(self, key: str, outer: str | None = None) -> Files:
         if key not in self._by_key:
             if outer is None:

@@ -37,7 +37,7 @@ from holdfast.eventlog import (
     Value,
     WorkspaceDrifted,
 )
-from holdfast.reducer import State
+from holdfast.reducer import Conflict, Merged, State
 
 from .words import duration, moment, money, one_line, printable
 
@@ -81,6 +81,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             again = f", attempt {attempt}" if attempt > 1 else ""
             return Telling(GOES_ON, key, f"started ({kind}{again})")
         case StepSucceeded(key=key, seconds=seconds, usage=usage):
+            if paths := _in_conflict(event, state, load):
+                return Telling(BAD, key, _spent(f"conflict in {paths}", seconds, usage))
             if code := _exit_code(event, state, load):
                 return Telling(BAD, key, _spent(f"exit status {code}", seconds, usage))
             return Telling(GOOD, key, _spent("done", seconds, usage))
@@ -181,6 +183,15 @@ def _exit_code(event: StepSucceeded, state: State, load: Load) -> int:
     if step is None or step.kind != "shell":
         return 0
     return _exit.decode(load(event.result)).code
+
+
+def _in_conflict(event: StepSucceeded, state: State, load: Load) -> str:
+    """Name the files that a merge could not decide."""
+    step = state.steps.get(event.key)
+    if step is None or step.kind != "merge":
+        return ""
+    found = msgspec.msgpack.decode(load(event.result), type=Merged | Conflict)
+    return one_line(", ".join(f.path for f in found.files)) if isinstance(found, Conflict) else ""
 
 
 def _spent(word: str, seconds: float, usage: Usage | None) -> str:

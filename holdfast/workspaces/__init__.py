@@ -48,7 +48,7 @@ from .orphans import GRACE_S, Orphan, disk_bytes, remove_ref, snapshot_refs, wit
 from .places import Repository, Workspace
 from .reading import Change, File, changes, content, diff, extract, files
 from .records import Worktree
-from .removing import remove_worktree
+from .removing import remove_merged, remove_worktree
 from .resolving import begin_resolving, finish_resolving
 from .restoring import Restored, restore
 from .snapshots import Snapshot, snapshot
@@ -127,6 +127,7 @@ __all__ = [
     "merge_worktree",
     "open_worktree",
     "remember_merged",
+    "remove_merged",
     "remove_ref",
     "remove_worktree",
     "reset_branch",

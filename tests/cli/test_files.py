@@ -77,6 +77,34 @@ def test_diff_of_a_run_and_a_step_is_what_the_step_changed(repo: Cli) -> None:
     assert "common  the first" in repo("diff", "m", "break", status=1).out, "a run comes first"
 
 
+WITH_WORKSPACE = '''
+from holdfast import Run, workflow
+
+
+@workflow
+async def apart(run: Run) -> None:
+    """Work in a workspace, and leave it unmerged."""
+    async with run.workspace("ticket"):
+        await run.shell("work", "echo apart > b.txt")
+'''
+
+
+def test_the_files_of_a_workspace_are_its_own(repo: Cli) -> None:
+    (repo.folder / "apart.py").write_text(WITH_WORKSPACE)
+    repo("run", "apart.py", "--id", "p")
+
+    shown = repo.json("show", "p")
+    assert [space["key"] for space in shown["workspaces"]] == ["ticket"]
+    assert shown["steps"][1]["workspace"] == "ticket"
+    assert repo("files", "p", "--workspace", "ticket").out.split() == [
+        ".gitignore", "b.txt", "w.py"
+    ]  # fmt: skip
+    assert "b.txt" not in repo("files", "p").out
+    assert repo("changes", "p", "ticket/work").out.split()[-1] == "b.txt"
+    unknown = repo("files", "p", "--workspace", "tickt", status=2)
+    assert "no workspace 'tickt'. Did you mean: 'ticket'?" in unknown.err
+
+
 def test_the_files_of_a_frame_are_listed_printed_and_extracted(repo: Cli, tmp_path: Path) -> None:
     frame = frame_of(repo, "write")
 
