@@ -19,6 +19,7 @@ from holdfast.plugins import (
     MARK,
     AgentTask,
     Emit,
+    Journal,
     Message,
     ModelCall,
     OutputInvalid,
@@ -66,6 +67,7 @@ class Job(msgspec.Struct, frozen=True):
     mark: str
     redact: Callable[[str], str] = str
     env: Mapping[str, str] = {}
+    journal: Journal | None = None
 
 
 class TimedOut(WorkError):
@@ -153,9 +155,9 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
 
 async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Done:
     agent = plugins.agent(call.agent)
-    session = session_to_continue(job.step)
+    session, journal = session_to_continue(job.step), job.journal or Journal()
     task = AgentTask(
-        prompt=_prompt(call.prompt, job.step, continues=bool(session)),
+        prompt=_prompt(call.prompt, job.step, continues=bool(session or journal.entries)),
         folder=job.folder / call.folder,
         env=environment(job.mark, job.env),
         model=call.model,
@@ -163,6 +165,8 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
         session=session or None,
         permissions=call.permissions,
         options=call.options,
+        journal=journal,
+        offers=plugins,
     )
     result = await agent.run(task, emit)
     value = _typed(job.request.output, result.text, result.output, result.usage, result.session)

@@ -16,7 +16,9 @@ HoldfastError
     NoOutput              it ended well and said nothing
     SessionLost           the agent does not know the session: try again without it
     StillRunning          processes of the step survive even SIGKILL
+    LimitReached          it was not done within the turns, tokens or money that it was given
     Crashed               it ended badly, for a reason not known better
+  ToolFailed              a tool could not do what a model wanted: the model is told
 """
 
 from collections.abc import Iterable
@@ -156,6 +158,18 @@ class Crashed(WorkError):
     code = "crashed"
 
 
+class LimitReached(WorkError):
+    code = "limit_reached"
+    retryable = False
+
+    def __init__(self, option: str, limit: float, spent: float) -> None:
+        self.option, self.limit, self.spent = option, limit, spent
+        super().__init__(
+            f"the agent is not done within {option}={limit:g} (it used {spent:g}). Give it more with "
+            f'options={{"{option}": ...}}, or ask for less at once.'
+        )
+
+
 class SessionLost(WorkError):
     code = "session_lost"
 
@@ -170,3 +184,9 @@ class StillRunning(WorkError):
             f"processes {', '.join(map(str, self.pids))} of the step do not end, not even after "
             "SIGKILL. They wait for the kernel or run as another user; end them, then resume."
         )
+
+
+class ToolFailed(HoldfastError):
+    """Raised by a tool, with words that help the model to mend its call."""
+
+    code = "tool_failed"

@@ -10,7 +10,7 @@ import pluggy
 
 from holdfast.eventlog import Record
 
-from .types import Agent, Model
+from .types import Agent, Model, Tool
 
 PROJECT = "holdfast"
 
@@ -29,6 +29,11 @@ def holdfast_models() -> Mapping[str, Model]:  # type: ignore[empty-body]
 
     The longest prefix that fits answers; "" fits every model.
     """
+
+
+@hookspec
+def holdfast_tools() -> Mapping[str, Tool]:  # type: ignore[empty-body]
+    """Offer tools, by name, to agents that call tools themselves, as `builtin` does."""
 
 
 @hookspec

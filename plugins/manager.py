@@ -19,7 +19,7 @@ from .loading import (
     load,
     own_source,
 )
-from .types import Agent, Model
+from .types import Agent, Model, Tool
 
 
 class PluginRow(msgspec.Struct, frozen=True):
@@ -83,6 +83,9 @@ class Plugins:
 
     def models(self) -> Mapping[str, Model]:
         return {name: offer.value for name, offer in self._offered("holdfast_models").items()}
+
+    def tools(self) -> Mapping[str, Tool]:
+        return {name: offer.value for name, offer in self._offered("holdfast_tools").items()}
 
     def workflows(self) -> Mapping[str, str]:
         return {name: offer.value for name, offer in self._offered("holdfast_workflows").items()}

@@ -1,8 +1,11 @@
 """What a hook may return: each check says what is wrong in words for the plugin's author."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
+
+from .types import Permissions, Tool
 
 
 def _worker(method: str) -> Callable[[object], str]:
@@ -16,6 +19,21 @@ def _worker(method: str) -> Callable[[object], str]:
     return check
 
 
+_TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider takes
+
+
+def _tool(value: object) -> str:
+    if not isinstance(value, Tool):
+        return f"{value!r} is not a Tool"
+    if value.schema.get("type") != "object":
+        return "its schema is not that of an object"
+    if not inspect.iscoroutinefunction(value.run):
+        return "its `run` is not an async function"
+    if value.needs not in get_args(Permissions):
+        return f"it needs {value.needs!r}, which is none of {get_args(Permissions)}"
+    return "" if value.description else "it has no description, by which a model chooses it"
+
+
 def _reference(value: object) -> str:
     if isinstance(value, str) and all(value.partition(":")):
         return ""
@@ -25,6 +43,7 @@ def _reference(value: object) -> str:
 CHECKS: Mapping[str, Callable[[object], str]] = {
     "holdfast_agents": _worker("run"),
     "holdfast_models": _worker("call"),
+    "holdfast_tools": _tool,
     "holdfast_workflows": _reference,
 }
 
@@ -38,6 +57,8 @@ def check(hook: str, offered: object) -> tuple[dict[str, Any], list[str]]:
     for name, value in cast(Mapping[object, Any], offered).items():
         if not isinstance(name, str):
             reasons.append(f"{hook} offers {name!r}, but its name is not a text")
+        elif hook == "holdfast_tools" and not _TOOL_NAME.fullmatch(name):
+            reasons.append(f"{hook} offers {name!r}, which no model can call: use A-Z a-z 0-9 _ -")
         elif reason := CHECKS[hook](value):
             reasons.append(f"{hook} offers {name!r}, but {reason}")
         else:

@@ -80,7 +80,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
         case StepStarted(key=key, kind=kind, attempt=attempt):
             again = f", attempt {attempt}" if attempt > 1 else ""
             return Telling(GOES_ON, key, f"started ({kind}{again})")
-        case StepSucceeded(key=key, seconds=seconds, usage=usage):
+        case StepSucceeded(key=key, seconds=seconds):
+            usage = event.usage or _journaled(state, key)
             if code := _exit_code(event, state, load):
                 return Telling(BAD, key, _spent(f"exit status {code}", seconds, usage))
             return Telling(GOOD, key, _spent("done", seconds, usage))
@@ -94,6 +95,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return Telling(PLAIN, key, f"cancelled: {one_line(reason)}" if reason else "cancelled")
         case StepDeferred(key=key, until=until, reason=reason):
             return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
+        case Journaled(key=key, text=text) if text:
+            return Telling(GOES_ON, key, one_line(text, 200))
         case SnapshotMissed(key=key, error=error):
             return Telling(
                 BAD, key, f"its files could not be recorded: {one_line(error.message, 300)}"
@@ -181,6 +184,12 @@ def _exit_code(event: StepSucceeded, state: State, load: Load) -> int:
     if step is None or step.kind != "shell":
         return 0
     return _exit.decode(load(event.result)).code
+
+
+def _journaled(state: State, key: str) -> Usage | None:
+    """Return what a step used whose agent wrote down what it paid."""
+    step = state.steps.get(key)
+    return step.usage if step is not None and step.journal else None
 
 
 def _spent(word: str, seconds: float, usage: Usage | None) -> str:
