@@ -14,6 +14,7 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     Event,
+    Journaled,
     LoopExhausted,
     Noted,
     RestoreStarted,
