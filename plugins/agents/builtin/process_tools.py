@@ -46,7 +46,8 @@ class Glob(msgspec.Struct, forbid_unknown_fields=True):
 async def shell(arguments: Shell, setting: ToolSetting) -> str:
     """Run a command and return its exit status and what it printed."""
     output = Output()
-    code = await _run(arguments.command, setting, output, b"", arguments.timeout_s)
+    command = f"exec 2>&1\n{arguments.command}"  # in the order in which it was printed
+    code = await _run(command, setting, output, b"", arguments.timeout_s)
     if code is None:
         raise ToolFailed(
             f"the command was ended after {arguments.timeout_s:g} s, with all that it had started. Its "
