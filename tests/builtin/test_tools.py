@@ -1,7 +1,9 @@
 """The tools of the `builtin` agent: what they do, what they refuse, and where nobody gets out."""
 
+import ctypes
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -120,6 +122,7 @@ async def test_searches_follow_no_link_and_leave_out_what_is_not_the_users(folde
     assert lines.splitlines() == ["src/a.py:2: two", "src/a.py:3: three two"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs renameat2")
 async def test_a_folder_that_is_swapped_for_a_link_meanwhile_gains_nothing(folder: Path) -> None:
     """Swap as fast as one can, and read, write and search through it all the time."""
     outside = folder.parent / "outside"
@@ -130,17 +133,15 @@ async def test_a_folder_that_is_swapped_for_a_link_meanwhile_gains_nothing(folde
     stop = threading.Event()
 
     def swap() -> None:
-        turns = [("door", "aside"), ("trap", "door"), ("door", "trap"), ("aside", "door")]
         while not stop.is_set():
-            for old, new in turns:
-                os.rename(folder / old, folder / new)
+            exchange(folder / "door", folder / "trap")
 
     swapper = threading.Thread(target=swap)
     swapper.start()
     said: list[str] = []
     try:
         deadline = time.monotonic() + 5.0
-        while time.monotonic() < deadline and len({*map(face, said)}) < 3:
+        while time.monotonic() < deadline and len({*map(face, said)}) < 2:
             said += [
                 await call(folder, "read", path="door/secret.txt"),
                 await call(folder, "write", path="door/new.txt", content="mine"),
@@ -152,16 +153,21 @@ async def test_a_folder_that_is_swapped_for_a_link_meanwhile_gains_nothing(folde
         stop.set()
         swapper.join()
 
-    assert {*map(face, said)} >= {"link", "folder"}, "it was seen both ways"
+    assert {*map(face, said)} == {"link", "folder"}, "it was seen both ways"
     assert SECRET not in "".join(said)
     assert contents(outside) == before
 
 
+def exchange(one: Path, other: Path) -> None:
+    """Let two names change places at once, as no function of Python's can."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2)
+    assert done == 0, os.strerror(ctypes.get_errno())
+
+
 def face(said: str) -> str:
     """Tell what a tool met at the door."""
-    if "symbolic link" in said or "Too many levels" in said:
-        return "link"
-    return "gone" if "No such file" in said else "folder"
+    return "link" if "link" in said or "Not a directory" in said else "folder"
 
 
 def contents(folder: Path) -> dict[str, str]:
