@@ -47,7 +47,8 @@ def task_for(
 
 
 async def run(task: AgentTask, seen: list[Progress] | None = None) -> AgentResult:
-    return await Builtin().run(task, [].append if seen is None else seen.append)
+    shown: list[Progress] = [] if seen is None else seen
+    return await Builtin().run(task, shown.append)
 
 
 async def test_it_calls_tools_until_the_model_is_done(tmp_path: Path) -> None:

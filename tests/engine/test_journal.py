@@ -284,7 +284,7 @@ async def test_secrets_are_taken_out_of_entries(
 
 
 @pytest.mark.parametrize("data", [object(), {"n": 2**70}])
-async def test_what_cannot_be_recorded_is_the_agents_mistake(tmp_path: Path, data: Any) -> None:
+async def test_what_cannot_be_recorded_is_the_agents_mistake(lab_with: Make, data: Any) -> None:
     async def work(task: AgentTask) -> str:
         await task.journal.append(Entry("wrote", data))
         return "unreachable"
