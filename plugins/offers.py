@@ -22,7 +22,8 @@ def _worker(method: str) -> Callable[[object], str]:
 _TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider takes
 
 
-def _tool(value: object) -> str:
+def check_tool(value: object) -> str:
+    """Say what keeps a thing from being a tool; nothing where it is one."""
     if not isinstance(value, Tool):
         return f"{value!r} is not a Tool"
     if value.schema.get("type") != "object":
@@ -43,7 +44,7 @@ def _reference(value: object) -> str:
 CHECKS: Mapping[str, Callable[[object], str]] = {
     "holdfast_agents": _worker("run"),
     "holdfast_models": _worker("call"),
-    "holdfast_tools": _tool,
+    "holdfast_tools": check_tool,
     "holdfast_workflows": _reference,
 }
 
