@@ -33,6 +33,7 @@ class LogJournal(Journal):
 
     async def append(self, entry: Entry) -> None:
         where = f"journal entry {len(self.entries) + 1} of step {self._attempt.request.key!r}"
+        fingerprint.encode([entry.kind, entry.text], where)
         raw = fingerprint.encode(entry.data, where)
         pack(raw, {})  # what the log cannot hold is the agent's mistake, and is raised in its task
         written = Written(self._attempt, entry, raw, trio.Event())

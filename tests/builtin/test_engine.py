@@ -219,6 +219,31 @@ def lab_mark(lab: Lab) -> str:
     return f"{hashlib.sha256(str(lab.log.path).encode()).hexdigest()[:12]}/"
 
 
+async def test_names_and_arguments_that_are_no_text_are_written_down_all_the_same(
+    tmp_path: Path, lab_with: Make
+) -> None:
+    odd = "odd\udcff"
+    (tmp_path / odd).touch()
+    huge = '{"path": "\\ud800", "limit": 123456789012345678901234567890}'
+    model = Scripted(
+        [
+            calls(
+                ("list", {}), ("glob", {"pattern": "odd*"}), ("read", huge), (odd, {"\ud800": 1})
+            ),
+            says("ok"),
+        ]
+    )
+    lab = lab_with(model)
+
+    outcome = await lab.run(flow())
+
+    assert outcome.output == "ok"
+    listed, found, *errors = model.results()
+    assert "odd\\udcff" in listed
+    assert found == "odd\\udcff"
+    assert all(error.startswith("error: ") for error in errors)
+
+
 async def test_what_was_paid_before_a_crash_is_counted_once(lab_with: Make) -> None:
     model = Scripted([calls(("list", {})), says("ok")])
     lab = lab_with(model)

@@ -283,10 +283,11 @@ async def test_secrets_are_taken_out_of_entries(
     assert event.text == "wrote the key is [redacted:HOUSE_API_KEY]"
 
 
-@pytest.mark.parametrize("data", [object(), {"n": 2**70}])
+@pytest.mark.parametrize("data", [object(), {"n": 2**70}, "\ud800"])
 async def test_what_cannot_be_recorded_is_the_agents_mistake(lab_with: Make, data: Any) -> None:
     async def work(task: AgentTask) -> str:
-        await task.journal.append(Entry("wrote", data))
+        text = data if isinstance(data, str) else ""
+        await task.journal.append(Entry("wrote", data, text))
         return "unreachable"
 
     lab, _ = lab_with(work)

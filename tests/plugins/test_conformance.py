@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -206,7 +207,8 @@ TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 
 
 def tool(**fields: Any) -> Tool:
-    return Tool(**{"description": "Say it again", "schema": TEXT, "run": echo, **fields})
+    good = Tool(description="Say it again", schema=TEXT, run=echo)
+    return msgspec.structs.replace(good, **fields)
 
 
 def test_a_tool_that_keeps_the_rules_passes(tmp_path: Path) -> None:

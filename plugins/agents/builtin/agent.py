@@ -5,8 +5,10 @@ again, no answer is paid twice, and of a call that was at work the model is told
 """
 
 import json
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -27,7 +29,7 @@ from ...types import (
     ToolSetting,
 )
 from ..cli import no_forks, options_of
-from .bounded import brief
+from .bounded import brief, clean
 from .conversation import (
     CUT_OFF,
     INTERRUPTED,
@@ -119,7 +121,7 @@ class _Work:
         )
         result = await self._answer(call)
         calls = with_ids(result.calls, self._talk.turns)
-        said = Answered(result.text, calls, result.stop, result.extra)
+        said = Answered(clean(result.text), calls, result.stop, result.extra)
         await self._note(said, result.usage, text=brief(result.text))
 
     async def _answer(self, call: ModelCall) -> ModelResult:
@@ -178,13 +180,14 @@ class _Work:
 
 
 def _data(name: str, arguments: str) -> dict[str, Any]:
-    """Return a call for the transcript; long arguments are in the journal."""
-    try:
-        given: Any = json.loads(arguments)
-    except ValueError:
-        given = arguments
-    is_short = len(arguments) <= 1000
-    return {"name": name, "input": given if is_short else brief(arguments)}
+    """Return a call for the transcript; what is long, or no plain data, is in the journal."""
+    given: Any = brief(arguments)
+    if len(arguments) <= 1000:
+        with suppress(ValueError, OverflowError):
+            found = json.loads(arguments)
+            msgspec.msgpack.encode(found)
+            given = found
+    return {"name": name, "input": given}
 
 
 def _all_offers() -> Offers:

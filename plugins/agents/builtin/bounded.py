@@ -32,7 +32,7 @@ class Output:
 
 def brief(text: str, most: int = 100) -> str:
     """Return the beginning of a text, in one line."""
-    line = " ".join(text[: 4 * most].split())
+    line = " ".join(clean(text[: 4 * most]).split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
@@ -41,3 +41,9 @@ def cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]}\n[truncated: {len(text) - most} characters more]"
+
+
+def clean(text: str) -> str:
+    """Return a text that can be written down: halves of characters, as file names and JSON may have
+    them, are spelled out."""
+    return text.encode(errors="backslashreplace").decode()

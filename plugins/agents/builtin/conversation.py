@@ -12,7 +12,7 @@ import msgspec
 from holdfast.eventlog import Usage
 
 from ...types import Entry, Message, ToolCall
-from .bounded import brief
+from .bounded import brief, clean
 
 FINAL = "final_answer"
 INTERRUPTED = (
@@ -158,12 +158,14 @@ def _subject(arguments: str) -> str:
 
 
 def with_ids(calls: list[ToolCall], turn: int) -> list[ToolCall]:
-    """Return the calls, each with an id of its own: some providers give none, or one twice."""
+    """Return the calls as they can be written down, each with an id of its own: some providers give
+    none, or one twice."""
     seen: set[str] = set()
     found: list[ToolCall] = []
     for number, call in enumerate(calls):
-        if not call.id or call.id in seen:
-            call = msgspec.structs.replace(call, id=f"call_{turn}_{number}")
+        name, arguments = clean(call.name), clean(call.arguments)
+        own = call.id if call.id and call.id not in seen else f"call_{turn}_{number}"
+        call = msgspec.structs.replace(call, id=own, name=name, arguments=arguments)
         seen.add(call.id)
         found.append(call)
     return found

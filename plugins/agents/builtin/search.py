@@ -4,6 +4,7 @@ It takes a query as JSON on standard input, works in the present folder, and pri
 It imports nothing of ours, so that it runs by its path alone.
 """
 
+import io
 import json
 import os
 import re
@@ -25,6 +26,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def main() -> None:
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # a name may be any bytes
     query = json.load(sys.stdin)
     try:
         print(answer(query))

@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 from ...errors import BadOptions, ToolFailed, WorkError
 from ...models.json_output import wire_schema
 from ...types import Permissions, Tool, ToolCall, ToolOffer, ToolSetting
-from .bounded import cut
+from .bounded import clean, cut
 from .conversation import FINAL, Finished
 
 LONGEST_RESULT = 100_000  # characters
@@ -48,11 +48,11 @@ class Toolbox:
         except WorkError:
             raise  # of the step, not of the call: nothing that a model could mend
         except ToolFailed as error:
-            return Finished(number, cut(f"error: {error}", LONGEST_RESULT), ok=False)
+            return Finished(number, cut(clean(f"error: {error}"), LONGEST_RESULT), ok=False)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is told to the model
             why = f"error: {type(error).__name__}: {error}"
-            return Finished(number, cut(why, LONGEST_RESULT), ok=False)
-        return Finished(number, cut(result, LONGEST_RESULT))
+            return Finished(number, cut(clean(why), LONGEST_RESULT), ok=False)
+        return Finished(number, cut(clean(result), LONGEST_RESULT))
 
     async def _call(self, call: ToolCall) -> str:
         is_final = call.name == FINAL and self._schema is not None
