@@ -74,6 +74,7 @@ class Execution:
         self._attempts = Attempts(engine, self._history, self._alarms, self._spaces)
         self._answers = Answers(engine, self._history, self._attempts, self._alarms, self._spaces)
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
+        self._is_awaited = False  # an agent goes on when the uncommitted events are on disk
         self._news = False
         self._edited: tuple[Workflow, Callable[[str], None]] | None = None
 
@@ -185,8 +186,8 @@ class Execution:
         """Whether the commit may wait: all that began is pure, and some of it has ended already."""
         if self._answers.to_launch or self._attempts.has_unwanted or not self._attempts.is_busy:
             return False
-        if any(isinstance(arrival, Written) for arrival in self._absorbed):
-            return False  # an agent waits for it
+        if self._is_awaited:
+            return False
         if not 0 < len(self._history.uncommitted) < MOST_UNCOMMITTED:
             return False
         for _ in range(2):  # the first lets new tasks begin, the second lets quick ones end
@@ -204,6 +205,7 @@ class Execution:
             else:
                 self._attempts.acknowledge(self._absorbed)
                 self._absorbed.clear()
+                self._is_awaited = False
             self._act_upon_commits()
 
     def _act_upon_commits(self) -> None:
@@ -330,6 +332,7 @@ class Execution:
                 self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
         elif isinstance(arrival, Written):
+            self._is_awaited = True
             self._answers.record(journaled(arrival, self._history))
         else:
             self._answers.record(arrival)

@@ -137,7 +137,18 @@ def arguments(litellm: Any, call: ModelCall) -> dict[str, Any]:
         else:
             messages.insert(0, {"role": "system", "content": in_words(call.schema)})
     fixed = {"model": call.model, "messages": messages, "num_retries": 0, "max_retries": 0}
-    return {"timeout": TIMEOUT_S} | call.params | wanted | fixed | {"stream": streamed}
+    return {"timeout": TIMEOUT_S} | cached(call) | call.params | wanted | fixed | {"stream": streamed}
+
+
+def cached(call: ModelCall) -> dict[str, Any]:
+    """Let a conversation with tools, which is sent again and again, be paid in full only once.
+
+    Anthropic wants to be told where; others do it by themselves. Their params may say otherwise.
+    """
+    if not call.tools or not call.model.startswith("anthropic/"):
+        return {}
+    points = [{"location": "message", "role": "system"}, {"location": "message", "index": -1}]
+    return {"cache_control_injection_points": points}
 
 
 def read(answer: Any, call: ModelCall) -> ModelResult:

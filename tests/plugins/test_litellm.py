@@ -305,7 +305,7 @@ async def test_fifty_calls_are_under_way_at_once(model_server: Serve) -> None:
     async with trio.open_nursery() as nursery:
         for place in range(50):
             nursery.start_soon(one, (OPENAI, ANTHROPIC)[place % 2])
-        await trio.to_thread.run_sync(server.wait_for, lambda requests: len(requests) == 50)
+        await trio.to_thread.run_sync(server.wait_for, lambda requests: len(requests) == 50, 60)
         server.release("all here")
 
     assert [result.text for result in results] == ["at last"] * 50
@@ -346,6 +346,20 @@ async def test_a_model_calls_tools_and_reads_what_they_said(
     assert "Read a file" in json.dumps(server.requests[0].body["tools"])
     assert server.requests[1].turn == 1, "the server knows the calls again"
     assert "in turn0x1" in json.dumps(server.requests[1].body)
+
+
+async def test_a_conversation_with_tools_is_marked_for_the_cache_where_that_is_asked_for(
+    model_server: Serve,
+) -> None:
+    server = model_server([{"text": "hello"}])
+
+    await ask(server, ANTHROPIC, tools=[READ])
+    await ask(server, ANTHROPIC, tools=[READ], params={"cache_control_injection_points": []})
+    await ask(server, ANTHROPIC)
+    await ask(server, OPENAI, tools=[READ])
+
+    marked = ["cache_control" in json.dumps(request.body) for request in server.requests]
+    assert marked == [True, False, False, False]
 
 
 @ALL

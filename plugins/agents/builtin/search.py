@@ -4,7 +4,6 @@ It takes a query as JSON on standard input, works in the present folder, and pri
 It imports nothing of ours, so that it runs by its path alone.
 """
 
-import io
 import json
 import os
 import re
@@ -26,16 +25,15 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def main() -> None:
-    assert isinstance(sys.stdout, io.TextIOWrapper)
-    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # a name may be any bytes
-    query = json.load(sys.stdin)
+    query, status = json.load(sys.stdin), 0
     try:
-        print(answer(query))
-    except (re.error, OSError) as error:
-        print(
-            f"{error.strerror or error}" if isinstance(error, OSError) else f"the pattern: {error}"
-        )
-        sys.exit(1)
+        found = answer(query)
+    except OSError as error:
+        found, status = error.strerror or str(error), 1
+    except re.error as error:
+        found, status = f"the pattern: {error}", 1
+    sys.stdout.buffer.write(found.encode(errors="backslashreplace"))  # a name may be any bytes
+    sys.exit(status)
 
 
 def answer(query: dict[str, Any]) -> str:
