@@ -245,6 +245,21 @@ class SessionOpened(Event, frozen=True, tag="step.session_opened"):
     attempt: int = 1
 
 
+class Journaled(Event, frozen=True, tag="step.journaled"):
+    """An agent wrote something down before it went on: what it needs to go on after a crash.
+
+    Its entries make the step's journal, in their order. `kind` and `text` are the agent's words for
+    people; `usage` is what it paid to get there, and is told nowhere else.
+    """
+
+    key: str
+    kind: str
+    entry: Value = NONE
+    text: str = ""
+    attempt: int = 1
+    usage: Usage | None = None
+
+
 class EffectHeld(Event, frozen=True, tag="step.effect_held"):
     """An effect in a fork asks before it happens, maybe again: a gate, until a person decides."""
 
@@ -433,6 +448,7 @@ KNOWN: tuple[type[Event], ...] = (
     StepDeferred,
     StepCancelled,
     SessionOpened,
+    Journaled,
     EffectHeld,
     DoubtRaised,
     WorkspaceSeen,
@@ -470,6 +486,7 @@ AnyEvent = (
     | StepDeferred
     | StepCancelled
     | SessionOpened
+    | Journaled
     | EffectHeld
     | DoubtRaised
     | WorkspaceSeen

@@ -26,6 +26,7 @@ from holdfast.reducer import (
 from .effects import Done, perform
 from .errors import RunBusy, RunReplaced
 from .files import Kept
+from .journals import LogJournal, Written, read_journal
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Ended(msgspec.Struct, frozen=True):
     kept: Kept = Kept()
 
 
-Arrival = Ended | SessionOpened
+Arrival = Ended | SessionOpened | Written
 
 
 class Attempts:
@@ -182,6 +183,9 @@ class Attempts:
         folder = Path(self._history.state.folder)
         rules = self._engine.sandbox_rules(folder, self._history.workflow)
         job = self._spaces.job(request, step, mark, rules)
+        if isinstance(request.call, AgentCall):
+            old = read_journal(self._engine.log, self._history.branch, step)
+            job = msgspec.structs.replace(job, journal=LogJournal(old, attempt, self._arrive))
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
@@ -254,8 +258,8 @@ class Attempts:
         if self._engine.watcher is not None:
             self._engine.watcher.progress(self._history.state.run, key, progress)
 
-    def _arrive(self, ended: Ended) -> None:
-        self.inbox.append(ended)
+    def _arrive(self, arrival: Ended | Written) -> None:
+        self.inbox.append(arrival)
         self.arrived.set()
 
     # --- ending --------------------------------------------------------------------------------
@@ -264,12 +268,20 @@ class Attempts:
         """Take an arrival off the work; return False when nobody waits for it any more."""
         if isinstance(arrival, SessionOpened):
             return arrival.key in self._by_key
+        if isinstance(arrival, Written):
+            return self._is_at_work(arrival.attempt)
         request = arrival.attempt.request
         if not self._is_at_work(arrival.attempt):
             return False
         del self._by_key[request.key]
         self._free(arrival.attempt)
         return True
+
+    def acknowledge(self, arrivals: list[Arrival]) -> None:
+        """Let the agents go on whose entries are on disk now."""
+        for arrival in arrivals:
+            if isinstance(arrival, Written) and self._is_at_work(arrival.attempt):
+                arrival.durable.set()
 
     def drop(self, key: str) -> None:
         """Take what is at work for a key off the work; `stop_unwanted` stops it, after the commit."""
@@ -286,7 +298,7 @@ class Attempts:
 
     def is_unwanted(self, arrival: Arrival) -> bool:
         """Whether it comes from what is to be stopped, unless the commit meets a branch that moved."""
-        return isinstance(arrival, Ended) and arrival.attempt in self._unwanted
+        return not isinstance(arrival, SessionOpened) and arrival.attempt in self._unwanted
 
     def stop_unwanted(self) -> None:
         """Stop what was dropped; child runs are asked to cancel themselves."""

@@ -19,6 +19,7 @@ from holdfast.plugins import (
     MARK,
     AgentTask,
     Emit,
+    Journal,
     Message,
     ModelCall,
     OutputInvalid,
@@ -69,6 +70,7 @@ class Job(msgspec.Struct, frozen=True):
     redact: Callable[[str], str] = str
     env: Mapping[str, str] = {}
     sandbox: Rules = Rules()
+    journal: Journal | None = None
 
 
 class TimedOut(WorkError):
@@ -158,10 +160,10 @@ async def _shell(call: ShellCall, job: Job, plugins: Plugins, emit: Emit) -> She
 
 async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Done:
     agent = plugins.agent(call.agent)
-    session = session_to_continue(job.step)
+    session, journal = session_to_continue(job.step), job.journal or Journal()
     around = await surroundings(call, job.sandbox, job.folder, plugins, agent)
     task = AgentTask(
-        prompt=_prompt(call.prompt, job.step, continues=bool(session)),
+        prompt=_prompt(call.prompt, job.step, continues=bool(session or journal.entries)),
         folder=job.folder / call.folder,
         env=environment(job.mark, {**around.env, **job.env}),
         model=call.model,
@@ -169,6 +171,8 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
         session=session or None,
         permissions=call.permissions,
         options=call.options,
+        journal=journal,
+        offers=plugins,
     )
     with confined(around.confined):
         result = await agent.run(task, emit)

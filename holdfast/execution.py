@@ -35,6 +35,7 @@ from .attempts import Arrival, Attempts, Ended
 from .effects import failure
 from .errors import FilesEdited
 from .history import Alarms, History
+from .journals import Written, journaled
 from .outcomes import end_of_run, event_of, missed
 from .spaces import Spaces
 
@@ -73,6 +74,7 @@ class Execution:
         self._attempts = Attempts(engine, self._history, self._alarms, self._spaces)
         self._answers = Answers(engine, self._history, self._attempts, self._alarms, self._spaces)
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
+        self._is_awaited = False  # an agent goes on when the uncommitted events are on disk
         self._news = False
         self._edited: tuple[Workflow, Callable[[str], None]] | None = None
 
@@ -138,7 +140,9 @@ class Execution:
         inbox = self._attempts.inbox
         while inbox:
             arrival = inbox.popleft()
-            if isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
+            if isinstance(arrival, Written) and self._attempts.take(arrival):
+                self._history.keep(journaled(arrival, self._history))
+            elif isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
                 for event in (*missed(arrival), event_of(arrival, self._history)):
                     self._history.keep(event)
 
@@ -182,6 +186,8 @@ class Execution:
         """Whether the commit may wait: all that began is pure, and some of it has ended already."""
         if self._answers.to_launch or self._attempts.has_unwanted or not self._attempts.is_busy:
             return False
+        if self._is_awaited:
+            return False
         if not 0 < len(self._history.uncommitted) < MOST_UNCOMMITTED:
             return False
         for _ in range(2):  # the first lets new tasks begin, the second lets quick ones end
@@ -197,7 +203,9 @@ class Execution:
             except BranchMoved:
                 self._start_over()
             else:
+                self._attempts.acknowledge(self._absorbed)
                 self._absorbed.clear()
+                self._is_awaited = False
             self._act_upon_commits()
 
     def _act_upon_commits(self) -> None:
@@ -323,6 +331,9 @@ class Execution:
             for event in (*missed(arrival), event_of(arrival, self._history)):
                 self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
+        elif isinstance(arrival, Written):
+            self._is_awaited = True
+            self._answers.record(journaled(arrival, self._history))
         else:
             self._answers.record(arrival)
 

@@ -6,7 +6,7 @@ Modules are imported when something asks for an agent or a model: most commands 
 from collections.abc import Mapping
 
 from .hooks import hookimpl
-from .types import Agent, Model, Sandbox
+from .types import Agent, Model, Sandbox, Tool
 
 
 @hookimpl
@@ -15,6 +15,7 @@ def holdfast_agents() -> Mapping[str, Agent]:
 
     return {
         "aider": agents.Aider(),
+        "builtin": agents.Builtin(),
         "claude-code": agents.ClaudeCode(),
         "codex": agents.Codex(),
         "command": agents.Command(),
@@ -40,3 +41,10 @@ def holdfast_sandboxes() -> Mapping[str, Sandbox]:
     from .sandboxes import Bubblewrap
 
     return {"bubblewrap": Bubblewrap()}
+
+
+@hookimpl
+def holdfast_tools() -> Mapping[str, Tool]:
+    from .agents.builtin import TOOLS
+
+    return TOOLS

@@ -19,7 +19,9 @@ HoldfastError
     SandboxUnavailable    the sandbox cannot work here: nothing was started
     SandboxFailed         the sandbox could not be made around this step: nothing was started
     NotConfinable         the agent cannot do this in a sandbox: nothing was started
+    LimitReached          it was not done within the turns, tokens or money that it was given
     Crashed               it ended badly, for a reason not known better
+  ToolFailed              a tool could not do what a model wanted: the model is told
 """
 
 from collections.abc import Iterable
@@ -171,6 +173,18 @@ class Crashed(WorkError):
     code = "crashed"
 
 
+class LimitReached(WorkError):
+    code = "limit_reached"
+    retryable = False
+
+    def __init__(self, option: str, limit: float, spent: float) -> None:
+        self.option, self.limit, self.spent = option, limit, spent
+        super().__init__(
+            f"the agent is not done within {option}={limit:g} (it used {spent:g}). Give it more with "
+            f'options={{"{option}": ...}}, or ask for less at once.'
+        )
+
+
 class SessionLost(WorkError):
     code = "session_lost"
 
@@ -207,3 +221,9 @@ class SandboxFailed(WorkError):
 class NotConfinable(WorkError):
     code = "not_confinable"
     retryable = False
+
+
+class ToolFailed(HoldfastError):
+    """Raised by a tool, with words that help the model to mend its call."""
+
+    code = "tool_failed"

@@ -10,7 +10,7 @@ import pluggy
 
 from holdfast.eventlog import Record
 
-from .types import Agent, Model, Sandbox
+from .types import Agent, Model, Sandbox, Tool
 
 PROJECT = "holdfast"
 
@@ -34,6 +34,11 @@ def holdfast_models() -> Mapping[str, Model]:  # type: ignore[empty-body]
 @hookspec
 def holdfast_sandboxes() -> Mapping[str, Sandbox]:  # type: ignore[empty-body]
     """Offer sandboxes, by the name that workflows and holdfast.toml use; "none" is no sandbox."""
+
+
+@hookspec
+def holdfast_tools() -> Mapping[str, Tool]:  # type: ignore[empty-body]
+    """Offer tools, by name, to agents that call tools themselves, as `builtin` does."""
 
 
 @hookspec

@@ -19,7 +19,7 @@ from .loading import (
     load,
     own_source,
 )
-from .types import Agent, Model, Sandbox
+from .types import Agent, Model, Sandbox, Tool
 
 
 class PluginRow(msgspec.Struct, frozen=True):
@@ -92,6 +92,9 @@ class Plugins:
 
     def sandboxes(self) -> Mapping[str, Sandbox]:
         return {name: offer.value for name, offer in self._offered("holdfast_sandboxes").items()}
+
+    def tools(self) -> Mapping[str, Tool]:
+        return {name: offer.value for name, offer in self._offered("holdfast_tools").items()}
 
     def workflows(self) -> Mapping[str, str]:
         return {name: offer.value for name, offer in self._offered("holdfast_workflows").items()}

@@ -10,7 +10,7 @@ import inspect
 import math
 import os
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from . import marks
 from .confining import Confined, confined
 from .errors import WorkError
 from .offers import check
+from .offers import check_tool as check_offered_tool
 from .process import run_process, sweep
 from .types import (
     Agent,
@@ -36,6 +37,8 @@ from .types import (
     Progress,
     Readiness,
     Sandbox,
+    Tool,
+    ToolSetting,
 )
 
 TASK_LIMIT_S = 120.0
@@ -117,6 +120,27 @@ async def _check_confining(sandbox: Sandbox, folder: Path) -> None:
     await inside("cat secret/told")
     _require(b"secret" not in heard, "what is hidden can be read")
     await inside("(setsid sleep 600 >/dev/null 2>&1 &) ; true")
+
+
+def check_tool(tool: Tool, *, works: Mapping[str, Any], setting: ToolSetting) -> str:
+    """Check a tool with arguments that it takes; return what a model would read."""
+    if reason := check_offered_tool(tool):
+        raise AssertionError(reason)
+    try:
+        msgspec.json.encode(tool.schema)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"its schema is not plain data: {error}") from error
+    unknown = works.keys() - tool.schema.get("properties", works).keys()
+    _require(not unknown, f"its schema has no {sorted(unknown)}, which it was called with")
+    result = trio.run(_check_call_of_tool, tool, dict(works), setting)
+    _require(isinstance(result, str), f"it returned {result!r}, not a text")  # pyright: ignore[reportUnnecessaryIsInstance]
+    return result
+
+
+async def _check_call_of_tool(tool: Tool, given: dict[str, Any], setting: ToolSetting) -> str:
+    with trio.move_on_after(TASK_LIMIT_S):
+        return await tool.run(given, setting)
+    raise AssertionError(f"it has not ended after {TASK_LIMIT_S} s")
 
 
 def _require(holds: bool, otherwise: str) -> None:

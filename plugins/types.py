@@ -4,7 +4,7 @@ An adapter is one object with a few attributes and one coroutine under trio. It 
 errors.py, which tell the engine whether to wait, to try again, to fall back or to give up.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -13,6 +13,46 @@ import msgspec
 from holdfast.eventlog import Usage
 
 Permissions = Literal["read", "edit", "full"]
+Stop = Literal["end", "calls", "length"]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing that an agent wrote down: `data` is plain, `kind` and `text` are for people.
+
+    `usage` is what was paid to get there since the entry before; the result does not tell it again.
+    """
+
+    kind: str
+    data: Any = None
+    text: str = ""
+    usage: Usage | None = None
+
+
+class Journal:
+    """What an agent writes down while it does a task, and finds again when the task goes on.
+
+    The engine's is kept in the log: what was appended is on disk when `append` returns, and after a
+    crash, a rate limit or an answer that did not fit, `entries` has all of it, without the secrets that
+    are not written to the log. `is_rejected`: the last entry led to an answer that did not fit. This one
+    here lives as long as the process.
+    """
+
+    def __init__(self, entries: Sequence[Entry] = (), *, is_rejected: bool = False) -> None:
+        self.entries = [*entries]
+        self.is_rejected = is_rejected
+
+    async def append(self, entry: Entry) -> None:
+        """Return when the entry is durable: then, and not before, act on it."""
+        self.entries.append(entry)
+        self.is_rejected = False
+
+
+class Offers(Protocol):
+    """What plugins offer to an agent that asks models and calls tools itself."""
+
+    def model(self, name: str) -> "Model": ...
+
+    def tools(self) -> Mapping[str, "Tool"]: ...
 
 
 class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +60,8 @@ class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
 
     `schema` is the JSON Schema of the wanted result, or None for free text. `session` continues a
     session of the same agent; with `fork` in a copy, which leaves the original as it is. `env` is the whole environment of the agent's process; it carries the
-    mark by which everything that the process starts is found again.
+    mark by which everything that the process starts is found again. `journal` is for an agent that can
+    go on after a crash by itself, `offers` has the models and tools of all plugins.
     """
 
     prompt: str
@@ -32,6 +73,8 @@ class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
     fork: bool = False
     permissions: Permissions = "full"
     options: dict[str, Any] = {}
+    journal: Journal = msgspec.field(default_factory=Journal)
+    offers: Offers | None = None
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -103,9 +146,35 @@ class Agent(Protocol):
     def readiness(self) -> Readiness: ...
 
 
+class ToolOffer(msgspec.Struct, frozen=True):
+    """A tool that a model may call: `schema` is the JSON Schema of its arguments, an object."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A model wants a tool called. `arguments` is JSON as the model wrote it, so perhaps none.
+
+    `extra` is the provider's own, which it wants back as it was.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    extra: dict[str, Any] = {}
+
+
 class Message(msgspec.Struct, frozen=True):
+    """`role` is "system", "user", "assistant", which may have made `calls`, or "tool": the result of
+    call `call_id`. `extra` is the provider's own, which it wants back as it was (signed thoughts)."""
+
     role: str
     content: str
+    calls: list[ToolCall] = []
+    call_id: str = ""
+    extra: dict[str, Any] = {}
 
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,14 +184,22 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message]
     schema: dict[str, Any] | None = None
     params: dict[str, Any] = {}
+    tools: list[ToolOffer] = []
 
 
 class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`output` is set when a schema was asked for and the text was JSON: not yet checked."""
+    """`output` is set when a schema was asked for and the text was JSON: not yet checked.
+
+    With tools there may be `calls`, and then the text may be empty. `stop` is "length" where the answer
+    was cut off at a limit of tokens. `extra` belongs into the Message that goes back to the model.
+    """
 
     text: str
     output: Any = None
     usage: Usage | None = None
+    calls: list[ToolCall] = []
+    stop: Stop = "end"
+    extra: dict[str, Any] = {}
 
 
 @runtime_checkable
@@ -176,3 +253,27 @@ class Sandbox(Protocol):
     ) -> Wrapped: ...
 
     def readiness(self) -> Readiness: ...
+
+
+class ToolSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tool is called: the task's folder and environment, and what it may do there."""
+
+    folder: Path
+    env: dict[str, str]
+    permissions: Permissions
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool for agents that call tools themselves (`builtin`).
+
+    `schema` is the JSON Schema of its arguments; `run` gets them as a mapping that the model wrote, and
+    returns what the model reads. What it raises is told to the model, which may mend its call. `needs`
+    is the least permission of a task that is offered the tool. An `effect` is not called again where a
+    crash left its outcome unknown: the model is told.
+    """
+
+    description: str
+    schema: dict[str, Any]
+    run: Callable[[dict[str, Any], ToolSetting], Awaitable[str]]
+    needs: Permissions = "full"
+    effect: bool = True

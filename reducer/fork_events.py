@@ -44,9 +44,11 @@ def forked(state: State, event: RunForked, time: int) -> State:
 
 def _left(step: Step, event: RunForked) -> Step:
     if step.key in event.retried:
-        return replace(step, status="retrying", failures=0, not_before=0, error=None)
-    if step.session and event.reason in ("fork", "rewind") and step.status not in ENDED:
-        step = replace(step, session="")  # that conversation is the origin's, in its own folder
+        return replace(step, status="retrying", failures=0, not_before=0, error=None, journal=0)
+    left = event.reason in ("fork", "rewind") and step.status not in ENDED
+    if left and (step.session or step.journal):
+        # that conversation is the origin's, in its own folder
+        step = replace(step, session="", journal=0)
     return replace(step, not_before=step.not_before + event.shift) if step.not_before else step
 
 

@@ -20,6 +20,7 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     EffectHeld,
+    Journaled,
     LoopExhausted,
     Noted,
     Record,
@@ -53,7 +54,7 @@ from .edits import within
 from .folds import after, changed
 from .fork_events import forked
 from .state import Child, Gate, State, Timer
-from .step_events import deferred, failed, reused, started, succeeded
+from .step_events import deferred, failed, journaled, reused, started, succeeded
 from .tree import seen, touched, touched_by_child, with_files
 from .wait_events import carried, decided, gate_of, signal_awaited, signal_received
 
@@ -84,6 +85,8 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
         case SessionOpened():
             change = {"session": event.session}
             return after(state, time, steps=changed(state.steps, event.key, change))
+        case Journaled():
+            return journaled(state, event, time)
         case DoubtRaised():
             gate = Gate(event.key, "doubt", opened=time, offset=state.offset)
             steps = changed(state.steps, event.key, {"status": "doubt"})

@@ -181,7 +181,10 @@ class Run:
         backoff: Duration = 5,
         timeout: Duration = 600,
     ) -> Durable[Any]:
-        """Call a model once, with a prompt or with (role, content) messages."""
+        """Call a model once, with a prompt or with (role, content) messages.
+
+        It has no tools: whoever calls tools is an agent, whose calls are kept (`agent="builtin"`).
+        """
         messages = [("user", prompt)] if isinstance(prompt, str) else list(prompt)
         call = ModelAsk(messages, model, dict(params or {}))
         policy = _policy(retries, reasks, backoff, timeout, 0, False, "ask")

@@ -23,6 +23,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     git tree that its newest attempt left, `head` the commit that this left checked out, where that is
     another than before. It worked in the `workspace` that the step of that key opened; empty: in the run's
     folder. `origin` is the run that did the work, where this one took it over.
+    `journal` counts what its agent wrote down to go on after a crash; the first of it is at `journal_at`.
     """
 
     key: str
@@ -54,6 +55,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     origin: str = ""
     workspace: str = ""
     head: bytes = b""
+    journal: int = 0
+    journal_at: int = 0
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import (
     AttemptFailed,
+    Journaled,
     StepDeferred,
     StepFailed,
     StepReused,
@@ -12,6 +13,7 @@ from holdfast.eventlog import (
     Usage,
 )
 
+from .files import has_journal
 from .folds import after, with_step
 from .state import State, Step
 from .tree import touched, untouched
@@ -51,6 +53,7 @@ def started(state: State, event: StepStarted, time: int) -> State:
             tree=tree,
             unseen=unseen,
             begun=state.offset,
+            journal=old.journal if has_journal(old) else 0,
         )
     return with_step(state, step, time, ())
 
@@ -157,6 +160,21 @@ def deferred(state: State, event: StepDeferred, time: int) -> State:
     if event.snapshot:
         state = touched(state, old, step, event.snapshot, event.head)
     return after(state, time, steps=state.steps.set(event.key, step))
+
+
+def journaled(state: State, event: Journaled, time: int) -> State:
+    """Take in that an agent wrote something down, and what it used until then."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    step = replace(
+        old,
+        journal=old.journal + 1,
+        journal_at=old.journal_at if old.journal else state.offset,
+        usage=_sum(old.usage, event.usage),
+    )
+    usage = _sum(state.usage, event.usage) or state.usage
+    return after(state, time, steps=state.steps.set(event.key, step), usage=usage)
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:

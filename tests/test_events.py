@@ -20,6 +20,7 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    Journaled,
     LoopExhausted,
     Noted,
     RestoreStarted,
@@ -171,6 +172,10 @@ GOLDEN: list[tuple[Event, bytes]] = [
     (
         SessionOpened("k", "s", 2),
         b"\x84\xa4type\xb3step.session_opened\xa3key\xa1k\xa7session\xa1s\xa7attempt\x02",
+    ),
+    (
+        Journaled("k", "began", V, "t", 2, U),
+        b"\x87\xa4type\xaestep.journaled\xa3key\xa1k\xa4kind\xa5began\xa5entry\xa1v\xa4text\xa1t\xa7attempt\x02\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00",
     ),
     (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
     (

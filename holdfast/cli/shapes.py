@@ -70,6 +70,7 @@ def step_object(log: Log, step: Step) -> dict[str, Any]:
         "error": error_object(step.error),
         "usage": usage_object(step.usage),
         "session": step.session or None,
+        "journal": step.journal,
         "snapshot": step.snapshot.hex() or None,
         "workspace": step.workspace or None,
         "offset": step.offset,

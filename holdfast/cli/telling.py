@@ -14,6 +14,7 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     Event,
+    Journaled,
     LoopExhausted,
     Noted,
     RestoreStarted,
@@ -80,7 +81,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
         case StepStarted(key=key, kind=kind, attempt=attempt):
             again = f", attempt {attempt}" if attempt > 1 else ""
             return Telling(GOES_ON, key, f"started ({kind}{again})")
-        case StepSucceeded(key=key, seconds=seconds, usage=usage):
+        case StepSucceeded(key=key, seconds=seconds):
+            usage = event.usage or _journaled(state, key)
             if paths := _in_conflict(event, state, load):
                 return Telling(BAD, key, _spent(f"conflict in {paths}", seconds, usage))
             if code := _exit_code(event, state, load):
@@ -96,6 +98,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return Telling(PLAIN, key, f"cancelled: {one_line(reason)}" if reason else "cancelled")
         case StepDeferred(key=key, until=until, reason=reason):
             return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
+        case Journaled(key=key, text=text) if text:
+            return Telling(GOES_ON, key, one_line(text, 200))
         case SnapshotMissed(key=key, error=error):
             return Telling(
                 BAD, key, f"its files could not be recorded: {one_line(error.message, 300)}"
@@ -192,6 +196,12 @@ def _in_conflict(event: StepSucceeded, state: State, load: Load) -> str:
         return ""
     found = msgspec.msgpack.decode(load(event.result), type=Merged | Conflict)
     return one_line(", ".join(f.path for f in found.files)) if isinstance(found, Conflict) else ""
+
+
+def _journaled(state: State, key: str) -> Usage | None:
+    """Return what a step used whose agent wrote down what it paid."""
+    step = state.steps.get(key)
+    return step.usage if step is not None and step.journal else None
 
 
 def _spent(word: str, seconds: float, usage: Usage | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import click
 
-from holdfast.eventlog import Log, RunRow
+from holdfast.eventlog import Journaled, Log, RunRow
 from holdfast.reducer import ENDED, Gate, State, Step
 
 from .forks import as_fork, fork_line
@@ -31,6 +31,7 @@ def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | Non
         now = state.now if gone or at is not None else time.time_ns()
         click.echo("\n" + _steps(state.steps.values(), now))
     _print_failures(state)
+    _print_journals(log, state, row)
     if at is None and not replaced:
         print_waiting(place, log, state)
     if gone:
@@ -117,6 +118,21 @@ def _print_failures(state: State) -> None:
         if step.error is not None and step.status != "succeeded":
             where = printable(f"{step.key}: [{step.error.code}]", keep="")
             click.echo(f"\n{where} {one_line(step.error.message, 400)}")
+
+
+def _print_journals(log: Log, state: State, row: RunRow) -> None:
+    """Print how far the agents are that write down what they do."""
+    for step in state.steps.values():
+        if not step.journal or step.status in ENDED:
+            continue
+        last = ""
+        for record in log.records(row.branch, step.journal_at, state.offset):
+            event = record.event
+            if isinstance(event, Journaled) and event.key == step.key and event.text:
+                last = event.text
+        where = printable(step.key, keep="")
+        entries = f"{step.journal} journal entr{'y' if step.journal == 1 else 'ies'}"
+        click.echo(f"\n{where}: {entries}{f', the last: {one_line(last, 200)}' if last else ''}")
 
 
 def print_waiting(place: Place, log: Log, state: State) -> None:

@@ -1,6 +1,7 @@
 """The bundled coding agents."""
 
 from .aider import Aider
+from .builtin import Builtin
 from .claude_code import ClaudeCode
 from .codex import Codex
 from .command import Command
@@ -14,6 +15,7 @@ from .qwen import Qwen
 
 __all__ = [
     "Aider",
+    "Builtin",
     "ClaudeCode",
     "Codex",
     "Command",

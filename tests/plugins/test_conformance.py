@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -19,10 +20,12 @@ from holdfast.plugins import (
     ModelResult,
     Progress,
     Readiness,
+    Tool,
+    ToolSetting,
     marks,
     testing,
 )
-from holdfast.plugins.testing import agent_task, check_agent, check_model
+from holdfast.plugins.testing import agent_task, check_agent, check_model, check_tool
 
 Work = Callable[[AgentTask, Emit], Awaitable[Any]]
 CALL = ModelCall(model="acme/large", messages=[Message("user", "hello")])
@@ -190,6 +193,47 @@ def test_an_agent_without_async_run_does_not_pass(tmp_path: Path) -> None:
 def test_readiness_has_to_say_something(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="no detail"):
         check_agent(lambda: Made(good, detail=""), works=agent_task(tmp_path, "hello"))
+
+
+async def echo(given: dict[str, Any], setting: ToolSetting) -> str:
+    return str(given["text"])
+
+
+async def forty_two(given: dict[str, Any], setting: ToolSetting) -> Any:
+    return 42
+
+
+TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+def tool(**fields: Any) -> Tool:
+    good = Tool(description="Say it again", schema=TEXT, run=echo)
+    return msgspec.structs.replace(good, **fields)
+
+
+def test_a_tool_that_keeps_the_rules_passes(tmp_path: Path) -> None:
+    setting = ToolSetting(folder=tmp_path, env={}, permissions="read")
+
+    assert check_tool(tool(), works={"text": "hello"}, setting=setting) == "hello"
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"run": forty_two}, "it returned 42, not a text"),
+        ({"run": str}, "its `run` is not an async function"),
+        ({"schema": {"type": "string"}}, "its schema is not that of an object"),
+        ({"schema": {"type": "object", "properties": {}}}, r"its schema has no \['text'\]"),
+        ({"schema": TEXT | {"x": object()}}, "its schema is not plain data"),
+        ({"description": ""}, "it has no description"),
+        ({"needs": "all"}, "it needs 'all'"),
+    ],
+)
+def test_each_fault_of_a_tool_is_named(fields: dict[str, Any], fault: str, tmp_path: Path) -> None:
+    setting = ToolSetting(folder=tmp_path, env={}, permissions="read")
+
+    with pytest.raises(AssertionError, match=fault):
+        check_tool(tool(**fields), works={"text": "hello"}, setting=setting)
 
 
 def test_work_without_end_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,8 @@ from holdfast.plugins import (
     Plugins,
     Readiness,
     RedactionFailed,
+    Tool,
+    ToolSetting,
     UnknownAgent,
     UnknownModel,
     UnknownSandbox,
@@ -84,6 +87,42 @@ def test_the_bundled_agents_are_offered_through_the_same_hooks() -> None:
     row = plugins.listing()[0]
     assert (row.plugin, row.distribution) == ("bundled", "holdfast")
     assert {"agent claude-code", "agent command"} <= set(row.offers)
+
+
+def test_the_bundled_tools_are_offered_through_the_same_hook() -> None:
+    plugins = loaded()
+
+    assert [*plugins.tools()] == ["read", "list", "glob", "grep", "write", "edit", "shell"]
+    assert {"tool edit", "tool shell"} <= set(plugins.listing()[0].offers)
+
+
+async def nothing(arguments: dict[str, Any], setting: ToolSetting) -> str:
+    return ""
+
+
+GOOD_TOOL = Tool(description="Do nothing", schema={"type": "object"}, run=nothing)
+
+
+@pytest.mark.parametrize(
+    ("offered", "reason"),
+    [
+        ({"x": 1}, "holdfast_tools offers 'x', but 1 is not a Tool"),
+        (
+            {"two words": GOOD_TOOL},
+            "holdfast_tools offers 'two words', which no model can call: use A-Z a-z 0-9 _ -",
+        ),
+        (
+            {"shell": GOOD_TOOL},
+            "holdfast_tools offers 'shell', which was offered first by 'bundled' of 'holdfast'",
+        ),
+    ],
+)
+def test_a_tool_that_no_model_could_call_is_left_out(offered: Any, reason: str) -> None:
+    plugins = loaded(plugin("odd", holdfast_tools=lambda: offered))
+    before = plugins.tools()["shell"]
+
+    assert reasons(plugins, "odd") == [reason]
+    assert plugins.tools()["shell"] is before is not GOOD_TOOL
 
 
 def test_an_unknown_agent_is_refused_with_those_that_exist() -> None:

@@ -23,6 +23,7 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    Journaled,
     LoopExhausted,
     Noted,
     Record,
@@ -248,6 +249,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], StepFailed("k", WHY, usage=USED), {}),
     ([], StepDeferred("k", 9), {}),
     ([], SessionOpened("k", "s"), {}),
+    ([], Journaled("k", "began", usage=USED), {}),
     ([], StepCancelled("k"), {}),
     ([], EffectHeld("k"), {"gates": gate(kind="effect")}),
     ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
@@ -303,6 +305,9 @@ def test_an_event_changes_this_and_nothing_else(
 
 FAILED_ONCE = AttemptFailed("k", WHY, 1, 500, 1.5, USED, "s1", raw("t1"))
 
+WROTE = Journaled("k", "finished", raw("e"), "shell", usage=USED)
+AGAIN = msgspec.structs.replace(STARTED, attempt=2)
+
 STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
     (
         [StepSucceeded("k", raw(7), 1, 1.5, USED, "s", raw("t"), b"tree")],
@@ -352,6 +357,11 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
         {"status": "deferred", "not_before": 900, "snapshot": TREE},
     ),
     ([SessionOpened("k", "s")], {"session": "s"}),
+    ([WROTE, WROTE], {"journal": 2, "journal_at": 1, "usage": Usage(2, 4, 6, 1.0)}),
+    (
+        [WROTE, AGAIN, WROTE],
+        {"journal": 2, "journal_at": 1, "attempt": 2, "begun": 2} | {"usage": Usage(2, 4, 6, 1.0)},
+    ),
     ([StepCancelled("k")], {"status": "cancelled", "finished": 101, "ended": 101, "last": 1}),
     ([DoubtRaised("k")], {"status": "doubt"}),
 ]
@@ -378,6 +388,34 @@ def test_an_agents_conversation_stays_with_the_history_that_it_belongs_to(
     state = after(STARTED, SessionOpened("k", "s"), RunForked("f", reason, "r", 1, 2, 2))
 
     assert state.steps["k"].session == session
+
+
+INVALID = AttemptFailed("k", Failure("output_invalid", "no number"))
+
+
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        ([WROTE, AGAIN], 1),  # after a crash of ours
+        ([WROTE, StepDeferred("k", 900), AGAIN], 1),
+        ([WROTE, INVALID, AGAIN], 1),
+        ([WROTE, FAILED_ONCE, AGAIN], 0),
+        ([FAILED_ONCE, AGAIN, WROTE, AGAIN], 1),  # a crash of the try that wrote it
+        ([WROTE, RunForked("f", "fork", "r", 1, 2, 2)], 0),
+        ([WROTE, RunForked("f", "rewind", "r", 1, 2, 2)], 0),
+        ([WROTE, StepFailed("k", WHY), RunForked("f", "retry", "r", 1, 2, 2, retried=["k"])], 0),
+        ([WROTE, RunForked("f", "retry", "r", 1, 2, 2, retried=["other"])], 1),
+        ([WROTE, RunForked("f", "accept", "r", 1, 2, 2)], 1),
+    ],
+)
+def test_a_journal_goes_on_where_its_try_was_cut_short_and_nowhere_else(
+    events: list[AnyEvent], left: int
+) -> None:
+    assert after(STARTED, *events).steps["k"].journal == left
+
+
+def test_a_journal_counts_towards_what_the_run_used() -> None:
+    assert after(STARTED, WROTE, StepSucceeded("k")).usage == USED
 
 
 def test_a_doubt_opens_a_gate_that_resolves_nothing_by_itself() -> None:
