@@ -1,5 +1,6 @@
 """The bundled coding agents."""
 
+from .acp import KNOWN, Acp
 from .aider import Aider
 from .claude_code import ClaudeCode
 from .codex import Codex
@@ -13,6 +14,8 @@ from .pi import Pi
 from .qwen import Qwen
 
 __all__ = [
+    "KNOWN",
+    "Acp",
     "Aider",
     "ClaudeCode",
     "Codex",

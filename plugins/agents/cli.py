@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from ..errors import BadOptions, MissingBinary
-from ..process import Lines, run_process
+from ..process import Lines, Talk, run_process
 from ..types import AgentTask, Emit, Permissions, Progress, Readiness
 
 Json = dict[str, Any]
@@ -122,7 +122,7 @@ async def run_lines(
     emit: Emit,
     *,
     env: Mapping[str, str],
-    stdin: str,
+    stdin: str | Talk,
     on_line: Callable[[str], None],
     on_error: Callable[[str], None] | None = None,
 ) -> Ending:
@@ -145,7 +145,7 @@ async def run_lines(
         folder=task.folder,
         # Some believe this variable before the folder that they are started in.
         env={**env, "PWD": str(task.folder.absolute())},
-        stdin=stdin.encode(),
+        stdin=stdin.encode() if isinstance(stdin, str) else stdin,
         on_stdout=out,
         on_stderr=err,
     )

@@ -29,6 +29,7 @@ from holdfast.plugins import (
 )
 from holdfast.plugins.testing import check_agent
 from tests.support.model_server import ModelServer
+from tests.support.real_acp import REAL_ACP
 from tests.support.real_agents import REAL, Real
 
 SCHEMA = {
@@ -75,7 +76,7 @@ class Bench:
         return [str(each.body) for each in self.server.requests if bool(each.tools) is tools]
 
 
-@pytest.fixture(params=REAL, ids=lambda real: real.name)
+@pytest.fixture(params=[*REAL, *REAL_ACP], ids=lambda real: real.name)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     real: Real = request.param
     if real.locate() is None:
