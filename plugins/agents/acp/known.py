@@ -5,6 +5,7 @@ taken; none means that the session's own will do, since what it asks is answered
 not there are refused: the agent was seen to act without asking.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
@@ -17,6 +18,10 @@ from .reading import AcpReading
 
 # For agents that nobody here knows: the modes in which agents are known to ask.
 ASKING: Final = ["default", "approve", "ask", "manual"]
+
+
+# Told as if it were said, at the end of a turn that has no usage.
+COPILOT_FAILED: Final = re.compile(r"Error: (.+)\Z", re.DOTALL)
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -54,10 +59,11 @@ def _claude(task: AgentTask) -> Start:
     env = {**claude_code.QUIET, **task.env}
     if task.model is not None:
         env["ANTHROPIC_MODEL"] = task.model.removeprefix("anthropic/")
-    if task.permissions != "read":
-        return Start([], env)
-    only = {"tools": ["Read", "Glob", "Grep"]}  # rules in the user's settings soften a mode
-    return Start([], env, {"claudeCode": {"options": only}})
+    # Asked is answered; to be able not to ask at all is what it denies to root.
+    options: Json = {"allowDangerouslySkipPermissions": False}
+    if task.permissions == "read":
+        options["tools"] = ["Read", "Glob", "Grep"]  # rules in the user's settings soften a mode
+    return Start([], env, {"claudeCode": {"options": options}})
 
 
 class CodexReading(AcpReading):
@@ -69,6 +75,11 @@ class CodexReading(AcpReading):
 class CopilotReading(AcpReading):
     name: ClassVar[str] = "acp:copilot"
     login: ClassVar[str] = copilot.CopilotReading.login
+
+    def turn_ended(self, result: Json) -> None:
+        super().turn_ended(result)
+        if "usage" not in result and (found := COPILOT_FAILED.search(self.text)):
+            self.fail(found[1])
 
 
 def _copilot(task: AgentTask) -> Start:
@@ -101,6 +112,7 @@ def _gemini(task: AgentTask) -> Start:
 class GooseReading(AcpReading):
     name: ClassVar[str] = "acp:goose"
     login: ClassVar[str] = goose.GooseReading.login
+    counts_turns: ClassVar[bool] = False
 
     def turn_ended(self, result: Json) -> None:
         super().turn_ended(result)
@@ -122,13 +134,26 @@ class KimiReading(AcpReading):
     login: ClassVar[str] = kimi.KimiReading.login
 
 
+def _kimi(task: AgentTask) -> Start:
+    # It says nothing while it tries again, ten times over minutes if it may, nor why it gave up.
+    return Start(["acp"], {"KIMI_LOOP_MAX_ATTEMPTS_PER_STEP": "2", **task.env})
+
+
 class OpenCodeReading(AcpReading):
     name: ClassVar[str] = "acp:opencode"
     login: ClassVar[str] = opencode.OpenCodeReading.login
+    attempts: ClassVar[int] = opencode.OpenCodeReading.attempts
+    counts_turns: ClassVar[bool] = False
+
+    def feed_error(self, line: str) -> None:
+        if found := opencode.ATTEMPT.search(line):
+            self.retry(found[1])
+        else:
+            super().feed_error(line)
 
 
 def _opencode(task: AgentTask) -> Start:
-    return Start(["acp"], opencode.environment(task))
+    return Start(["acp", *opencode.LOGGED], opencode.environment(task))
 
 
 class QwenReading(AcpReading):

@@ -28,10 +28,14 @@ class Call:
 
     def __init__(self) -> None:
         self.told: Json = {}
+        self._pieces: list[str] = []
         self.shown = self.ended = self.allowed = False
 
     def take(self, update: Json) -> None:
         self.told |= {name: value for name, value in update.items() if value is not None}
+        piece = part(part(update, "_meta"), "terminal_output_delta").get("data")
+        if isinstance(piece, str):
+            self._pieces.append(piece)
 
     @property
     def kind(self) -> str:
@@ -67,9 +71,10 @@ class Call:
 
     @property
     def answer(self) -> str:
+        """What the tool said; some tell it piece by piece, as the terminal that they do not have."""
         contents = (part(each, "content") for each in _objects(self.told.get("content")))
         texts = [str(each["text"]) for each in contents if "text" in each]
-        return "\n".join(texts) or _text(self.told.get("rawOutput"))
+        return "".join(self._pieces) or "\n".join(texts) or _text(self.told.get("rawOutput"))
 
 
 class AcpReading(Reading):
@@ -77,6 +82,7 @@ class AcpReading(Reading):
 
     name: ClassVar[str] = "acp"
     login: ClassVar[str] = "Log in with the agent's own command."
+    counts_turns: ClassVar[bool] = True  # and not only the last of its requests to the model
     unasked: ClassVar[set[str]] = (
         set()
     )  # kinds of calls that may go on without asking, known harmless
@@ -222,7 +228,7 @@ class AcpReading(Reading):
         self.ended_well = reason == "end_turn"
         self.cause = f"the turn ended with {reason!r}"
         used = part(result, "usage") or part(part(part(result, "_meta"), "quota"), "token_count")
-        self._counts = counted(used) if used else None
+        self._counts = counted(used) if used and self.counts_turns else None
 
     @property
     def text(self) -> str:

@@ -30,14 +30,10 @@ class RpcError(Exception):
     def said(self) -> str:
         """The message, with what is told beside it."""
         match self.data:
-            case None | "" | {}:
-                more = ""
-            case str(text):
-                more = text
-            case {"details": str(text)} | {"message": str(text)}:
-                more = text
+            case {"details": str(more)} | {"message": str(more)} | str(more):
+                pass
             case data:
-                more = json.dumps(data)
+                more = json.dumps(data) if data else ""
         return ": ".join(dict.fromkeys(filter(None, [self.message, more])))
 
 
