@@ -30,6 +30,14 @@ def part(event: Json, name: str) -> Json:
     return cast(Json, found) if isinstance(found, dict) else {}
 
 
+def parts(event: Json, name: str) -> list[Json]:
+    """Return the objects of a list inside an event, none where there is no list."""
+    found = event.get(name)
+    if not isinstance(found, list):
+        return []
+    return [cast(Json, each) for each in cast(Any, found) if isinstance(each, dict)]
+
+
 class Program(NamedTuple):
     """A program that has to be installed; the environment variable may say where it is."""
 

@@ -36,7 +36,9 @@ MODES = {"currentModeId": "auto", "availableModes": [{"id": "auto"}, {"id": "app
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Scripted:
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    # An agent that hangs does not listen, and would only be waited for.
+    monkeypatch.setattr(conversation, "CANCEL_S", 0.05)
     return Scripted(tmp_path)
 
 
@@ -649,7 +651,10 @@ async def test_an_agent_that_stays_after_its_turn_is_ended(
     assert (await agent.work())[0].text == "done"
 
 
-async def test_cancelling_tells_the_agent_and_leaves_nothing(agent: Scripted) -> None:
+async def test_cancelling_tells_the_agent_and_leaves_nothing(
+    agent: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "CANCEL_S", 60)
     agent.plays({"say": "begun\n"}, {"stop": True}, {"exit": 0})
     task, begun = agent.task(), trio.Event()
 

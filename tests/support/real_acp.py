@@ -48,7 +48,11 @@ ACP = [
         ".bin/claude-agent-acp",
         "claude-sonnet-4-5",
         claude_over_acp,
-        writes=[{"bash": "touch hello.txt"}],
+        cannot=frozenset({"resumed cost"}),
+        writes=[
+            {"tool": "Write", "args": {"file_path": "hello.txt", "content": "hello"}},
+            {"tool": "Bash", "args": {"command": "touch hello.txt", "description": "try"}},
+        ],
     ),
     replace(
         over_acp("codex"),
@@ -57,11 +61,17 @@ ACP = [
         prepare=codex_over_acp,
     ),
     over_acp("copilot"),
-    over_acp("gemini"),
-    over_acp("goose"),
-    over_acp("kimi"),
-    over_acp("opencode"),
-    over_acp("qwen"),
+    over_acp("gemini", "limits", "outages", "read", "resume", "tool output"),
+    replace(
+        over_acp("goose", "usage", can="read"),
+        writes=[
+            {"tool": "write", "args": {"path": "hello.txt", "content": "hello"}},
+            {"tool": "shell", "args": {"command": "touch hello.txt"}},
+        ],
+    ),
+    over_acp("kimi", "limits", "outages", "reasons", "usage", can="elsewhere"),
+    over_acp("opencode", "resumed cost", "usage", can="elsewhere"),
+    over_acp("qwen", "fork"),
 ]
 
 REAL_ACP = [each for each in ACP if not CHOSEN or each.name in CHOSEN]

@@ -4,10 +4,10 @@ Agents offer it in two ways, of which the newer is a list of options with a cate
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ...errors import BadOptions
-from ..cli import Json, part
+from ..cli import Json, part, parts
 
 
 class Choice(NamedTuple):
@@ -25,13 +25,13 @@ class Choice(NamedTuple):
 
 def option(session: Json, *, id: str = "", category: str = "") -> Choice | None:
     """Return the option of that id or category, if the session has it."""
-    for each in _objects(session.get("configOptions")):
+    for each in parts(session, "configOptions"):
         if (id and each.get("id") == id) or (category and each.get("category") == category):
             params: Json = {"configId": each.get("id")}
             if each.get("type") == "boolean":
                 params["type"], values = "boolean", {True: "on", False: "off"}
             else:
-                values = dict(_values(each.get("options")))
+                values = dict(_values(each))
             return Choice(
                 "session/set_config_option", params, "value", each.get("currentValue"), values
             )
@@ -43,9 +43,7 @@ def mode(session: Json) -> Choice | None:
     if found := option(session, category="mode"):
         return found
     modes = part(session, "modes")
-    values = {
-        each.get("id"): str(each.get("name")) for each in _objects(modes.get("availableModes"))
-    }
+    values = {each.get("id"): str(each.get("name")) for each in parts(modes, "availableModes")}
     if not values:
         return None
     return Choice("session/set_mode", {}, "modeId", modes.get("currentModeId"), values)
@@ -56,7 +54,7 @@ def model(session: Json) -> Choice | None:
     if found := option(session, category="model"):
         return found
     models = part(session, "models")
-    offered = _objects(models.get("availableModels"))
+    offered = parts(models, "availableModels")
     values = {each.get("modelId"): str(each.get("name")) for each in offered}
     if not values:
         return None
@@ -85,13 +83,9 @@ def pick(choice: Choice | None, wanted: Any, what: str) -> Any:
     raise BadOptions(f"the agent does not offer {wanted!r} for {what}; it offers: {offered}")
 
 
-def _values(options: Any) -> Iterator[tuple[Any, str]]:
-    for each in _objects(options):
+def _values(listed: Json) -> Iterator[tuple[Any, str]]:
+    for each in parts(listed, "options"):
         if "options" in each:  # a group
-            yield from _values(each["options"])
+            yield from _values(each)
         else:
             yield each.get("value"), str(each.get("name"))
-
-
-def _objects(value: Any) -> list[Json]:
-    return [cast(Json, each) for each in value or () if isinstance(each, dict)]

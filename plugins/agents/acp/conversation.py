@@ -1,7 +1,5 @@
 """One conversation with an agent: say hello, open a session, give it the task, hear it out."""
 
-from collections.abc import Callable
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -9,13 +7,14 @@ import trio
 
 from ...errors import BadOptions, Crashed, SessionLost, WorkError
 from ...types import AgentTask, Progress
-from ..cli import Json, arguments_for, part
+from ..cli import Json, arguments_for, part, parts
 from ..structured import prompt_of
-from . import choices, files, permits
+from . import choices
+from .answers import Answers
 from .known import Known, Start
 from .options import Options
 from .reading import AUTH_REQUIRED, AcpReading
-from .rpc import METHOD_NOT_FOUND, Peer, RpcError
+from .rpc import Peer, RpcError
 
 PROTOCOL = 1
 ANSWER_S = 60.0  # how long it may take to start, and to open a session; a turn may take days
@@ -33,9 +32,9 @@ class Conversation:
         self._reading = reading
         self._folder = task.folder.absolute()
         self._session = ""
-        self._is_cancelled = False
         self._updates = 0
-        self.peer = Peer(answer=self._answer, notice=self._notice, stray=self._stray)
+        self._answers = Answers(task.permissions, self._folder, reading)
+        self.peer = Peer(answer=self._answers.to, notice=self._notice, stray=self._stray)
 
     async def talk(self, stream: trio.abc.SendStream) -> None:
         """Speak first, to the end of the turn. What goes wrong is with the reading, or raised."""
@@ -56,7 +55,7 @@ class Conversation:
         self._session = str(session.get("sessionId") or self._task.session or "")
         if not self._session:
             raise Crashed(f"{self._reading.name} opened a session and did not say which")
-        if _can_go_on(capabilities):
+        if self._way_on(capabilities, fork=False):
             self._reading.open(self._session)
         for choice, value in self._chosen(session):
             if value != choice.current:
@@ -82,13 +81,8 @@ class Conversation:
                 f"{self._reading.name} speaks version {said.get('protocolVersion')!r} of the Agent "
                 f"Client Protocol, and Holdfast version {PROTOCOL}: install one that speaks that."
             )
-        methods = said.get("authMethods")
-        known = (
-            [each for each in methods if isinstance(each, dict)]
-            if isinstance(methods, list)
-            else []
-        )
-        self._reading.ways_in = [f"{each.get('id')} ({each.get('name')})" for each in known]
+        ways = [f"{each.get('id')} ({each.get('name')})" for each in parts(said, "authMethods")]
+        self._reading.ways_in = ways
         return part(said, "agentCapabilities")
 
     async def _open(self, capabilities: Json) -> Json:
@@ -97,7 +91,7 @@ class Conversation:
             common["_meta"] = self._start.meta
         if self._task.session is None:
             return await self._ask("session/new", common)
-        method = _way_on(capabilities, fork=self._task.fork)
+        method = self._way_on(capabilities, fork=self._task.fork)
         if not method:
             raise self._no_way_on()
         try:
@@ -110,6 +104,17 @@ class Conversation:
         if method == "session/load":
             await self._hear_the_past()
         return session
+
+    def _way_on(self, capabilities: Json, *, fork: bool) -> str:
+        """Return the request by which a session goes on, or nothing where there is none."""
+        sessions = part(capabilities, "sessionCapabilities")
+        if fork:
+            return "session/fork" if sessions.get("fork") is not None else ""
+        if not self._reading.remembers:
+            return ""
+        if sessions.get("resume") is not None:
+            return "session/resume"  # which does not tell the past again
+        return "session/load" if capabilities.get("loadSession") else ""
 
     def _no_way_on(self) -> WorkError:
         if self._task.fork:
@@ -170,7 +175,7 @@ class Conversation:
                 on_result=self._reading.turn_ended,
             )
         except trio.Cancelled:
-            self._is_cancelled = True
+            self._answers.is_cancelled = True
             session = {"sessionId": self._session}
             await self.peer.notify_last("session/cancel", session, wait_s=CANCEL_S)
             raise
@@ -183,8 +188,6 @@ class Conversation:
             "the Agent Client Protocol on its standard input, and does it wait for a login?"
         )
 
-    # --- being asked ---------------------------------------------------------------------------
-
     def _notice(self, method: str, params: Json) -> None:
         if method == "session/update":
             self._updates += 1
@@ -192,50 +195,6 @@ class Conversation:
 
     def _stray(self, line: str) -> None:
         self._reading.emit(Progress("raw", line))
-
-    async def _answer(self, method: str, params: Json) -> Any:
-        match method:
-            case "session/request_permission":
-                return self._permit(params)
-            case "fs/read_text_file":
-                return await self._in_thread(files.read_text, params)
-            case "fs/write_text_file":
-                if self._task.permissions == "read":
-                    raise RpcError(files.INVALID, "this session may not change files")
-                said = await self._in_thread(files.write_text, params)
-                self._reading.wrote(str(params.get("path")))
-                return said
-            case _:
-                raise RpcError(METHOD_NOT_FOUND, f"Method not found: {method}", {"method": method})
-
-    async def _in_thread(self, work: Callable[..., Json], params: Json) -> Json:
-        return await trio.to_thread.run_sync(partial(work, self._folder, params))
-
-    def _permit(self, params: Json) -> Json:
-        if self._is_cancelled:
-            return permits.CANCELLED
-        told = part(params, "toolCall")
-        id = str(told.get("toolCallId"))
-        call = self._reading.tool(id, told)
-        self._reading.show(id, call)
-        call.allowed = permits.is_allowed(
-            self._task.permissions, call.kind, call.paths, self._folder
-        )
-        return permits.answer(params.get("options"), allow=call.allowed)
-
-
-def _way_on(capabilities: Json, *, fork: bool) -> str:
-    """Return the request by which a session goes on, or nothing where there is none."""
-    sessions = part(capabilities, "sessionCapabilities")
-    if fork:
-        return "session/fork" if sessions.get("fork") is not None else ""
-    if sessions.get("resume") is not None:
-        return "session/resume"  # which does not tell the past again
-    return "session/load" if capabilities.get("loadSession") else ""
-
-
-def _can_go_on(capabilities: Json) -> bool:
-    return bool(_way_on(capabilities, fork=False))
 
 
 def _version() -> str:

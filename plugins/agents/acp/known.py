@@ -5,21 +5,27 @@ taken; none means that the session's own will do, since what it asks is answered
 not there are refused: the agent was seen to act without asking.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
-from ...types import AgentTask, Permissions
+from ...types import AgentTask, Emit, Permissions
 from .. import claude_code, codex, copilot, gemini, goose, kimi, opencode, qwen
-from ..cli import Json, Program
+from ..cli import Json, Program, part
 from .reading import AcpReading
 
 # For agents that nobody here knows: the modes in which agents are known to ask.
 ASKING: Final = ["default", "approve", "ask", "manual"]
 
 
+# What codex.QUIET says, as the wrapper takes it.
+CODEX_QUIET: Final[Json] = {
+    "features": {"unbounded_connection_retries": False, "plugins": False},
+    "check_for_update_on_startup": False,
+}
 # Told as if it were said, at the end of a turn that has no usage.
 COPILOT_FAILED: Final = re.compile(r"Error: (.+)\Z", re.DOTALL)
 
@@ -41,9 +47,11 @@ class Known(NamedTuple):
     model_at_start: bool = False  # whether `start` has seen to the task's model
 
 
-ANY: Final = Known(
-    None, lambda task: Start([], task.env), {"read": ASKING, "edit": ASKING, "full": []}
-)
+def _nothing(task: AgentTask) -> Start:
+    return Start([], task.env)
+
+
+ANY: Final = Known(None, _nothing, {"read": ASKING, "edit": ASKING, "full": []})
 
 
 # --- one by one ----------------------------------------------------------------------------------
@@ -69,7 +77,25 @@ def _claude(task: AgentTask) -> Start:
 class CodexReading(AcpReading):
     name: ClassVar[str] = "acp:codex"
     login: ClassVar[str] = codex.CodexReading.login
-    unasked: ClassVar[set[str]] = {"delete", "edit", "execute", "move", "other"}  # it has a sandbox
+    unasked: ClassVar[set[str]] = {"delete", "edit", "execute", "move"}  # it has a sandbox
+
+    def __init__(self, task: AgentTask, emit: Emit) -> None:
+        super().__init__(task, emit)
+        self._has_failed = False
+
+    def update(self, update: Json) -> None:
+        status = part(part(part(update, "_meta"), "codex"), "threadStatus")
+        self._has_failed = self._has_failed or status.get("type") == "systemError"
+        super().update(update)
+
+    def turn_ended(self, result: Json) -> None:
+        super().turn_ended(result)
+        if self._has_failed:  # which it tells as if it were said
+            self.fail(self.text)
+
+
+def _codex(task: AgentTask) -> Start:
+    return Start([], {"CODEX_CONFIG": json.dumps(CODEX_QUIET), **task.env})
 
 
 class CopilotReading(AcpReading):
@@ -93,13 +119,9 @@ def _copilot(task: AgentTask) -> Start:
 class GeminiReading(AcpReading):
     name: ClassVar[str] = "acp:gemini"
     login: ClassVar[str] = gemini.GeminiReading.login
-    attempts: ClassVar[int] = gemini.GeminiReading.attempts
-
-    def feed_error(self, line: str) -> None:
-        if found := gemini.ATTEMPT.match(line):
-            self.retry(line, status=int(found[1]) if found[1] else None)
-        else:
-            super().feed_error(line)
+    remembers: ClassVar[bool] = (
+        False  # it promises to load sessions, and writes down their beginning
+    )
 
 
 def _gemini(task: AgentTask) -> Start:
@@ -189,7 +211,7 @@ KNOWN: Final[Mapping[str, Known]] = {
             "CODEX_ACP_EXECUTABLE",
             install="npm install -g @agentclientprotocol/codex-acp",
         ),
-        lambda task: Start([], task.env),
+        _codex,
         {"read": ["read-only"], "edit": ["workspace-write"], "full": ["agent-full-access"]},
         CodexReading,
     ),
@@ -215,9 +237,7 @@ KNOWN: Final[Mapping[str, Known]] = {
         GooseReading,
         model_at_start=True,
     ),
-    "acp:kimi": Known(
-        kimi.PROGRAM, lambda task: Start(["acp"], task.env), {"full": ["yolo"]}, KimiReading
-    ),
+    "acp:kimi": Known(kimi.PROGRAM, _kimi, {"full": ["yolo"]}, KimiReading),
     "acp:opencode": Known(
         opencode.PROGRAM,
         _opencode,

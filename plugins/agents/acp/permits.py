@@ -1,10 +1,10 @@
 """What an agent that asks is allowed: by the step's permissions, the kind of the call and its files."""
 
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 from ...types import Permissions
-from ..cli import Json
+from ..cli import Json, parts
 from .files import inside
 
 LOOKING: Final = {"read", "search", "think"}
@@ -20,12 +20,11 @@ def is_allowed(permissions: Permissions, kind: str, paths: list[str], folder: Pa
     return kind in ALLOWED[permissions] and all(inside(folder, path) for path in paths)
 
 
-def answer(options: Any, *, allow: bool) -> Json:
+def answer(asked: Json, *, allow: bool) -> Json:
     """Choose among what is offered, for this once where that can be: the mode is not the agent's."""
     word = "allow" if allow else "reject"
-    offered = [cast(Json, each) for each in options or () if isinstance(each, dict)]
     for kind in (f"{word}_once", f"{word}_always"):
-        for option in offered:
+        for option in parts(asked, "options"):
             if option.get("kind") == kind:
                 return {"outcome": {"outcome": "selected", "optionId": option.get("optionId")}}
     return CANCELLED

@@ -1,13 +1,14 @@
 """What an agent tells of its work, and what the end of its turn comes to."""
 
-from typing import Any, ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from holdfast.eventlog import Usage
 
-from ...errors import BadOptions, NotLoggedIn, Refused, WorkError
+from ...errors import BadOptions, Refused
 from ...types import AgentResult, AgentTask, Emit, Progress
-from ..cli import Ending, Json, part
+from ..cli import Ending, Json, part, parts
 from ..reading import Reading
+from .calls import Call
 from .permits import CHANGING, is_allowed
 from .rpc import RpcError
 from .usage import counted
@@ -23,66 +24,13 @@ ASIDE: Final = {
 }
 
 
-class Call:
-    """One call of a tool, as far as it has been told: what is told comes in pieces."""
-
-    def __init__(self) -> None:
-        self.told: Json = {}
-        self._pieces: list[str] = []
-        self.shown = self.ended = self.allowed = False
-
-    def take(self, update: Json) -> None:
-        self.told |= {name: value for name, value in update.items() if value is not None}
-        piece = part(part(update, "_meta"), "terminal_output_delta").get("data")
-        if isinstance(piece, str):
-            self._pieces.append(piece)
-
-    @property
-    def kind(self) -> str:
-        return str(self.told.get("kind") or "other")
-
-    @property
-    def name(self) -> str:
-        meta = part(self.told, "_meta")
-        named = self.told.get("name") or meta.get("toolName")
-        for each in meta.values():
-            named = named or (isinstance(each, dict) and cast(Json, each).get("toolName"))
-        return str(named or self.told.get("title") or self.kind)
-
-    @property
-    def given(self) -> Any:
-        return self.told.get("rawInput") or {"title": self.told.get("title", "")}
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it is known what the tool is asked to do."""
-        return bool(self.told.get("rawInput")) or bool(self.paths and self.status != "pending")
-
-    @property
-    def status(self) -> str:
-        return str(self.told.get("status") or "pending")
-
-    @property
-    def paths(self) -> list[str]:
-        """The files that it is about."""
-        told = [*_objects(self.told.get("content")), *_objects(self.told.get("locations"))]
-        found = [str(each["path"]) for each in told if isinstance(each.get("path"), str)]
-        return list(dict.fromkeys(found))
-
-    @property
-    def answer(self) -> str:
-        """What the tool said; some tell it piece by piece, as the terminal that they do not have."""
-        contents = (part(each, "content") for each in _objects(self.told.get("content")))
-        texts = [str(each["text"]) for each in contents if "text" in each]
-        return "".join(self._pieces) or "\n".join(texts) or _text(self.told.get("rawOutput"))
-
-
 class AcpReading(Reading):
     """Takes the updates of one session. Those from before its `asked` are of earlier turns."""
 
     name: ClassVar[str] = "acp"
     login: ClassVar[str] = "Log in with the agent's own command."
     counts_turns: ClassVar[bool] = True  # and not only the last of its requests to the model
+    remembers: ClassVar[bool] = True  # its sessions, where it says so
     unasked: ClassVar[set[str]] = (
         set()
     )  # kinds of calls that may go on without asking, known harmless
@@ -123,9 +71,9 @@ class AcpReading(Reading):
                 self._thought += piece
             case {"toolCallId": str(id)} if kind in ("tool_call", "tool_call_update"):
                 self.tool(id, update)
-            case {"entries": [*entries]} if kind == "plan":
+            case {"entries": [*_]} if kind == "plan":
                 self.flush()
-                self.raw(update, _plan(entries))
+                self.raw(update, _plan(update))
             case _:
                 self.raw(update)
 
@@ -248,11 +196,10 @@ class AcpReading(Reading):
             status = 401
         self.fail(said, status)
 
-    def failure(self, said: str, status: int | None = None, *, detail: str = "") -> WorkError:
-        failure = super().failure(said, status, detail=detail)
-        if isinstance(failure, NotLoggedIn) and self.ways_in:
-            failure.args = (f"{failure} It knows: {', '.join(self.ways_in)}.",)
-        return failure
+    @property
+    def way_in(self) -> str:
+        known = f" It knows: {', '.join(self.ways_in)}." if self.ways_in else ""
+        return self.login + known
 
     def _used(self) -> Usage | None:
         counts = self._counts or (self._spent if self._spent != Usage() else None)
@@ -271,34 +218,10 @@ def _sum(one: Usage, other: Usage) -> Usage:
     )
 
 
-def _objects(value: Any) -> list[Json]:
-    return [cast(Json, each) for each in value or () if isinstance(each, dict)]
-
-
-def _plan(entries: list[Any]) -> str:
+def _plan(update: Json) -> str:
     done = {"completed": "x", "in_progress": ">"}
     rows = [
-        (done.get(str(each.get("status")), " "), each.get("content")) for each in _objects(entries)
+        (done.get(str(each.get("status")), " "), each.get("content"))
+        for each in parts(update, "entries")
     ]
     return "\n".join(f"[{mark}] {what}" for mark, what in rows)
-
-
-def _text(output: Any) -> str:
-    match output:
-        case None | {}:
-            return ""
-        case str(text):
-            return text
-        case {}:
-            said = cast(Json, output)
-            names = (
-                "output",
-                "formatted_output",
-                "aggregated_output",
-                "stdout",
-                "content",
-                "error",
-            )
-            return next((said[n] for n in names if isinstance(said.get(n), str)), str(said))
-        case _:
-            return str(output)
