@@ -32,6 +32,11 @@ OPTIONS = [
     {"optionId": "yes", "kind": "allow_once", "name": "Yes"},
     {"optionId": "no", "kind": "reject_once", "name": "No"},
 ]
+DOINGS = [
+    ["text", "tool", "tool_result", "file", "text"],
+    ["text", "tool", "file", "tool_result", "text"],  # written through us
+    ["text", "tool", "text", "tool_result", "file", "text"],  # with a word about it meanwhile
+]
 MODES = {"currentModeId": "auto", "availableModes": [{"id": "auto"}, {"id": "approve"}]}
 
 
@@ -669,6 +674,81 @@ async def test_cancelling_tells_the_agent_and_leaves_nothing(
 
     assert agent.told_by("session/cancel") == {"sessionId": SESSION}
     assert marks.find(mark=task.env[MARK]) == set()
+
+
+# --- what real ones said --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("acp:claude-code", Usage(200, 40, 0, 0.0018000000000000002)),
+        ("acp:codex", Usage(200, 40)),
+        ("acp:copilot", Usage(200, 40)),
+        ("acp:gemini", Usage(200, 40)),
+        ("acp:goose", None),  # it counts only the last request of a turn
+        ("acp:kimi", None),
+        ("acp:opencode", Usage(0, 0, 0, 0.00028)),
+        ("acp:qwen", Usage(200, 40)),  # told beside single messages
+    ],
+)
+async def test_a_recorded_agent_is_understood(
+    agent: Scripted, name: str, usage: Usage | None
+) -> None:
+    agent.replays(f"{name.replace(':', '-')}.jsonl")
+
+    env = agent.named(name)
+    result, shown = await agent.work(Acp(name), env=env, options={"command": []})
+
+    assert result.text == "Done: hello.txt was created."
+    assert result.usage == usage
+    assert bool(result.session) == (name != "acp:gemini")
+    kinds = [each.kind for each in shown if each.kind not in ("raw", "session")]
+    assert kinds in DOINGS
+    files = {each.data["path"] for each in shown if each.kind == "file"}
+    assert files == {str(agent.repository / "hello.txt")}
+
+
+FAILED_AS_IF_SAID = [
+    ("acp:copilot", [{"say": "Error: 429 Rate limit reached."}, END], RateLimited),
+    ("acp:goose", [{"say": "Ran into this error: 401 Unauthorized\n\nRetry."}, END], NotLoggedIn),
+    (
+        "acp:codex",
+        [
+            {
+                "update": {
+                    "sessionUpdate": "session_info_update",
+                    "_meta": {"codex": {"threadStatus": {"type": "systemError"}}},
+                }
+            },
+            {"say": "429 Too many requests"},
+            END,
+        ],
+        RateLimited,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "turn", "kind"), FAILED_AS_IF_SAID)
+async def test_a_failure_that_is_told_as_if_said_is_one(
+    agent: Scripted, name: str, turn: list[Json], kind: type[Exception]
+) -> None:
+    modes = ["agent-full-access", "auto"]
+    agent.plays(*turn, session_new=opens(modes={"availableModes": [{"id": id} for id in modes]}))
+
+    with pytest.raises(kind):
+        await agent.work(Acp(name), env=agent.named(name), options={"command": []})
+
+
+async def test_an_agent_that_says_on_standard_error_that_it_tries_again_is_ended(
+    agent: Scripted,
+) -> None:
+    again = 'message="stream error" small=false error.error="Rate limit reached"'
+    agent.plays({"stderr": again}, {"hang": True})
+
+    name = "acp:opencode"
+    with pytest.raises(RateLimited):
+        await agent.work(Acp(name), env=agent.named(name), options={"command": []})
 
 
 # --- who it is -----------------------------------------------------------------------------------

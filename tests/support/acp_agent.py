@@ -5,7 +5,8 @@ is {method: [steps]}; a step is one of
 
     reply, error     how the request is answered
     update           an update of the session
-    say              the same, for a text that the agent says
+    send             any message, as it is
+    say              an update, for a text that the agent says
     ask              [method, params]: asked of the client; the answer is written down
     print, stderr    a line that is no message; as many bytes as `big` says follow it
     exit, kill       end with this status; at once, as by a signal
@@ -63,6 +64,9 @@ class Player:
     def do_update(self, message: Json, update: Any) -> None:
         params = {"sessionId": SESSION, "update": update}
         self.send(method="session/update", params=params)
+
+    def do_send(self, message: Json, told: Any) -> None:
+        self.send(**told)
 
     def do_say(self, message: Json, text: str) -> None:
         content = {"type": "text", "text": text}

@@ -1,18 +1,21 @@
 """The scripted agent of acp_agent.py as a test has it: told what to do, and asked what it was told."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from holdfast.plugins import AgentResult, AgentTask, Progress, WorkError
-from holdfast.plugins.agents import Acp
+from holdfast.plugins.agents import KNOWN, Acp
 from holdfast.plugins.testing import agent_task
 from tests.support import acp_agent
 from tests.support.acp_agent import SESSION, Json
+from tests.support.replay import TRANSCRIPTS
 
 HELLO: list[Json] = [{"reply": {"protocolVersion": 1, "agentCapabilities": {"loadSession": True}}}]
 NEW: list[Json] = [{"reply": {"sessionId": SESSION}}]
+Worked = tuple[AgentResult, list[Progress]]
 END: Json = {"reply": {"stopReason": "end_turn"}}
 DEFAULTS: dict[str, list[Json]] = {
     "initialize": HELLO,
@@ -44,15 +47,42 @@ class Scripted:
         self._script.write_text(json.dumps(DEFAULTS | script))
         self._script.with_suffix(".told").write_text("")
 
+    def replays(self, transcript: str) -> None:
+        """Do what a real agent once did: a line that begins with ">" is what it was told."""
+        steps: dict[str, list[Json]] = {}
+        method = ""
+        text = (TRANSCRIPTS / transcript).read_text().replace("/repo", str(self.repository))
+        for line in text.splitlines():
+            message: Json = json.loads(line[2:])
+            if line.startswith(">"):
+                method = message["method"]
+            elif "method" in message and "id" in message:
+                ask = [message["method"], message["params"]]
+                steps.setdefault(method, []).append({"ask": ask})
+            else:
+                said = {"reply": message["result"]} if "result" in message else {"send": message}
+                steps.setdefault(method, []).append(said)
+        self._script.write_text(json.dumps(DEFAULTS | steps))
+
+    def named(self, name: str) -> dict[str, str]:
+        """Return the environment in which a known agent is this one."""
+        program = self._script.with_name("agent")
+        words = [sys.executable, "-IS", acp_agent.__file__, str(self._script)]
+        program.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
+        program.chmod(0o755)
+        known = KNOWN[name].program
+        assert known is not None
+        return {known.variable: str(program)}
+
     def task(self, prompt: str = "Do it.", **fields: Any) -> AgentTask:
         # As a file, and not as a module: it starts as fast as Python does.
         command = [sys.executable, "-IS", acp_agent.__file__, str(self._script)]
         options = {"command": command, **fields.pop("options", {})}
         return agent_task(self.repository, prompt, options=options, **fields)
 
-    async def work(self, **fields: Any) -> tuple[AgentResult, list[Progress]]:
+    async def work(self, agent: Acp | None = None, **fields: Any) -> Worked:
         shown: list[Progress] = []
-        return await Acp().run(self.task(**fields), shown.append), shown
+        return await (agent or Acp()).run(self.task(**fields), shown.append), shown
 
     async def failure(self, **fields: Any) -> WorkError:
         try:

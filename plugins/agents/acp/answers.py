@@ -19,7 +19,8 @@ class Answers:
 
     def __init__(self, permissions: Permissions, folder: Path, reading: AcpReading) -> None:
         self.is_cancelled = False
-        self._permissions, self._folder, self._reading = permissions, folder, reading
+        self._permissions: Permissions = permissions
+        self._folder, self._reading = folder, reading
 
     async def to(self, method: str, params: Json) -> Any:
         """Answer a question, or raise the RpcError that is the answer."""
