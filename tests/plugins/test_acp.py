@@ -1,5 +1,6 @@
 """Agents of the Agent Client Protocol, against one that does what a test says, traps included."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,20 @@ def fails(message: str, code: int = -32603, data: Any = None) -> Json:
     return {"error": {"code": code, "message": message, "data": data}}
 
 
+def at_once(*told: Json) -> Json:
+    """Print messages in one piece, so that nothing can come between them."""
+    return {"print": "\n".join(json.dumps({"jsonrpc": "2.0", **each}) for each in told)}
+
+
+def news(step: Json) -> Json:
+    return {"method": "session/update", "params": {"update": step["update"]}}
+
+
+def said(text: str) -> Json:
+    content = {"type": "text", "text": text}
+    return {"update": {"sessionUpdate": "agent_message_chunk", "content": content}}
+
+
 def choice(agent: Scripted) -> list[Any]:
     """Return which options were chosen, in order; None for a question that was cancelled."""
     return [each["result"]["outcome"].get("optionId") for each in agent.answers]
@@ -153,7 +168,9 @@ async def test_a_tool_that_ends_after_the_last_word_does_not_take_it_away(agent:
 
 
 async def test_what_comes_after_the_turn_changes_nothing_but_text(agent: Scripted) -> None:
-    agent.plays({"say": "do"}, END, {"say": "ne"}, tool("late", rawInput={"n": 1}), {"exit": 0})
+    end = {"id": 3, "result": {"stopReason": "end_turn"}}
+    late = [news(said("ne")), news(tool("late", rawInput={"n": 1}))]
+    agent.plays(said("do"), at_once(end, *late), {"exit": 0})
 
     result, shown = await agent.work()
 
@@ -239,8 +256,8 @@ async def test_a_session_goes_on(
 
 async def test_the_past_of_a_session_is_not_the_answer(agent: Scripted) -> None:
     # Also where it is told only after the session is said to be loaded.
-    past = [{"say": "old"}, tool("old", rawInput={"n": 1})]
-    agent.plays(session_load=[*past, {"reply": {}}, *past])
+    past = [news(said("old")), news(tool("old", rawInput={"n": 1}))]
+    agent.plays(session_load=[at_once(*past, {"id": 2, "result": {}}, *past)])
 
     result, shown = await agent.work(session="earlier")
 
