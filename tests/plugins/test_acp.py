@@ -757,6 +757,17 @@ async def test_a_failure_that_is_told_as_if_said_is_one(
         await agent.work(Acp(name), env=agent.named(name), options={"command": []})
 
 
+async def test_a_notice_that_it_tries_again_is_not_the_answer(agent: Scripted) -> None:
+    again = "Info: Request failed due to a transient API error. Retrying..."
+    agent.plays({"say": again}, {"say": "done"}, END)
+
+    name = "acp:copilot"
+    result, shown = await agent.work(Acp(name), env=agent.named(name), options={"command": []})
+
+    assert result.text == "done"
+    assert [each.text for each in shown if each.kind == "retry"] == [again]
+
+
 async def test_an_agent_that_says_on_standard_error_that_it_tries_again_is_ended(
     agent: Scripted,
 ) -> None:

@@ -122,7 +122,9 @@ class Conversation:
                 f"{self._reading.name} cannot go on in a copy of a session. Go on in the session "
                 "itself, or begin anew."
             )
-        return SessionLost(f"{self._reading.name} cannot go on with a session at all")
+        return SessionLost(
+            f"{self._reading.name} cannot go on with sessions, as with {self._task.session!r}"
+        )
 
     async def _hear_the_past(self) -> None:
         """Wait until the session's history has been told: some answer first and tell it then."""

@@ -27,6 +27,7 @@ CODEX_QUIET: Final[Json] = {
     "check_for_update_on_startup": False,
 }
 # Told as if it were said, at the end of a turn that has no usage.
+COPILOT_RETRIES: Final = re.compile(r"Info: .*\bRetrying\.\.\.$")  # likewise, amid it
 COPILOT_FAILED: Final = re.compile(r"Error: (.+)\Z", re.DOTALL)
 
 
@@ -101,6 +102,13 @@ def _codex(task: AgentTask) -> Start:
 class CopilotReading(AcpReading):
     name: ClassVar[str] = "acp:copilot"
     login: ClassVar[str] = copilot.CopilotReading.login
+
+    def update(self, update: Json) -> None:
+        said = part(update, "content").get("text")
+        if isinstance(said, str) and COPILOT_RETRIES.match(said):
+            self.retry(said)
+        else:
+            super().update(update)
 
     def turn_ended(self, result: Json) -> None:
         super().turn_ended(result)
