@@ -14,6 +14,8 @@ def holdfast_agents() -> Mapping[str, Agent]:
     from . import agents
 
     return {
+        "acp": agents.Acp(),
+        **{name: agents.Acp(name) for name in agents.KNOWN},
         "aider": agents.Aider(),
         "builtin": agents.Builtin(),
         "claude-code": agents.ClaudeCode(),

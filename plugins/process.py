@@ -32,12 +32,14 @@ from .marks import MARK
 from .types import Wrapped
 
 OnBytes = Callable[[bytes], None]
+Talk = Callable[[trio.abc.SendStream], Awaitable[None]]
 Find = Callable[[], Awaitable[set[int]]]
 
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 KILL_S = 10.0  # how long SIGKILL may take before it is an error
 DRAIN_S = 0.5  # how long output may stay open after the program has ended
 COMPLAINT_BYTES = 400
+LEAVE_S = 2.0  # how long a program may take to end by itself after a talk
 LINE_BYTES = 32 * 1024 * 1024
 NOT_A_PROGRAM = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP}
 
@@ -86,7 +88,7 @@ async def run_process(
     *,
     folder: Path,
     env: Mapping[str, str],
-    stdin: bytes = b"",
+    stdin: bytes | Talk = b"",
     on_stdout: OnBytes = ignore,
     on_stderr: OnBytes = ignore,
     install: str = "",
@@ -98,6 +100,9 @@ async def run_process(
     `env` is its whole environment; under the name `MARK` it has what finds everything that the
     program starts. `install` tells how to get the program, for when it is missing. An exception of
     `on_stdout` or `on_stderr` ends the program and is raised here.
+
+    `stdin` is all that the program is told, or a talk: a coroutine that writes to the program for as
+    long as it likes. It is cancelled when the program ends first, and the program when it raises.
 
     Where something confines the task (confining.py) the program runs in that sandbox. One that dies
     of signal N there has the exit code 128 + N.
@@ -122,9 +127,12 @@ async def run_process(
         outlets = (Outlet(process.stdout, on_stdout), Outlet(process.stderr, complaint))
         for outlet in outlets:
             nursery.start_soon(outlet.pump, fail)
-        nursery.start_soon(_feed, process, stdin)
         try:
-            await process.wait()
+            if callable(stdin):
+                await _converse(process, stdin, outlets, drain_s, fail)
+            else:
+                nursery.start_soon(_feed, process, stdin)
+                await process.wait()
             await _wait_for_ends(outlets, drain_s)
         finally:
             with trio.CancelScope(shield=True):
@@ -284,6 +292,39 @@ async def _feed(process: trio.Process | Child, data: bytes) -> None:
             await stream.send_all(data)
         except trio.BrokenResourceError:
             return  # it has read all that it wants
+
+
+async def _converse(
+    process: trio.Process,
+    talk: Talk,
+    outlets: Sequence[Outlet],
+    drain_s: float,
+    fail: Callable[[Exception], None],
+) -> None:
+    """Let the talk go on until one side is done, and give the program a moment to leave by itself."""
+    assert process.stdin is not None
+    async with trio.open_nursery() as nursery:
+
+        async def hear_out() -> None:
+            await process.wait()
+            await _wait_for_ends(outlets, drain_s)  # its last words may be what the talk waits for
+            nursery.cancel_scope.cancel()
+
+        async def notice_silence() -> None:
+            await outlets[0].ended.wait()
+            await trio.sleep(LEAVE_S)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(hear_out)
+        nursery.start_soon(notice_silence)
+        async with process.stdin as stream:
+            try:
+                await talk(stream)
+            except Exception as failure:  # noqa: BLE001 - raised by run_process
+                fail(failure)
+        with trio.move_on_after(LEAVE_S):
+            await process.wait()
+        nursery.cancel_scope.cancel()
 
 
 async def _wait_for_ends(outlets: Sequence[Outlet], seconds: float) -> None:

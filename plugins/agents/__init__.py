@@ -1,5 +1,6 @@
 """The bundled coding agents."""
 
+from .acp import KNOWN, Acp
 from .aider import Aider
 from .builtin import Builtin
 from .claude_code import ClaudeCode
@@ -14,6 +15,8 @@ from .pi import Pi
 from .qwen import Qwen
 
 __all__ = [
+    "KNOWN",
+    "Acp",
     "Aider",
     "Builtin",
     "ClaudeCode",

@@ -15,7 +15,7 @@ import msgspec
 
 from .. import confining
 from ..errors import BadOptions, MissingBinary
-from ..process import Lines, run_process
+from ..process import Lines, Talk, run_process
 from ..types import AgentTask, Emit, Permissions, Progress, Readiness
 
 Json = dict[str, Any]
@@ -42,6 +42,14 @@ def part(event: Json, name: str) -> Json:
     """Return an object inside an event, empty where there is none."""
     found = event.get(name)
     return cast(Json, found) if isinstance(found, dict) else {}
+
+
+def parts(event: Json, name: str) -> list[Json]:
+    """Return the objects of a list inside an event, none where there is no list."""
+    found = event.get(name)
+    if not isinstance(found, list):
+        return []
+    return [cast(Json, each) for each in cast(Any, found) if isinstance(each, dict)]
 
 
 class Program(NamedTuple):
@@ -138,7 +146,7 @@ async def run_lines(
     emit: Emit,
     *,
     env: Mapping[str, str],
-    stdin: str,
+    stdin: str | Talk,
     on_line: Callable[[str], None],
     on_error: Callable[[str], None] | None = None,
 ) -> Ending:
@@ -161,7 +169,7 @@ async def run_lines(
         folder=task.folder,
         # Some believe this variable before the folder that they are started in.
         env={**env, "PWD": str(task.folder.absolute())},
-        stdin=stdin.encode(),
+        stdin=stdin.encode() if isinstance(stdin, str) else stdin,
         on_stdout=out,
         on_stderr=err,
     )
