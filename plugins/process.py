@@ -295,7 +295,7 @@ async def _feed(process: trio.Process | Child, data: bytes) -> None:
 
 
 async def _converse(
-    process: trio.Process,
+    process: trio.Process | Child,
     talk: Talk,
     outlets: Sequence[Outlet],
     drain_s: float,
