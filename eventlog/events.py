@@ -300,7 +300,11 @@ class ApprovalRequested(Event, frozen=True, tag="approval.requested"):
     by: list[str] = []  # who may decide; empty: anybody
     count: int = 1  # how many different people must approve
     expires_at: int = 0
-    on_deny: str = "raise"  # or "return"
+    on_deny: str = "raise"  # or "return", "skip"
+    on_expire: str = "deny"  # or "halt", "escalate", "remind"
+    every: int = 0  # ns: how long it was to wait, or between two reminders
+    escalate_to: list[str] = []
+    form: Value = NONE  # JSON Schema of the edits that may come with an approval
 
 
 class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
@@ -329,6 +333,27 @@ class ApprovalCarried(Event, frozen=True, tag="approval.carried"):
     origin: str
     ballots: list[Ballot]
     digest: bytes = b""
+
+
+class GateReminded(Event, frozen=True, tag="gate.reminded"):
+    """Nobody has decided for a while, so whoever may is told again; the next time at `until`."""
+
+    key: str
+    until: int
+
+
+class GateEscalated(Event, frozen=True, tag="gate.escalated"):
+    """Nobody decided in time, so the people `to` may as well, until `until`."""
+
+    key: str
+    to: list[str]
+    until: int
+
+
+class GateExpired(Event, frozen=True, tag="gate.expired"):
+    """Nobody decided in time, and the workflow sees that as an exception."""
+
+    key: str
 
 
 class SignalAwaited(Event, frozen=True, tag="signal.awaited"):
@@ -424,6 +449,9 @@ KNOWN: tuple[type[Event], ...] = (
     ApprovalRequested,
     ApprovalDecided,
     ApprovalCarried,
+    GateReminded,
+    GateEscalated,
+    GateExpired,
     SignalAwaited,
     SignalReceived,
     TimerSet,
@@ -461,6 +489,9 @@ AnyEvent = (
     | ApprovalRequested
     | ApprovalDecided
     | ApprovalCarried
+    | GateReminded
+    | GateEscalated
+    | GateExpired
     | SignalAwaited
     | SignalReceived
     | TimerSet

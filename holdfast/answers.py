@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from holdfast.eventlog import (
+    NONE,
     AnyEvent,
     ApprovalRequested,
     ChildStarted,
@@ -29,6 +30,7 @@ from holdfast.reducer import (
     Diverge,
     Fail,
     FunctionCall,
+    Gate,
     Hold,
     NoteRequest,
     Request,
@@ -37,6 +39,7 @@ from holdfast.reducer import (
     Start,
     StepRequest,
     TimerRequest,
+    after_expiry,
     decide,
     digest,
     diverged,
@@ -240,10 +243,22 @@ class Answers:
                 request.count,
                 expires_at,
                 request.on_deny,
+                request.on_expire,
+                request.expires,
+                list(request.escalate_to),
+                history.pack(fingerprint.form(request.edits, request.key) or bytes(NONE)),
             )
             self.record(event)
         if expires_at:
             self._alarms.set(expires_at, request.key)
+
+    def expire(self, gate: Gate) -> None:
+        """Do what was to be done when nobody has decided in time."""
+        if gate.expires_at <= self._history.now:
+            self.record(after_expiry(gate, self._history.now))
+        still = self._history.state.gates.get(gate.key)
+        if still is not None and still.decision is None:
+            self._alarms.set(still.expires_at, gate.key)
 
     def _answer_child(self, request: ChildRequest) -> None:
         history, key = self._history, request.key

@@ -336,7 +336,7 @@ class Execution:
         elif isinstance(future.request, StepRequest | ChildRequest):
             self._answers.consider([future.request])
         elif gate is not None and gate.decision is None:
-            self._answers.record(ApprovalDecided(key, False, "engine", "nobody decided in time"))
+            self._answers.expire(gate)
 
     # --- the end -------------------------------------------------------------------------------
 

@@ -24,7 +24,9 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import ENDED, Gate, State, replay
 
-from .errors import AlreadyDecided, GateAmbiguous, NoSuchGate, NotAllowed, RunEnded
+from .errors import AlreadyDecided, EditsInvalid, NotAnApproval, RunEnded, SubjectChanged
+from .forms import problems
+from .people import open_gate
 from .redact import Redactor
 
 
@@ -83,50 +85,44 @@ def decide_gate(
     actor: str,
     note: str = "",
     edits: Value = NONE,
+    digest: str = "",
+    now: int = 0,
 ) -> Gate:
     """Approve or deny an open gate; without a name, the only one. Returns the gate as it was.
 
-    Raises NoSuchGate, GateAmbiguous, NotAllowed, AlreadyDecided, RunEnded.
+    `digest` is of the subject that was seen, or how it begins, in hex; `now` is the time in ns.
+    Raises what `open_gate` does, and AlreadyDecided, EditsInvalid, SubjectChanged.
     """
     chosen: list[Gate] = []
     blobs: dict[bytes, bytes] = {}
     redactor = _redactor()
+    moment = now or time.time_ns()
 
     def decide(state: State) -> list[Event]:
-        found = _open_gate(state, gate, approved=approved)
-        if found.by and by not in found.by:
-            raise NotAllowed(found.key, by, found.by)
+        done = "approved" if approved else "denied"
+        found, before = open_gate(state, gate, by, done, moment)
+        if found.kind == "question":
+            raise NotAnApproval(run, found.key)
+        if not found.digest.hex().startswith(digest.lower()):
+            raise SubjectChanged(run, found.key, found.digest.hex())
         chosen[:] = [found]
         if any(vote.by == by for vote in found.votes):
             if not approved:
                 raise AlreadyDecided(run, found.key, by)
             return []
+        _check_edits(log, run, found, edits)
         hidden = pack(redactor.value(bytes(edits)), blobs)
         words = redactor.text(note)
-        return [ApprovalDecided(found.key, approved, by, words, hidden, found.digest)]
+        return [*before, ApprovalDecided(found.key, approved, by, words, hidden, found.digest)]
 
-    append_to(log, run, decide, actor, blobs=blobs)
+    append_to(log, run, decide, actor, now=now, blobs=blobs)
     return chosen[0]
 
 
-def _open_gate(state: State, name: str | None, *, approved: bool) -> Gate:
-    if state.status in ENDED:
-        raise RunEnded(state.run, state.status, "approved" if approved else "denied")
-    gates = state.open_gates
-    keys = [gate.key for gate in gates]
-    if name is None:
-        if len(gates) > 1:
-            raise GateAmbiguous(state.run, keys)
-        named = gates
-    else:
-        named = [gate for gate in gates if gate.key == name]
-        if not named:  # a name without its scope will do, where only one gate has it
-            named = [gate for gate in gates if gate.key.rpartition("/")[2] == name]
-        if len(named) > 1:
-            raise GateAmbiguous(state.run, [gate.key for gate in named])
-    if not named:
-        raise NoSuchGate(state.run, name, keys)
-    return named[0]
+def _check_edits(log: Log, run: str, gate: Gate, edits: Value) -> None:
+    given, form = msgspec.msgpack.decode(edits), msgspec.msgpack.decode(log.load(gate.form))
+    if given is not None and form is not None and (wrong := problems(given, form)):
+        raise EditsInvalid(run, gate.key, wrong)
 
 
 def send_signal(log: Log, run: str, signal: str, payload: object, actor: str) -> None:

@@ -14,6 +14,7 @@ from .errors import (
     ApprovalDenied,
     BadName,
     ChildFailed,
+    GateExpired,
     InputHasSecret,
     InputInvalid,
     LoopExhausted,
@@ -21,6 +22,7 @@ from .errors import (
     NotDurable,
     NotRecordable,
     RunEnding,
+    Skipped,
     StepFailed,
     WorkflowDiverged,
     WorkflowError,
@@ -68,10 +70,12 @@ from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
+from .wait_events import NOBODY, after_expiry
 from .workflow import Workflow, workflow
 
 __all__ = [
     "ENDED",
+    "NOBODY",
     "RECORDED_KINDS",
     "STEP_EDITS",
     "Accept",
@@ -101,6 +105,7 @@ __all__ = [
     "Frames",
     "FunctionCall",
     "Gate",
+    "GateExpired",
     "Hold",
     "InputHasSecret",
     "InputInvalid",
@@ -130,6 +135,7 @@ __all__ = [
     "ShellResult",
     "Side",
     "SignalRequest",
+    "Skipped",
     "Stack",
     "Start",
     "State",
@@ -146,6 +152,7 @@ __all__ = [
     "WorkflowDiverged",
     "WorkflowError",
     "about",
+    "after_expiry",
     "after_failure",
     "aligned",
     "changed_fields",

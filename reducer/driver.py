@@ -14,7 +14,7 @@ import msgspec
 from holdfast.eventlog import Edit, Value
 
 from .edits import edited
-from .errors import WorkflowError
+from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
 from .outcome import outcome
 from .requests import CancelRequest, Request
@@ -159,6 +159,8 @@ class Driver:
 
     def _finish(self, task: Task, value: Any, error: BaseException | None) -> None:
         task.finished = True
+        if isinstance(error, Skipped):
+            error = None  # a branch that a person left out ends with nothing, and is no failure
         group = task.group
         if group is None:
             self.ended = _ended(value, error)

@@ -62,7 +62,18 @@ def fingerprint(request: StepRequest, read: bytes) -> bytes:
 
 def digest_of_subject(request: ApprovalRequest) -> bytes:
     """Return the digest that binds an approval to what was seen: 32 bytes."""
-    return hashlib.sha256(encode(request.subject, f"the subject of {request.key!r}")).digest()
+    shown = encode(request.subject, f"the subject of {request.key!r}")
+    return hashlib.sha256(shown + form(request.edits, request.key)).digest()
+
+
+def form(type_: Any, key: str) -> bytes:
+    """Return the JSON Schema of what a person may fill in, as MessagePack; empty for no type."""
+    if type_ is None:
+        return b""
+    try:
+        return _encoder.encode(msgspec.json.schema(type_))
+    except TypeError as error:
+        raise NotRecordable(f"the type of what people fill in at {key!r}", str(error)) from error
 
 
 def child_fingerprint(request: ChildRequest) -> bytes:

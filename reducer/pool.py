@@ -18,6 +18,7 @@ from holdfast.eventlog import (
     ChildFinished,
     ChildStarted,
     Event,
+    GateExpired,
     StepReused,
     TimerFired,
     TimerSet,
@@ -296,10 +297,19 @@ class Agenda:
         if not same:
             return None
         asked = ApprovalRequested(
-            key, gate.subject, gate.digest, list(gate.by), gate.count, 0, request.on_deny
+            key,
+            gate.subject,
+            gate.digest,
+            list(gate.by),
+            gate.count,
+            0,
+            request.on_deny,
+            form=gate.form,
         )
         ballots = [Ballot(v.by, v.approved, v.time, v.note, v.edits) for v in gate.votes]
-        carried = ApprovalCarried(key, pool.origins[key], ballots, gate.digest)
+        carried: Event = ApprovalCarried(key, pool.origins[key], ballots, gate.digest)
+        if gate.expired:
+            carried = GateExpired(key)
         events: list[Event] = [carried] if key in state.gates else [asked, carried]
         return Reusable(pool.end(key, gate.last), events)
 

@@ -20,6 +20,9 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     EffectHeld,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     LoopExhausted,
     Noted,
     Record,
@@ -55,7 +58,7 @@ from .fork_events import forked
 from .state import Child, Gate, State, Timer
 from .step_events import deferred, failed, reused, started, succeeded
 from .tree import seen, touched, touched_by_child
-from .wait_events import carried, decided, gate_of, signal_awaited, signal_received
+from .wait_events import carried, decided, gate_of, ran_out, signal_awaited, signal_received
 
 replace = msgspec.structs.replace
 
@@ -99,6 +102,8 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return decided(state, event, time)
         case ApprovalCarried():
             return carried(state, event, time)
+        case GateReminded() | GateEscalated() | GateExpired():
+            return ran_out(state, event, time)
         case SignalAwaited():
             return signal_awaited(state, event, time)
         case SignalReceived():
@@ -141,7 +146,7 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
         case RunCancelled():
             return after(state, time, status="cancelled", owner="")
         case CancelRequested():
-            return after(state, time, cancelling=event.reason)
+            return after(state, time, cancelling=event.reason, cancelled_at=state.offset)
         case WorkspaceSeen() | WorkspaceDrifted() | RestoreStarted() | WorkspaceRestored():
             return _looked(state, event, time)
         case SnapshotMissed():

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 Permissions = Literal["read", "edit", "full"]
+OnDeny = Literal["raise", "return", "skip"]
+OnExpire = Literal["deny", "halt", "escalate", "remind"]
 StepKind = Literal["step", "shell", "agent", "model"]
 
 
@@ -86,11 +88,16 @@ class StepRequest(Request, frozen=True):
 
 
 class ApprovalRequest(Request, frozen=True):
+    """Ask people to approve `subject`; `edits` is the type of what may come with an approval."""
+
     subject: Any
     by: tuple[str, ...]
     count: int
     expires: int  # ns from now; 0: never
-    on_deny: Literal["raise", "return"]
+    on_deny: OnDeny
+    on_expire: OnExpire = "deny"
+    escalate_to: tuple[str, ...] = ()
+    edits: Any = None
 
 
 class SignalRequest(Request, frozen=True):

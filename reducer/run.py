@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
+from .gates import check_gate
 from .loops import Loop
 from .requests import (
     AgentCall,
@@ -22,6 +23,8 @@ from .requests import (
     FunctionCall,
     ModelAsk,
     NoteRequest,
+    OnDeny,
+    OnExpire,
     Permissions,
     Policy,
     Request,
@@ -191,18 +194,31 @@ class Run:
         by: Sequence[str] = (),
         count: int = 1,
         expires: Duration = 0,
-        on_deny: Literal["raise", "return"] = "raise",
+        on_expire: OnExpire = "deny",
+        escalate_to: Sequence[str] = (),
+        on_deny: OnDeny = "raise",
+        edits: Any = None,
     ) -> Durable[Decision]:
-        """Wait until a person approves `subject`; denial raises ApprovalDenied.
+        """Wait until a person approves `subject`.
 
-        `by` says who may decide (empty: anybody), `count` how many different people must approve.
-        An approval that nobody gave within `expires` counts as denied.
+        `by` says who may decide (empty: anybody), `count` how many different people must approve. A
+        denial raises ApprovalDenied, or is returned, or with "skip" raises Skipped: uncaught, that ends
+        the branch of `map`, `parallel` or `race` that asked, or the workflow, with None.
+
+        What nobody decided within `expires` counts as denied; with `on_expire="halt"` it raises
+        GateExpired; with "escalate" the people in `escalate_to` may decide as well, for as long again;
+        with "remind" it never expires, and an event calls it to mind each time.
+
+        An approval may bring edits of type `edits`; the newest ones are in the Decision.
         """
         until = nanoseconds(expires)
+        check_gate(name, until, on_expire, by, escalate_to)
         return Durable(
             self._driver,
             name,
-            lambda key: ApprovalRequest(key, subject, tuple(by), count, until, on_deny),
+            lambda key: ApprovalRequest(
+                key, subject, tuple(by), count, until, on_deny, on_expire, tuple(escalate_to), edits
+            ),
         )
 
     def wait(self, signal: str, *, output: Any = Any) -> Durable[Any]:

@@ -9,6 +9,7 @@ from holdfast.eventlog import NONE, Edit, Failure, RunForked, Usage, Value
 from .pmap import PMap
 
 RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
+GateKind = Literal["approval", "question", "doubt", "effect"]
 StepStatus = Literal["running", "retrying", "deferred", "doubt", "succeeded", "failed", "cancelled"]
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -64,10 +65,13 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
 
 class Gate(msgspec.Struct, frozen=True, gc=False):
     """A durable wait for a person: an approval, an effect whose outcome is in doubt, or one that a
-    fork holds back. `last` is where it was decided; `origin` the run that a decision was carried from."""
+    fork holds back. `last` is where it was decided; `origin` the run that a decision was carried from.
+
+    `also` are the people that it was escalated to, `form` is the JSON Schema of what may come with an
+    approval, `expired` says that nobody decided in time and the workflow was to see that."""
 
     key: str
-    kind: Literal["approval", "doubt", "effect"]
+    kind: GateKind
     opened: int
     offset: int
     subject: Value = NONE
@@ -80,6 +84,17 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     decision: Vote | None = None
     last: int = 0
     origin: str = ""
+    on_expire: str = "deny"
+    every: int = 0
+    escalate_to: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    reminded: int = 0
+    expired: bool = False
+    form: Value = NONE
+
+    def may_decide(self, who: str) -> bool:
+        """Tell whether it is for this person to decide."""
+        return not self.by or who in self.by or who in self.also
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +138,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
-    somebody asked to cancel the run. `forked` says which history a fork left and how, `base` is the
+    somebody asked to cancel the run, at offset `cancelled_at`. `forked` says which history a fork left and how, `base` is the
     offset of that event; `edits` are those of all forks on the way here, the newest first. `effects` says
     which effects need a person's word: "hold" (all), "repeat" (those that happened before).
 
@@ -159,6 +174,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     owner: str = ""
     waiting: tuple[str, ...] = ()
     cancelling: str | None = None
+    cancelled_at: int = -1
     steps: PMap[Step] = msgspec.field(default_factory=PMap[Step])
     gates: PMap[Gate] = msgspec.field(default_factory=PMap[Gate])
     timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])
@@ -182,5 +198,9 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def open_gates(self) -> list[Gate]:
-        """The gates that wait for somebody, oldest first."""
-        return [gate for gate in self.gates.values() if gate.decision is None]
+        """The gates that wait for somebody, oldest first; nobody waits any more where a cancel came after."""
+        return [
+            gate
+            for gate in self.gates.values()
+            if gate.decision is None and gate.offset > self.cancelled_at
+        ]

@@ -3,15 +3,24 @@
 from msgspec.structs import replace
 
 from holdfast.eventlog import (
+    NONE,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     SignalAwaited,
     SignalReceived,
 )
 
 from .folds import after
 from .state import Gate, State, Vote, Wait
+
+NOBODY = "engine"
+"""Who decides when nobody has decided in time."""
+
+IN_TIME = "nobody decided in time"
 
 
 def gate_of(state: State, event: ApprovalRequested, time: int) -> Gate:
@@ -27,6 +36,10 @@ def gate_of(state: State, event: ApprovalRequested, time: int) -> Gate:
         count=event.count,
         expires_at=event.expires_at,
         on_deny=event.on_deny,
+        on_expire=event.on_expire,
+        every=event.every,
+        escalate_to=tuple(event.escalate_to),
+        form=event.form,
     )
 
 
@@ -56,8 +69,42 @@ def carried(state: State, event: ApprovalCarried, time: int) -> State:
 
 
 def _may_decide(gate: Gate, event: ApprovalDecided) -> bool:
-    expired = event.by == "engine" and not event.approved
-    return not gate.by or event.by in gate.by or expired
+    expired = event.by == NOBODY and not event.approved
+    return gate.may_decide(event.by) or expired
+
+
+def ran_out(state: State, event: GateReminded | GateEscalated | GateExpired, time: int) -> State:
+    """Take in what became of a gate that nobody decided in time."""
+    gate = state.gates.get(event.key)
+    if gate is None or gate.decision is not None:
+        return after(state, time)
+    resolved: tuple[str, ...] = ()
+    match event:
+        case GateReminded(until=until):
+            gate = replace(gate, expires_at=until, reminded=gate.reminded + 1)
+        case GateEscalated(to=to, until=until):
+            also = (*gate.also, *to)
+            gate = replace(gate, expires_at=until, on_expire="deny", also=also)
+        case GateExpired(key=key):
+            nobody = Vote(NOBODY, False, IN_TIME, NONE, time)
+            gate = replace(gate, decision=nobody, expired=True, last=state.offset)
+            resolved = (key,)
+    return after(state, time, gates=state.gates.set(event.key, gate), resolved=resolved)
+
+
+def after_expiry(
+    gate: Gate, now: int
+) -> ApprovalDecided | GateReminded | GateEscalated | GateExpired:
+    """Return what becomes of a gate whose time has run out."""
+    match gate.on_expire:
+        case "remind":
+            return GateReminded(gate.key, now + gate.every)
+        case "escalate":
+            return GateEscalated(gate.key, [*gate.escalate_to], now + gate.every)
+        case "halt":
+            return GateExpired(gate.key)
+        case _:
+            return ApprovalDecided(gate.key, False, NOBODY, IN_TIME)
 
 
 def signal_awaited(state: State, event: SignalAwaited, time: int) -> State:

@@ -20,6 +20,9 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     LoopExhausted,
     Noted,
     RestoreStarted,
@@ -170,8 +173,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
     (
-        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
-        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return", "escalate", 7, ["bo"], V),
+        b"\x8c\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return\xa9on_expire\xa8escalate\xa5every\x07\xabescalate_to\x91\xa2bo\xa4form\xa1v",
     ),
     (
         ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
@@ -207,9 +210,19 @@ GOLDEN: list[tuple[Event, bytes]] = [
         SnapshotMissed("k", F),
         b"\x83\xa4type\xb9workspace.snapshot_missed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
     ),
+    (GateReminded("k", 9), b"\x83\xa4type\xadgate.reminded\xa3key\xa1k\xa5until\t"),
+    (
+        GateEscalated("k", ["bo"], 9),
+        b"\x84\xa4type\xaegate.escalated\xa3key\xa1k\xa2to\x91\xa2bo\xa5until\t",
+    ),
+    (GateExpired("k"), b"\x82\xa4type\xacgate.expired\xa3key\xa1k"),
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
+        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+    ),
     (
         RunForked(
             "r",

@@ -14,6 +14,9 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     Event,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     LoopExhausted,
     Noted,
     RestoreStarted,
@@ -148,6 +151,13 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
+        case GateReminded(key=key, until=until):
+            return Telling(WAITS, key, f"still waits; called to mind again {moment(until)}")
+        case GateEscalated(key=key, to=to, until=until):
+            text = f"nobody decided in time: passed on to {' or '.join(to)} until {moment(until)}"
+            return Telling(WAITS, key, text)
+        case GateExpired(key=key):
+            return Telling(BAD, key, "nobody decided in time")
         case DoubtRaised(key=key):
             return Telling(
                 WAITS, key, "started before a crash, outcome unknown: waits for approval"

@@ -17,6 +17,12 @@ from .words import duration, moment, money, one_line, printable, table
 
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "red", "interrupted": "yellow"}
 SUBJECT_LINES = 40
+AFTERWARDS = {
+    "deny": "Counts as denied after",
+    "halt": "Ends with an error after",
+    "escalate": "Passed on after",
+    "remind": "Called to mind",
+}
 
 
 def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | None) -> None:
@@ -144,10 +150,12 @@ def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
     if gate.kind == "effect":
         head += ": this effect is held, for the run is a fork. Approve to let it happen"
     if gate.by:
-        head += f", by {' or '.join(gate.by)}"
+        head += f", by {' or '.join([*gate.by, *gate.also])}"
     if gate.count > 1:
         approvals = sum(vote.approved for vote in gate.votes)
         head += f" ({approvals} of {gate.count} so far)"
+    if gate.expires_at:
+        head += f". {AFTERWARDS[gate.on_expire]} {moment(gate.expires_at)}"
     approve = place.command("approve", state.run, gate.key)
     deny = place.command("deny", state.run, gate.key)
     return "\n".join([head, *_subject(decoded(log, gate.subject)), f"  {approve}", f"  {deny}"])

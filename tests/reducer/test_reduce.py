@@ -23,6 +23,9 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     LoopExhausted,
     Noted,
     Record,
@@ -86,6 +89,7 @@ def gate(**changes: Any) -> PMap[Gate]:
 
 
 ANNA = Vote("anna", True, "", raw(None), 101)
+NOBODY_DID = Vote("engine", False, "nobody decided in time", raw(None), 101)
 ASKED = ApprovalRequested("k")
 CARRIED = Vote("anna", True, "", raw(None), 7)
 TAKEN = Step(
@@ -129,7 +133,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {"status": "succeeded", "output": raw(7), "owner": ""},
     ),
     ([RunClaimed("o")], RunFailed(WHY), {"status": "failed", "error": WHY, "owner": ""}),
-    ([], CancelRequested("enough"), {"cancelling": "enough"}),
+    ([], CancelRequested("enough"), {"cancelling": "enough", "cancelled_at": 0}),
     ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
     ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
     ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
@@ -194,6 +198,23 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         },
     ),
     ([], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    (
+        [ApprovalRequested("k", expires_at=9, on_expire="remind", every=5)],
+        GateReminded("k", 14),
+        {"gates": gate(expires_at=14, on_expire="remind", every=5, reminded=1)},
+    ),
+    (
+        [ApprovalRequested("k", by=["anna"], on_expire="escalate", escalate_to=["bo"])],
+        GateEscalated("k", ["bo"], 14),
+        {"gates": gate(by=("anna",), expires_at=14, escalate_to=("bo",), also=("bo",))},
+    ),
+    (
+        [ASKED],
+        GateExpired("k"),
+        {"gates": gate(decision=NOBODY_DID, last=1, expired=True), "resolved": ("k",)},
+    ),
+    ([ASKED, ApprovalDecided("k", True, "anna")], GateExpired("k"), {}),
+    ([], GateReminded("k", 14), {}),
     (
         [],
         StepReused("k", "shell", b"f", "o", "failed", raw("r"), b"c", False, b"t", 3, 4, error=WHY),
@@ -396,6 +417,26 @@ def test_a_gate_for_certain_people_expires_all_the_same() -> None:
 
     assert state.resolved == ("k",)
     assert not reduce(asked, ApprovalDecided("k", True, "engine"), 200).resolved
+
+
+def test_who_it_was_escalated_to_may_decide_as_well_as_who_was_asked_first() -> None:
+    asked = after(ApprovalRequested("k", by=["anna"], on_expire="escalate", escalate_to=["bo"]))
+    passed_on = reduce(asked, GateEscalated("k", ["bo"], 300), 200)
+
+    assert [asked.gates["k"].may_decide(who) for who in ("anna", "bo", "eve")] == [
+        True,
+        False,
+        False,
+    ]
+    assert passed_on.gates["k"].may_decide("anna")
+    assert reduce(passed_on, ApprovalDecided("k", True, "bo"), 201).resolved == ("k",)
+
+
+def test_nobody_waits_at_a_gate_that_was_open_when_the_run_was_cancelled() -> None:
+    cancelled = after(ASKED, CancelRequested())
+
+    assert cancelled.open_gates == []
+    assert reduce(cancelled, ApprovalRequested("l"), 200).open_gates[0].key == "l"
 
 
 def test_every_event_has_a_row() -> None:

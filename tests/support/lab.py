@@ -114,6 +114,7 @@ class Lab:
         """Decide a gate as another process would."""
         options.setdefault("approved", True)
         options.setdefault("by", "anna")
+        options.setdefault("now", virtual_now())
         decide_gate(self.log, run, gate, actor="cli:anna", **options)
 
     def append_unheard(self, *events: AnyEvent, run: str = "r") -> None:
