@@ -94,6 +94,7 @@ from .events import (
     WorkspaceRestored,
     WorkspaceSeen,
 )
+from .gates import OpenGate
 from .log import (
     RUN_NAME_BYTES,
     Log,
@@ -106,6 +107,7 @@ from .projection import (
     STATUSES,
     Due,
     RunRow,
+    Waiting,
     advance,
 )
 from .values import (
@@ -164,6 +166,7 @@ __all__ = [
     "NoSuchRun",
     "NotText",
     "Noted",
+    "OpenGate",
     "Owner",
     "Record",
     "RecordCorrupt",
@@ -198,6 +201,7 @@ __all__ = [
     "ValueTooDeep",
     "ValueTooLarge",
     "Verdict",
+    "Waiting",
     "WorkspaceDrifted",
     "WorkspaceRestored",
     "WorkspaceSeen",

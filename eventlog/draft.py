@@ -171,9 +171,9 @@ class Draft:
         row = self._row(batch.branch)
         if row is None:  # its run's name was taken over by a rewind
             return
-        for event in batch.events:
+        for offset, event in enumerate(batch.events, batch.expected):
             if type(event) in CHANGING:
-                row = advance(row, event, batch.time)
+                row = advance(row, event, batch.time, offset)
         self._rows[batch.branch] = row
 
     def create(self, branch: BranchRow, row: RunRow) -> None:

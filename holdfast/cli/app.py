@@ -17,6 +17,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "demo": "See a whole run in a few seconds, without keys or network.",
     },
     "Decide": {
+        "inbox": "List what waits for people, in all runs.",
         "approve": "Approve what a run waits for.",
         "deny": "Deny what a run waits for.",
         "signal": "Send a signal to a run.",

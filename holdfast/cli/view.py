@@ -10,6 +10,7 @@ from holdfast.eventlog import Log, RunRow
 from holdfast.reducer import ENDED, Gate, State, Step
 
 from .forks import as_fork, fork_line
+from .gates import commands, expiry, kind_of, people
 from .place import Place
 from .rows import is_alive
 from .values import decoded, encoded, shown
@@ -17,12 +18,6 @@ from .words import duration, moment, money, one_line, printable, table
 
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "red", "interrupted": "yellow"}
 SUBJECT_LINES = 40
-AFTERWARDS = {
-    "deny": "Counts as denied after",
-    "halt": "Ends with an error after",
-    "escalate": "Passed on after",
-    "remind": "Called to mind",
-}
 
 
 def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | None) -> None:
@@ -144,21 +139,19 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
 
 
 def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
-    head = f"waits for {'approval' if gate.kind == 'approval' else 'a decision'} {gate.key!r}"
-    if gate.kind == "doubt":
-        head += ": this effect was started and its outcome is unknown. Approve to do it again"
-    if gate.kind == "effect":
-        head += ": this effect is held, for the run is a fork. Approve to let it happen"
+    kind = kind_of(gate.kind)
+    head = f"waits for {kind.wanted} {gate.key!r}"
+    if kind.about:
+        head += f": {kind.about}"
     if gate.by:
-        head += f", by {' or '.join([*gate.by, *gate.also])}"
+        head += f", by {people(gate.by, gate.also)}"
     if gate.count > 1:
         approvals = sum(vote.approved for vote in gate.votes)
         head += f" ({approvals} of {gate.count} so far)"
     if gate.expires_at:
-        head += f". {AFTERWARDS[gate.on_expire]} {moment(gate.expires_at)}"
-    approve = place.command("approve", state.run, gate.key)
-    deny = place.command("deny", state.run, gate.key)
-    return "\n".join([head, *_subject(decoded(log, gate.subject)), f"  {approve}", f"  {deny}"])
+        head += f", {expiry(gate.expires_at, gate.on_expire, time.time_ns())}"
+    lines = [f"  {command}" for command in commands(place, state.run, gate.kind, gate.key)]
+    return "\n".join([head, *_subject(decoded(log, gate.subject)), *lines])
 
 
 def _subject(value: Any) -> list[str]:

@@ -1,6 +1,7 @@
 """What people say at the command line: approvals with edits, by whom, and what is refused."""
 
 import json
+import shlex
 import subprocess
 import time
 
@@ -109,3 +110,46 @@ def test_an_approval_from_a_second_process_reaches_a_run_that_is_at_work(holdfas
 
     assert "cy approved 'now' of r" in said.out
     assert json.loads(out)["output"] == "cy"
+
+
+def test_the_inbox_lists_what_waits_in_all_runs_the_oldest_first(cli: Cli) -> None:
+    cli("run", "w.py:greet", "-i", "name=Bo", "--id", "one", status=3)
+    cli("run", "w.py:edits", "--id", "two", status=3)
+    cli("run", "w.py:family", "--id", "three", status=3)
+    cli("run", "w.py:wait", "--id", "four", status=3)
+
+    shown = cli("inbox").out
+    found = cli.json("inbox")
+
+    assert [(item["run"], item["gate"], item["kind"]) for item in found] == [
+        ("one", "send it", "approval"), ("two", "plan", "approval"),
+        ("three/kid", "send it", "approval"),
+    ]  # fmt: skip
+    assert (found[1]["by"], found[1]["subject"]) == (["ann", "bo"], {"place": "here"})
+    assert found[0]["command"] == "holdfast approve one 'send it'"
+    assert "for ann or bo" in shown
+    assert "hello Bo" in shown
+    assert "holdfast deny three/kid 'send it'" in shown
+
+
+def test_every_command_that_the_inbox_names_works(cli: Cli) -> None:
+    cli("run", "w.py:greet", "-i", "name=Bo", "--id", "a", status=3)
+    cli("run", "w.py:edits", "--id", "b", status=3)
+
+    for item in cli.json("inbox"):
+        assert item["command"].startswith("holdfast ")
+        cli(*shlex.split(item["command"])[1:])
+
+    assert cli.json("inbox") == []
+    assert "nothing waits for anybody" in cli("inbox").err
+
+
+def test_a_long_inbox_is_cut_and_says_so(cli: Cli) -> None:
+    for name in ("a", "b", "c"):
+        cli("run", "w.py:edits", "--id", name, status=3)
+
+    cut = cli("inbox", "--limit", "2")
+
+    assert "c 'plan'" not in cut.out
+    assert "1 newer ones are not shown: holdfast inbox --all" in cut.err
+    assert "c 'plan'" in cli("inbox", "--all").out
