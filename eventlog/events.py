@@ -335,6 +335,38 @@ class ApprovalCarried(Event, frozen=True, tag="approval.carried"):
     digest: bytes = b""
 
 
+class QuestionAsked(Event, frozen=True, tag="question.asked"):
+    key: str
+    question: Value = NONE
+    form: Value = NONE  # JSON Schema of the answer
+    digest: bytes = b""  # of question and form: an answer holds for what was asked
+    by: list[str] = []  # who may answer; empty: anybody
+    expires_at: int = 0
+    on_expire: str = "halt"  # or "escalate", "remind"
+    every: int = 0  # ns: how long it was to wait, or between two reminders
+    escalate_to: list[str] = []
+
+
+class QuestionAnswered(Event, frozen=True, tag="question.answered"):
+    key: str
+    answer: Value
+    by: str
+    note: str = ""
+    digest: bytes = b""
+
+
+class AnswerCarried(Event, frozen=True, tag="question.answer_carried"):
+    """A fork took over an answer of the run `origin`, given at `time`: the question is unchanged."""
+
+    key: str
+    origin: str
+    answer: Value
+    by: str
+    time: int
+    note: str = ""
+    digest: bytes = b""
+
+
 class GateReminded(Event, frozen=True, tag="gate.reminded"):
     """Nobody has decided for a while, so whoever may is told again; the next time at `until`."""
 
@@ -449,6 +481,9 @@ KNOWN: tuple[type[Event], ...] = (
     ApprovalRequested,
     ApprovalDecided,
     ApprovalCarried,
+    QuestionAsked,
+    QuestionAnswered,
+    AnswerCarried,
     GateReminded,
     GateEscalated,
     GateExpired,
@@ -489,6 +524,9 @@ AnyEvent = (
     | ApprovalRequested
     | ApprovalDecided
     | ApprovalCarried
+    | QuestionAsked
+    | QuestionAnswered
+    | AnswerCarried
     | GateReminded
     | GateEscalated
     | GateExpired

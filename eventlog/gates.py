@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .events import (
+    AnswerCarried,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
@@ -16,6 +17,8 @@ from .events import (
     GateEscalated,
     GateExpired,
     GateReminded,
+    QuestionAnswered,
+    QuestionAsked,
     StepCancelled,
     UnknownEvent,
 )
@@ -46,6 +49,9 @@ CHANGING: frozenset[type[Event]] = frozenset(
         ApprovalRequested,
         ApprovalDecided,
         ApprovalCarried,
+        QuestionAsked,
+        QuestionAnswered,
+        AnswerCarried,
         DoubtRaised,
         EffectHeld,
         GateReminded,
@@ -65,9 +71,15 @@ def advance(gates: Gates, event: Event | UnknownEvent, time: int, offset: int) -
     if gate is None:
         return gates
     match event:
-        case ApprovalDecided():
+        case ApprovalDecided() if gate.kind != "question":
             return _decided(gates, gate, event)
-        case ApprovalCarried(ballots=[_, *_]) | GateExpired() | StepCancelled():
+        case QuestionAnswered(by=by) if gate.kind == "question" and _may_decide(gate, by):
+            return _without(gates, gate)
+        case ApprovalCarried(ballots=[_, *_]) if gate.kind != "question":
+            return _without(gates, gate)
+        case AnswerCarried() if gate.kind == "question":
+            return _without(gates, gate)
+        case GateExpired() | StepCancelled():
             return _without(gates, gate)
         case GateReminded(until=until):
             return {**gates, gate.key: replace(gate, expires_at=until)}
@@ -89,6 +101,8 @@ def _opened(event: Event | UnknownEvent, time: int, offset: int) -> OpenGate | N
     match event:
         case ApprovalRequested(key=key, by=by, count=count, expires_at=expires_at):
             return OpenGate(key, "approval", time, offset, by, count, expires_at)
+        case QuestionAsked(key=key, by=by, expires_at=expires_at):
+            return OpenGate(key, "question", time, offset, by, 1, expires_at)
         case DoubtRaised(key=key):
             return OpenGate(key, "doubt", time, offset)
         case EffectHeld(key=key):
@@ -99,14 +113,17 @@ def _opened(event: Event | UnknownEvent, time: int, offset: int) -> OpenGate | N
 
 def _decided(gates: Gates, gate: OpenGate, event: ApprovalDecided) -> Gates:
     """Count a vote: one no decides, `count` different people's yes decide."""
-    named = not gate.by or event.by in gate.by or event.by in gate.also
     expired = event.by == "engine" and not event.approved
-    if event.by in gate.approved or not (named or expired):
+    if event.by in gate.approved or not (_may_decide(gate, event.by) or expired):
         return gates
     approved = [*gate.approved, event.by]
     if event.approved and len(approved) < gate.count:
         return {**gates, gate.key: replace(gate, approved=approved)}
     return _without(gates, gate)
+
+
+def _may_decide(gate: OpenGate, who: str) -> bool:
+    return not gate.by or who in gate.by or who in gate.also
 
 
 def _without(gates: Gates, gate: OpenGate) -> Gates:

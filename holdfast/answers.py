@@ -1,12 +1,11 @@
 """Answering what a workflow asks for: recorded, started, queued, held or refused, in order."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from holdfast.eventlog import (
-    NONE,
     AnyEvent,
     ApprovalRequested,
     ChildStarted,
@@ -15,12 +14,14 @@ from holdfast.eventlog import (
     Event,
     LoopExhausted,
     Noted,
+    QuestionAsked,
     SignalAwaited,
     StepCancelled,
     StepFailed,
     StepReused,
     StepStarted,
     TimerSet,
+    Value,
 )
 from holdfast.reducer import (
     ApprovalRequest,
@@ -33,6 +34,7 @@ from holdfast.reducer import (
     Gate,
     Hold,
     NoteRequest,
+    QuestionRequest,
     Request,
     Reuse,
     SignalRequest,
@@ -152,6 +154,8 @@ class Answers:
                 self.record(StepCancelled(key, reason, step.attempt if step else 1))
             case ApprovalRequest():
                 self._answer_approval(request)
+            case QuestionRequest():
+                self._answer_question(request)
             case SignalRequest(signal=signal):
                 if key not in state.waits:
                     self.record(SignalAwaited(key, signal))
@@ -246,11 +250,37 @@ class Answers:
                 request.on_expire,
                 request.expires,
                 list(request.escalate_to),
-                history.pack(fingerprint.form(request.edits, request.key) or bytes(NONE)),
+                self._form(request.edits, request.key),
             )
             self.record(event)
         if expires_at:
             self._alarms.set(expires_at, request.key)
+
+    def _answer_question(self, request: QuestionRequest) -> None:
+        history, key = self._history, request.key
+        gate = history.state.gates.get(key)
+        expires_at = history.now + request.expires if request.expires else 0
+        if gate is not None:
+            expires_at = gate.expires_at
+        else:
+            asked = fingerprint.encode(request.question, f"the question {key!r}")
+            event = QuestionAsked(
+                key,
+                history.pack(asked),
+                self._form(request.output, key),
+                fingerprint.digest_of_question(request),
+                list(request.by),
+                expires_at,
+                request.on_expire,
+                request.expires,
+                list(request.escalate_to),
+            )
+            self.record(event)
+        if expires_at:
+            self._alarms.set(expires_at, key)
+
+    def _form(self, type_: Any, key: str) -> Value:
+        return self._history.pack(msgspec.msgpack.encode(fingerprint.form(type_, key)))
 
     def expire(self, gate: Gate) -> None:
         """Do what was to be done when nobody has decided in time."""

@@ -15,7 +15,9 @@ HoldfastError
     NameReserved        nobody is called that
     SubjectChanged      what was seen is not what is asked for now
     EditsInvalid        the edits do not fit what the gate takes
+    AnswerInvalid       the answer does not fit the question
     NotAnApproval       a question is answered, not approved
+    NotAQuestion        the other way round
     NoSuchStep          the run has no step of this name
     EditTooLate         what is to be edited lies before the fork point
     ResultInvalid       a given result does not fit its step
@@ -104,10 +106,10 @@ class GateAmbiguous(EngineError):
     code = "gate_ambiguous"
     exit_status = 2
 
-    def __init__(self, run: str, open_gates: Sequence[str]) -> None:
+    def __init__(self, run: str, open_gates: Sequence[str], verb: str = "approve") -> None:
         super().__init__(
             f"run {run!r} waits at {len(open_gates)} gates: {', '.join(map(repr, open_gates))}. "
-            f"Say which: holdfast approve {shlex.quote(run)} GATE"
+            f"Say which: holdfast {verb} {shlex.quote(run)} GATE"
         )
         self.run, self.open_gates = run, list(open_gates)
 
@@ -208,6 +210,30 @@ class EditsInvalid(EngineError):
             f"the edits do not fit what gate {gate!r} of run {run!r} takes, and nothing was written:{lines}"
         )
         self.run, self.gate, self.problems = run, gate, list(problems)
+
+
+class AnswerInvalid(EngineError):
+    code = "answer_invalid"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str, problems: Sequence[object]) -> None:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(
+            f"the answer does not fit question {gate!r} of run {run!r}, and nothing was written:{lines}"
+        )
+        self.run, self.gate, self.problems = run, gate, list(problems)
+
+
+class NotAQuestion(EngineError):
+    code = "not_a_question"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str) -> None:
+        super().__init__(
+            f"{gate!r} of run {run!r} is no question, so it is approved or denied: "
+            f"holdfast approve {shlex.quote(run)} {shlex.quote(gate)}"
+        )
+        self.run, self.gate = run, gate
 
 
 class NotAnApproval(EngineError):

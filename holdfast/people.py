@@ -12,6 +12,8 @@ from .errors import (
     NameReserved,
     NoSuchGate,
     NotAllowed,
+    NotAnApproval,
+    NotAQuestion,
     RunCancelling,
     RunEnded,
 )
@@ -23,7 +25,7 @@ def open_gate(
     """Return the gate that a person may decide, and what has to be recorded before their word.
 
     Raises RunEnded, RunCancelling, NoSuchGate, GateAmbiguous, GateClosed, GateOverdue, NotAllowed and
-    NameReserved. `done` is what they want of it: "approved", "denied", "answered".
+    NameReserved, NotAnApproval, NotAQuestion. `done` is what they want: "approved", "denied", "answered".
     """
     if not who.strip() or who == NOBODY:
         raise NameReserved(who)
@@ -46,19 +48,18 @@ def _allowed(gate: Gate, who: str) -> Gate:
 
 
 def _named(state: State, name: str | None, done: str) -> Gate:
-    gates = state.open_gates
-    if name is None:
-        if len(gates) > 1:
-            raise GateAmbiguous(state.run, [gate.key for gate in gates])
-        found = gates
-    else:
-        found = _called(gates, name)
-        if len(found) > 1:
-            raise GateAmbiguous(state.run, [gate.key for gate in found])
-        if not found:
-            _refuse_closed(state, name)
+    gates, answers = state.open_gates, done == "answered"
+    found = gates if name is None else _called(gates, name)
+    fitting = [gate for gate in found if (gate.kind == "question") == answers]
+    if len(fitting) > 1:
+        verb = {"approved": "approve", "denied": "deny"}.get(done, "answer")
+        raise GateAmbiguous(state.run, [gate.key for gate in fitting], verb)
+    if fitting:
+        return fitting[0]
     if found:
-        return found[0]
+        raise (NotAQuestion if answers else NotAnApproval)(state.run, found[0].key)
+    if name is not None:
+        _refuse_closed(state, name)
     if state.cancelling is not None:
         raise RunCancelling(state.run, done)
     raise NoSuchGate(state.run, name, [gate.key for gate in gates])

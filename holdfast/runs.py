@@ -7,6 +7,7 @@ bell of whoever executes the run.
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from holdfast.eventlog import (
     CancelRequested,
     Event,
     Log,
+    QuestionAnswered,
     SignalReceived,
     Value,
     pack,
@@ -24,7 +26,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import ENDED, Gate, State, replay
 
-from .errors import AlreadyDecided, EditsInvalid, NotAnApproval, RunEnded, SubjectChanged
+from .errors import AlreadyDecided, AnswerInvalid, EditsInvalid, RunEnded, SubjectChanged
 from .forms import problems
 from .people import open_gate
 from .redact import Redactor
@@ -101,8 +103,6 @@ def decide_gate(
     def decide(state: State) -> list[Event]:
         done = "approved" if approved else "denied"
         found, before = open_gate(state, gate, by, done, moment)
-        if found.kind == "question":
-            raise NotAnApproval(run, found.key)
         if not found.digest.hex().startswith(digest.lower()):
             raise SubjectChanged(run, found.key, found.digest.hex())
         chosen[:] = [found]
@@ -119,9 +119,47 @@ def decide_gate(
     return chosen[0]
 
 
+def answer_question(
+    log: Log,
+    run: str,
+    gate: str | None,
+    answer: object,
+    *,
+    by: str,
+    actor: str,
+    note: str = "",
+    now: int = 0,
+) -> Gate:
+    """Answer an open question with plain data; without a name, the only one. Returns it as it was.
+
+    Raises what `open_gate` does, and AnswerInvalid.
+    """
+    chosen: list[Gate] = []
+    blobs: dict[bytes, bytes] = {}
+    redactor = _redactor()
+    moment = now or time.time_ns()
+
+    def decide(state: State) -> list[Event]:
+        found, before = open_gate(state, gate, by, "answered", moment)
+        if wrong := problems(answer, form_of(log, found)):
+            raise AnswerInvalid(run, found.key, wrong)
+        chosen[:] = [found]
+        hidden = pack(redactor.value(msgspec.msgpack.encode(answer)), blobs)
+        words = redactor.text(note)
+        return [*before, QuestionAnswered(found.key, hidden, by, words, found.digest)]
+
+    append_to(log, run, decide, actor, now=now, blobs=blobs)
+    return chosen[0]
+
+
+def form_of(log: Log, gate: Gate) -> dict[str, Any]:
+    """Return the JSON Schema of what a person fills in at a gate; empty where that is anything."""
+    return msgspec.msgpack.decode(log.load(gate.form)) or {}
+
+
 def _check_edits(log: Log, run: str, gate: Gate, edits: Value) -> None:
-    given, form = msgspec.msgpack.decode(edits), msgspec.msgpack.decode(log.load(gate.form))
-    if given is not None and form is not None and (wrong := problems(given, form)):
+    given = msgspec.msgpack.decode(edits)
+    if given is not None and (wrong := problems(given, form_of(log, gate))):
         raise EditsInvalid(run, gate.key, wrong)
 
 

@@ -26,3 +26,14 @@ def check_gate(
         )
     if escalate_to and on_expire != "escalate":
         raise WorkflowError(f'{name!r} has escalate_to= without on_expire="escalate".')
+
+
+def check_question(
+    name: str, expires: int, on_expire: str, by: Sequence[str], escalate_to: Sequence[str]
+) -> None:
+    """Raise WorkflowError for a question whose people or times make no sense together."""
+    if on_expire == "deny":
+        raise WorkflowError(
+            f'{name!r} is a question, which cannot be denied. Write on_expire="halt".'
+        )
+    check_gate(name, expires, "deny" if on_expire == "halt" else on_expire, by, escalate_to)

@@ -19,6 +19,7 @@ from .requests import (
     ApprovalRequest,
     CeilingRequest,
     ChildRequest,
+    QuestionRequest,
     Request,
     SignalRequest,
     StepRequest,
@@ -37,6 +38,8 @@ def outcome(state: State, request: Request, load: Load) -> Outcome:
             return _of_step(state, request, load)
         case ApprovalRequest():
             return _of_gate(state, request, load)
+        case QuestionRequest():
+            return _of_question(state, request, load)
         case SignalRequest(key=key, output=output):
             return _decoded(state.received[key], output, key, load)
         case ChildRequest():
@@ -76,6 +79,14 @@ def _of_child(state: State, request: ChildRequest, load: Load) -> Outcome:
     if child.status == "succeeded":
         return _decoded(child.output, request.output, request.key, load)
     return None, ChildFailed(request.key, child.run, child.status, child.error)
+
+
+def _of_question(state: State, request: QuestionRequest, load: Load) -> Outcome:
+    answer = state.gates[request.key].decision
+    assert answer is not None, "a resolved question is decided"
+    if state.gates[request.key].expired:
+        return None, GateExpired(request.key)
+    return _filled_in(answer.edits, request.output, request.key, load)
 
 
 def _filled_in(value: Value, type_: Any, key: str, load: Load) -> Outcome:

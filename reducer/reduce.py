@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from holdfast.eventlog import (
+    AnswerCarried,
     AnyEvent,
     ApprovalCarried,
     ApprovalDecided,
@@ -25,6 +26,8 @@ from holdfast.eventlog import (
     GateReminded,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     RestoreStarted,
     RunCancelled,
@@ -58,7 +61,16 @@ from .fork_events import forked
 from .state import Child, Gate, State, Timer
 from .step_events import deferred, failed, reused, started, succeeded
 from .tree import seen, touched, touched_by_child
-from .wait_events import carried, decided, gate_of, ran_out, signal_awaited, signal_received
+from .wait_events import (
+    answered,
+    carried,
+    decided,
+    gate_of,
+    question_of,
+    ran_out,
+    signal_awaited,
+    signal_received,
+)
 
 replace = msgspec.structs.replace
 
@@ -102,6 +114,11 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return decided(state, event, time)
         case ApprovalCarried():
             return carried(state, event, time)
+        case QuestionAsked():
+            gate = question_of(state, event, time)
+            return after(state, time, gates=state.gates.set(event.key, gate))
+        case QuestionAnswered() | AnswerCarried():
+            return answered(state, event, time)
         case GateReminded() | GateEscalated() | GateExpired():
             return ran_out(state, event, time)
         case SignalAwaited():

@@ -100,6 +100,17 @@ class ApprovalRequest(Request, frozen=True):
     edits: Any = None
 
 
+class QuestionRequest(Request, frozen=True):
+    """Ask a person to fill in a value of type `output`."""
+
+    question: Any
+    output: Any
+    by: tuple[str, ...] = ()
+    expires: int = 0  # ns from now; 0: never
+    on_expire: OnExpire = "halt"
+    escalate_to: tuple[str, ...] = ()
+
+
 class SignalRequest(Request, frozen=True):
     signal: str
     output: Any

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
-from .gates import check_gate
+from .gates import check_gate, check_question
 from .loops import Loop
 from .requests import (
     AgentCall,
@@ -27,6 +27,7 @@ from .requests import (
     OnExpire,
     Permissions,
     Policy,
+    QuestionRequest,
     Request,
     ShellCall,
     SignalRequest,
@@ -218,6 +219,33 @@ class Run:
             name,
             lambda key: ApprovalRequest(
                 key, subject, tuple(by), count, until, on_deny, on_expire, tuple(escalate_to), edits
+            ),
+        )
+
+    def ask(
+        self,
+        name: str,
+        question: Any,
+        *,
+        output: Any = str,
+        by: Sequence[str] = (),
+        expires: Duration = 0,
+        on_expire: Literal["halt", "escalate", "remind"] = "halt",
+        escalate_to: Sequence[str] = (),
+    ) -> Durable[Any]:
+        """Ask people a question, and return the answer: a value of type `output`, filled in as a form.
+
+        `by` says who may answer (empty: anybody). What nobody answered within `expires` raises
+        GateExpired; `on_expire` and `escalate_to` are those of `approve`. A date and time is checked
+        before it is recorded where its type is `Annotated[datetime, Meta(tz=True)]`.
+        """
+        until = nanoseconds(expires)
+        check_question(name, until, on_expire, by, escalate_to)
+        return Durable(
+            self._driver,
+            name,
+            lambda key: QuestionRequest(
+                key, question, output, tuple(by), until, on_expire, tuple(escalate_to)
             ),
         )
 

@@ -4,12 +4,15 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import (
     NONE,
+    AnswerCarried,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     GateEscalated,
     GateExpired,
     GateReminded,
+    QuestionAnswered,
+    QuestionAsked,
     SignalAwaited,
     SignalReceived,
 )
@@ -43,10 +46,44 @@ def gate_of(state: State, event: ApprovalRequested, time: int) -> Gate:
     )
 
 
+def question_of(state: State, event: QuestionAsked, time: int) -> Gate:
+    """Return the gate that a question opens."""
+    return Gate(
+        event.key,
+        "question",
+        opened=time,
+        offset=state.offset,
+        subject=event.question,
+        digest=event.digest,
+        by=tuple(event.by),
+        expires_at=event.expires_at,
+        on_expire=event.on_expire,
+        every=event.every,
+        escalate_to=tuple(event.escalate_to),
+        form=event.form,
+    )
+
+
+def answered(state: State, event: QuestionAnswered | AnswerCarried, time: int) -> State:
+    """Take the first answer; later ones are void."""
+    gate = state.gates.get(event.key)
+    if gate is None or gate.decision is not None or gate.kind != "question":
+        return after(state, time)
+    if isinstance(event, AnswerCarried):
+        given, origin = event.time, event.origin
+    elif gate.may_decide(event.by):
+        given, origin = time, ""
+    else:
+        return after(state, time)
+    vote = Vote(event.by, True, event.note, event.answer, given)
+    gate = replace(gate, votes=(vote,), decision=vote, last=state.offset, origin=origin)
+    return after(state, time, gates=state.gates.set(event.key, gate), resolved=(event.key,))
+
+
 def decided(state: State, event: ApprovalDecided, time: int) -> State:
     """Count a vote: one no decides, `count` different people's yes decide; later votes are void."""
     gate = state.gates.get(event.key)
-    if gate is None or gate.decision is not None:
+    if gate is None or gate.decision is not None or gate.kind == "question":
         return after(state, time)
     if any(vote.by == event.by for vote in gate.votes) or not _may_decide(gate, event):
         return after(state, time)
@@ -61,7 +98,7 @@ def decided(state: State, event: ApprovalDecided, time: int) -> State:
 def carried(state: State, event: ApprovalCarried, time: int) -> State:
     """Take over what was decided about the same subject in the history that a fork left."""
     gate = state.gates.get(event.key)
-    if gate is None or gate.decision is not None or not event.ballots:
+    if gate is None or gate.decision is not None or gate.kind == "question" or not event.ballots:
         return after(state, time)
     votes = tuple(Vote(b.by, b.approved, b.note, b.edits, b.time) for b in event.ballots)
     gate = replace(gate, votes=votes, decision=votes[-1], last=state.offset, origin=event.origin)
@@ -101,10 +138,10 @@ def after_expiry(
             return GateReminded(gate.key, now + gate.every)
         case "escalate":
             return GateEscalated(gate.key, [*gate.escalate_to], now + gate.every)
-        case "halt":
-            return GateExpired(gate.key)
-        case _:
+        case "deny" if gate.kind != "question":
             return ApprovalDecided(gate.key, False, NOBODY, IN_TIME)
+        case _:
+            return GateExpired(gate.key)
 
 
 def signal_awaited(state: State, event: SignalAwaited, time: int) -> State:

@@ -6,6 +6,7 @@ import pytest
 from holdfast import eventlog
 from holdfast.eventlog import (
     KNOWN,
+    AnswerCarried,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
@@ -25,6 +26,8 @@ from holdfast.eventlog import (
     GateReminded,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     RestoreStarted,
     RunCancelled,
     RunClaimed,
@@ -216,6 +219,18 @@ GOLDEN: list[tuple[Event, bytes]] = [
         b"\x84\xa4type\xaegate.escalated\xa3key\xa1k\xa2to\x91\xa2bo\xa5until\t",
     ),
     (GateExpired("k"), b"\x82\xa4type\xacgate.expired\xa3key\xa1k"),
+    (
+        QuestionAsked("k", V, V, b"\x05", ["ada"], 9, "remind", 7, ["bo"]),
+        b"\x8a\xa4type\xaequestion.asked\xa3key\xa1k\xa8question\xa1v\xa4form\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xaaexpires_at\t\xa9on_expire\xa6remind\xa5every\x07\xabescalate_to\x91\xa2bo",
+    ),
+    (
+        QuestionAnswered("k", V, "ada", "fine", b"\x05"),
+        b"\x86\xa4type\xb1question.answered\xa3key\xa1k\xa6answer\xa1v\xa2by\xa3ada\xa4note\xa4fine\xa6digest\xc4\x01\x05",
+    ),
+    (
+        AnswerCarried("k", "o", V, "ada", 9, "fine", b"\x05"),
+        b"\x88\xa4type\xb7question.answer_carried\xa3key\xa1k\xa6origin\xa1o\xa6answer\xa1v\xa2by\xa3ada\xa4time\t\xa4note\xa4fine\xa6digest\xc4\x01\x05",
+    ),
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [

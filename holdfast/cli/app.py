@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "inbox": "List what waits for people, in all runs.",
         "approve": "Approve what a run waits for.",
         "deny": "Deny what a run waits for.",
+        "answer": "Answer a question of a run: as a form, or as JSON.",
         "signal": "Send a signal to a run.",
     },
     "Travel": {

@@ -17,6 +17,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "approval": Kind("approval"),
+    "question": Kind("an answer", verbs=("answer",)),
     "doubt": Kind(
         "a decision", "this effect was started and its outcome is unknown. Approve to do it again"
     ),

@@ -19,6 +19,8 @@ from holdfast.eventlog import (
     GateReminded,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     RestoreStarted,
     RunCancelled,
     RunFailed,
@@ -151,6 +153,10 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
+        case QuestionAsked(key=key):
+            return Telling(WAITS, key, "waits for an answer")
+        case QuestionAnswered(key=key, by=by):
+            return Telling(GOOD, key, f"answered by {by}")
         case GateReminded(key=key, until=until):
             return Telling(WAITS, key, f"still waits; called to mind again {moment(until)}")
         case GateEscalated(key=key, to=to, until=until):

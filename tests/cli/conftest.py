@@ -96,6 +96,11 @@ async def edits(run: Run) -> str:
 
 
 @workflow
+async def question(run: Run, by: list[str] = []) -> str:
+    return str(await run.ask("where", "Where shall it go?", output=Choice, by=by))
+
+
+@workflow
 async def hurry(run: Run, seconds: int = 1) -> str:
     return (await run.approve("now", expires=seconds, on_deny="return")).by
 

@@ -1,13 +1,20 @@
 """What people say at the command line: approvals with edits, by whom, and what is refused."""
 
 import json
+import os
+import pty
 import shlex
 import subprocess
+import sys
 import time
 
+import click
+import msgspec
 import pytest
+from click.testing import CliRunner
 
-from tests.cli.conftest import Cli, popen
+from holdfast.cli.form import fill_in
+from tests.cli.conftest import ROOT, Cli, popen
 from tests.cli.test_processes import eventually
 
 
@@ -153,3 +160,83 @@ def test_a_long_inbox_is_cut_and_says_so(cli: Cli) -> None:
     assert "c 'plan'" not in cut.out
     assert "1 newer ones are not shown: holdfast inbox --all" in cut.err
     assert "c 'plan'" in cli("inbox", "--all").out
+
+
+def test_a_question_is_answered_as_json_and_wrong_fields_are_told(cli: Cli) -> None:
+    waiting = cli("run", "w.py:question", "--id", "r", status=3)
+    assert "waits for an answer 'where'" in waiting.out
+    assert "Where shall it go?" in waiting.out
+    assert "holdfast answer r where" in waiting.out
+
+    wrong = cli("answer", "r", "--input", '{"place": "moon"}', status=2)
+    said = cli.json("answer", "r", "where", "--input", '{"place": "here", "names": ["a"]}')
+
+    assert "$.place: is 'moon', not 'here' or 'there'" in wrong.err
+    assert (said["gate"], said["by"]) == ("where", "ann")
+    assert cli.json("resume", "r")["output"] == "Choice(place='here', count=1, names=['a'])"
+
+
+def test_without_a_terminal_a_question_says_what_it_takes(cli: Cli) -> None:
+    cli("run", "w.py:question", "--id", "r", status=3)
+
+    refused = cli("answer", "r", status=2)
+
+    assert "place: 'here' or 'there', count: a whole number, names: a list" in refused.err
+    assert "holdfast answer r where --input" in refused.err
+
+
+def test_a_form_is_not_begun_by_who_may_not_answer(cli: Cli) -> None:
+    cli("run", "w.py:question", "-i", 'by=["bo"]', "--id", "r", status=3)
+
+    assert "'ann' may not decide 'where'" in cli("answer", "r", status=2).err
+
+
+def test_on_a_terminal_a_question_is_a_form(holdfast: Cli) -> None:
+    holdfast("run", "w.py:question", "--id", "r", status=3)
+    ours, theirs = pty.openpty()
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "holdfast", "answer", "r"], cwd=holdfast.folder, stdin=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        os.write(ours, b"moon\nthere\nmany\n\na\nb\n\n")
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 0, err
+    assert "ann answered 'where' of r" in out
+    assert "Where shall it go?" in err
+    assert "is a text, not a whole number" in err
+    assert holdfast.json("resume", "r")["output"] == (
+        "Choice(place='there', count=1, names=['a', 'b'])"
+    )
+
+
+class Inner(msgspec.Struct):
+    size: int
+
+
+class Wide(msgspec.Struct):
+    """All kinds of fields."""
+
+    name: str
+    sure: bool
+    inner: Inner
+    several: list[Inner]
+    maybe: int | None = None
+    more: Inner | None = None
+    table: dict[str, int] = {}
+
+
+def test_a_form_asks_for_every_kind_of_field(cli: Cli) -> None:
+    @click.command()
+    def form() -> None:
+        click.echo(json.dumps(fill_in(msgspec.json.schema(Wide))))
+
+    typed = 'Al\ny\n7\ny\n1\ny\n2\nn\n5\ny\n3\n{"a": 1}\n'
+    result = CliRunner().invoke(form, input=typed)
+
+    assert json.loads(result.stdout.splitlines()[-1]) == {
+        "name": "Al", "sure": True, "inner": {"size": 7}, "several": [{"size": 1}, {"size": 2}],
+        "maybe": 5, "more": {"size": 3}, "table": {"a": 1},
+    }  # fmt: skip

@@ -1,32 +1,39 @@
 """People in the loop: what they may decide, until when, and what becomes of what nobody decided."""
 
-from typing import Any
+import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
 import trio
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from holdfast import GateExpired, Run, Skipped, workflow
 from holdfast.errors import (
+    AnswerInvalid,
     EditsInvalid,
     GateClosed,
     GateOverdue,
     NameReserved,
     NotAllowed,
+    NotAnApproval,
+    NotAQuestion,
     RunCancelling,
     SubjectChanged,
 )
 from holdfast.eventlog import (
+    AnswerCarried,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     GateEscalated,
     GateReminded,
+    QuestionAnswered,
+    QuestionAsked,
 )
 from holdfast.eventlog import GateExpired as GateExpiredEvent
-from holdfast.reducer import WorkflowError
-from holdfast.runs import request_cancel
+from holdfast.reducer import NotRecordable, WorkflowError
+from holdfast.runs import answer_question, request_cancel
 from holdfast.travel import Change, fork, plan
 from tests.support.lab import Counter, Lab, virtual_now
 
@@ -415,3 +422,167 @@ async def test_an_expiry_survives_moving_on_to_edited_code(
 
     assert (await lab.resume()).output == "two"
     assert [e.key for e in lab.events(kind=GateExpiredEvent)] == ["go"]
+
+
+# --- questions -------------------------------------------------------------------------------------
+
+
+class Place(Struct):
+    where: Literal["here", "there"]
+    when: Annotated[datetime.datetime, Meta(tz=True)] | None = None
+    names: list[str] = []
+
+
+@workflow
+async def asking(run: Run, question: str = "where to?") -> Any:
+    place = await run.ask("place", question, output=Place, by=["anna", "bo"])
+    assert isinstance(place, Place)
+    return await run.step("go", lambda: [place.where, place.when, place.names], output=list[Any])
+
+
+def answer(lab: Lab, value: Any, by: str = "anna", run: str = "r", gate: str | None = None) -> None:
+    answer_question(lab.log, run, gate, value, by=by, actor=f"cli:{by}", now=virtual_now())
+
+
+async def test_an_answer_is_of_the_type_that_was_asked_for(
+    lab: Lab, autojump_clock: object
+) -> None:
+    waiting = await lab.run(asking)
+    answer(lab, {"where": "here", "when": "2030-01-31T12:00:00Z"}, "bo")
+    done = await lab.resume()
+
+    assert (waiting.status, waiting.waiting) == ("waiting", ("place",))
+    assert done.output[:1] == ["here"]
+    assert [(e.by, e.key) for e in lab.events(kind=QuestionAnswered)] == [("bo", "place")]
+
+
+async def test_a_wrong_answer_is_told_field_by_field_and_nothing_is_written(
+    lab: Lab, autojump_clock: object
+) -> None:
+    await lab.run(asking)
+    head = lab.log.run("r").head
+
+    with pytest.raises(AnswerInvalid) as caught:
+        answer(lab, {"where": "nowhere", "names": [1]})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "$.where: is 'nowhere', not 'here' or 'there'",
+        "$.names[0]: is a whole number, not a text",
+    ]
+    assert lab.log.run("r").head == head
+
+
+async def test_an_answer_of_somebody_else_or_a_second_one_is_refused(
+    lab: Lab, autojump_clock: object
+) -> None:
+    await lab.run(asking)
+    with pytest.raises(NotAllowed, match="'eve' may not decide 'place'"):
+        answer(lab, {"where": "here"}, "eve")
+    answer(lab, {"where": "here"})
+
+    with pytest.raises(GateClosed, match="'anna' has answered it before"):
+        answer(lab, {"where": "there"}, "bo", gate="place")
+
+
+async def test_a_question_is_not_approved_and_an_approval_not_answered(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def both(run: Run) -> Any:
+        return await run.parallel(run.approve("go"), run.ask("name", "who?"))
+
+    await lab.run(both)
+    with pytest.raises(NotAnApproval, match="holdfast answer r name"):
+        lab.approve("name")
+    with pytest.raises(NotAQuestion, match="holdfast approve r go"):
+        answer(lab, "x", gate="go")
+    lab.approve()
+    answer(lab, "Al")
+
+    assert (await lab.resume()).output[1] == "Al"
+
+
+async def test_a_question_that_nobody_answers_in_time_raises(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def impatient(run: Run) -> str:
+        try:
+            return str(await run.ask("name", "who?", expires=10))
+        except GateExpired as error:
+            return f"nobody: {error.key}"
+
+    assert (await lab.run(impatient)).output == "nobody: name"
+
+
+async def test_a_question_that_was_passed_on_and_forgotten_raises_as_well(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def patient(run: Run) -> str:
+        return str(
+            await run.ask(
+                "name", "who?", expires=10, by=["anna"], on_expire="escalate", escalate_to=["bo"]
+            )
+        )
+
+    outcome = await lab.run(patient)
+
+    assert outcome.error is not None
+    assert outcome.error.code == "gate_expired"
+    assert [event.to for event in lab.events(kind=GateEscalated)] == [["bo"]]
+
+
+async def test_a_question_of_a_type_that_nobody_can_describe_is_refused(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def odd(run: Run) -> Any:
+        return await run.ask("name", "who?", output=Lab)
+
+    with pytest.raises(NotRecordable, match="the type of what people fill in at 'name'"):
+        await lab.run(odd)
+
+
+async def test_an_answer_is_carried_only_where_the_question_is_unchanged(
+    lab: Lab, autojump_clock: object
+) -> None:
+    await lab.run(asking)
+    answer(lab, {"where": "here"})
+    await lab.resume()
+    for name, given in (("same", "where to?"), ("other", "where from?")):
+        change = Change("fork", 1, input={"question": given})
+        items = plan(lab.log, lab.load, "r", change, now=virtual_now()).items
+        told = next(item for item in items if item.key == "place")
+        assert (told.action, told.lapses) == (
+            ("reused", False) if name == "same" else ("asks", True)
+        )
+        fork(lab.log, lab.load, "r", change, actor="cli:a", id=name, now=virtual_now())
+
+    assert (await lab.resume("same")).output[0] == "here"
+    assert [e.by for e in lab.events("same", kind=AnswerCarried)] == ["anna"]
+    assert (await lab.resume("other")).status == "waiting"
+
+
+async def test_a_rewind_to_before_a_question_asks_again(lab: Lab, autojump_clock: object) -> None:
+    await lab.run(asking)
+    answer(lab, {"where": "here"})
+    await lab.resume()
+    fork(lab.log, lab.load, "r", Change("rewind", "place"), actor="cli:a", now=virtual_now())
+    again = await lab.resume()
+    answer(lab, {"where": "there"})
+
+    assert again.status == "waiting"
+    assert (await lab.resume()).output[0] == "there"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(1, 6))
+async def test_a_crash_anywhere_around_a_question_loses_nothing(
+    at: int, after: bool, lab: Lab, autojump_clock: object
+) -> None:
+    if await lab.crash(asking, {}, at=at, after=after):
+        await lab.resume(takeover=True)
+    answer(lab, {"where": "here"})
+
+    assert (await lab.resume()).output[0] == "here"
+    assert len(lab.events(kind=QuestionAsked)) == 1

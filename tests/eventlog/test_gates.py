@@ -13,6 +13,7 @@ from holdfast.eventlog import (
     Event,
     Log,
     OpenGate,
+    QuestionAsked,
     RunForked,
     RunRow,
     RunStarted,
@@ -25,6 +26,7 @@ from holdfast.reducer import State, reduce
 from tests.support.any_event import EVENT_TYPES
 
 ABOUT_GATES: list[type[Event]] = [*CHANGING, CancelRequested, RunForked]
+ASKS = (ApprovalRequested, QuestionAsked)
 PEOPLE = st.sampled_from(["ann", "bo", "engine"])
 
 
@@ -35,9 +37,10 @@ def _sensible(kind: type[Event]) -> st.SearchStrategy[Any]:
     names = {field.name for field in msgspec.structs.fields(kind)}
     few: dict[str, st.SearchStrategy[Any]] = {
         "key": st.sampled_from(["k", "l"]),
-        "by": PEOPLE if kind is not ApprovalRequested else st.lists(PEOPLE, max_size=1),
+        "by": st.lists(PEOPLE, max_size=1) if kind in ASKS else PEOPLE,
         "to": st.lists(PEOPLE, max_size=1),
         "count": st.integers(1, 2),
+        "digest": st.just(b""),
     }
     given = {name: strategy for name, strategy in few.items() if name in names}
     return st.tuples(EVENT_TYPES[kind], st.fixed_dictionaries(given)).map(

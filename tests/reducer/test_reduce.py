@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from holdfast.eventlog import (
     KNOWN,
+    AnswerCarried,
     AnyEvent,
     ApprovalCarried,
     ApprovalDecided,
@@ -28,6 +29,8 @@ from holdfast.eventlog import (
     GateReminded,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     RestoreStarted,
     RunCancelled,
@@ -89,6 +92,9 @@ def gate(**changes: Any) -> PMap[Gate]:
 
 
 ANNA = Vote("anna", True, "", raw(None), 101)
+QUESTION = QuestionAsked("k", by=["anna"])
+SO: dict[str, Any] = {"kind": "question", "by": ("anna",), "on_expire": "halt", "last": 1}
+SAID, THEN = (Vote("anna", True, "so", raw(7), time) for time in (101, 7))
 NOBODY_DID = Vote("engine", False, "nobody decided in time", raw(None), 101)
 ASKED = ApprovalRequested("k")
 CARRIED = Vote("anna", True, "", raw(None), 7)
@@ -215,6 +221,41 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ),
     ([ASKED, ApprovalDecided("k", True, "anna")], GateExpired("k"), {}),
     ([], GateReminded("k", 14), {}),
+    (
+        [],
+        QuestionAsked("k", raw("why"), raw({}), b"d", ["anna"], 50, "remind", 5, ["bo"]),
+        {
+            "gates": gate(
+                kind="question",
+                subject=raw("why"),
+                form=raw({}),
+                digest=b"d",
+                by=("anna",),
+                expires_at=50,
+                on_expire="remind",
+                every=5,
+                escalate_to=("bo",),
+            )
+        },
+    ),
+    (
+        [QUESTION],
+        QuestionAnswered("k", raw(7), "anna", "so"),
+        {"gates": gate(**SO, votes=(SAID,), decision=SAID), "resolved": ("k",)},
+    ),
+    ([QUESTION], QuestionAnswered("k", raw(7), "bert"), {}),
+    ([QUESTION], ApprovalDecided("k", True, "anna"), {}),
+    ([QUESTION], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    ([ASKED], QuestionAnswered("k", raw(7), "anna"), {}),
+    ([QUESTION, QuestionAnswered("k", raw(7), "anna")], QuestionAnswered("k", raw(8), "anna"), {}),
+    (
+        [QUESTION],
+        AnswerCarried("k", "o", raw(7), "anna", 7, "so"),
+        {
+            "gates": gate(**SO, votes=(THEN,), decision=THEN, origin="o"),
+            "resolved": ("k",),
+        },
+    ),
     (
         [],
         StepReused("k", "shell", b"f", "o", "failed", raw("r"), b"c", False, b"t", 3, 4, error=WHY),

@@ -46,7 +46,7 @@ def _subject(log: "Log", event: "AnyEvent") -> Any:
 
     from ..values import decoded
 
-    return decoded(log, getattr(event, "subject", NONE))
+    return decoded(log, getattr(event, "subject", getattr(event, "question", NONE)))
 
 
 def _object(place: Place, log: "Log", waiting: "Waiting") -> dict[str, Any]:
