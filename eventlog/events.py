@@ -391,11 +391,13 @@ class GateExpired(Event, frozen=True, tag="gate.expired"):
 class SignalAwaited(Event, frozen=True, tag="signal.awaited"):
     key: str
     signal: str
+    correlation: str = ""  # only a signal with this key is meant
 
 
 class SignalReceived(Event, frozen=True, tag="signal.received"):
     signal: str
     payload: Value = NONE
+    correlation: str = ""  # the key that it was sent with
 
 
 class TimerSet(Event, frozen=True, tag="timer.set"):

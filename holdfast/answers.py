@@ -156,9 +156,9 @@ class Answers:
                 self._answer_approval(request)
             case QuestionRequest():
                 self._answer_question(request)
-            case SignalRequest(signal=signal):
+            case SignalRequest(signal=signal, correlation=correlation):
                 if key not in state.waits:
-                    self.record(SignalAwaited(key, signal))
+                    self.record(SignalAwaited(key, signal, correlation))
             case TimerRequest(until=until):
                 timer = state.timers.get(key)
                 if timer is None:

@@ -163,17 +163,22 @@ def _check_edits(log: Log, run: str, gate: Gate, edits: Value) -> None:
         raise EditsInvalid(run, gate.key, wrong)
 
 
-def send_signal(log: Log, run: str, signal: str, payload: object, actor: str) -> None:
-    """Send a signal; it is kept when nobody awaits it yet. Raises RunEnded."""
+def send_signal(
+    log: Log, run: str, signal: str, payload: object, actor: str, *, key: str = "", now: int = 0
+) -> None:
+    """Send a signal; it is kept when nobody awaits it yet. Raises RunEnded.
+
+    With a `key` it is for whoever waits for this signal with the same key.
+    """
     blobs: dict[bytes, bytes] = {}
     raw = pack(_redactor().value(msgspec.msgpack.encode(payload)), blobs)
 
     def decide(state: State) -> list[Event]:
         if state.status in ENDED:
             raise RunEnded(run, state.status, "signalled")
-        return [SignalReceived(signal, raw)]
+        return [SignalReceived(signal, raw, key)]
 
-    append_to(log, run, decide, actor, blobs=blobs)
+    append_to(log, run, decide, actor, now=now, blobs=blobs)
 
 
 def request_cancel(log: Log, run: str, actor: str, reason: str = "", *, now: int = 0) -> None:

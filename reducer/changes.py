@@ -145,6 +145,10 @@ def of_run(a: State, b: State) -> Iterator[Change]:
     yield from changed("signals", _signals(a), _signals(b))
 
 
-def _signals(state: State) -> dict[str, list[Value]]:
-    """Return what nobody awaited yet, by signal."""
-    return {name: list(values) for name, values in state.signals.items() if values}
+def _signals(state: State) -> dict[str, list[tuple[str, Value]]]:
+    """Return what nobody awaited yet, by signal, each with its key."""
+    return {
+        name: [(each.correlation, each.payload) for each in queued]
+        for name, queued in state.signals.items()
+        if queued
+    }

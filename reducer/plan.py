@@ -231,9 +231,9 @@ class Planner:
                 if key not in self.state.timers:
                     self._record(TimerSet(key, until))
                 self._put(Item(key, "timer", "waits", "its time has to come", self._certain))
-            case SignalRequest(signal=signal):
+            case SignalRequest(signal=signal, correlation=correlation):
                 if key not in self.state.waits:
-                    self._record(SignalAwaited(key, signal))
+                    self._record(SignalAwaited(key, signal, correlation))
                     if not self._is_wanted(request):
                         return  # it had come already
                 why = f"signal {signal!r} has to come"

@@ -177,8 +177,8 @@ def _same(event: object, request: Request | None) -> bool:
             return digest == fingerprint.digest_of_question(request)
         case ChildStarted(fingerprint=recorded), ChildRequest():
             return recorded == fingerprint.child_fingerprint(request)
-        case SignalAwaited(signal=signal), SignalRequest():
-            return signal == request.signal
+        case SignalAwaited(signal=signal, correlation=correlation), SignalRequest():
+            return (signal, correlation) == (request.signal, request.correlation)
         case _:
             return True
 

@@ -114,6 +114,7 @@ class QuestionRequest(Request, frozen=True):
 class SignalRequest(Request, frozen=True):
     signal: str
     output: Any
+    correlation: str = ""
 
 
 class TimerRequest(Request, frozen=True):

@@ -249,9 +249,14 @@ class Run:
             ),
         )
 
-    def wait(self, signal: str, *, output: Any = Any) -> Durable[Any]:
-        """Wait for a signal, and return its payload. One that came before is taken first."""
-        return Durable(self._driver, signal, lambda key: SignalRequest(key, signal, output))
+    def wait(self, signal: str, *, key: str = "", output: Any = Any) -> Durable[Any]:
+        """Wait for a signal, and return its payload. One that came before is taken first.
+
+        With a `key`, such as an order's number, only a signal that was sent with the same key is meant;
+        without one, only those that were sent without.
+        """
+        name = f"{check_name(signal)}:{quote(key)}" if key else signal
+        return Durable(self._driver, name, lambda k: SignalRequest(k, signal, output, key))
 
     def sleep(self, duration: Duration, name: str = "sleep") -> Durable[None]:
         """Wait for a time; a process that ends meanwhile loses nothing of it."""

@@ -110,6 +110,14 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     key: str
     signal: str
     since: int
+    correlation: str = ""
+
+
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """A signal that came before anybody awaited it."""
+
+    payload: Value
+    correlation: str = ""
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
@@ -180,7 +188,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])
     waits: PMap[Wait] = msgspec.field(default_factory=PMap[Wait])
     received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
-    signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap[tuple[Value, ...]])
+    signals: PMap[tuple[Queued, ...]] = msgspec.field(default_factory=PMap[tuple[Queued, ...]])
     children: PMap[Child] = msgspec.field(default_factory=PMap[Child])
     # notes taken, ceilings reached and timers fired, with their offset
     passed: PMap[int] = msgspec.field(default_factory=PMap[int])

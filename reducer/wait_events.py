@@ -18,7 +18,7 @@ from holdfast.eventlog import (
 )
 
 from .folds import after
-from .state import Gate, State, Vote, Wait
+from .state import Gate, Queued, State, Vote, Wait
 
 NOBODY = "engine"
 """Who decides when nobody has decided in time."""
@@ -147,24 +147,27 @@ def after_expiry(
 def signal_awaited(state: State, event: SignalAwaited, time: int) -> State:
     """Take the oldest signal that came before anybody awaited it, else wait."""
     queued = state.signals.get(event.signal) or ()
-    if not queued:
-        wait = Wait(event.key, event.signal, since=time)
-        return after(state, time, waits=state.waits.set(event.key, wait))
-    return after(
-        state,
-        time,
-        received=state.received.set(event.key, queued[0]),
-        signals=state.signals.set(event.signal, queued[1:]),
-        resolved=(event.key,),
-    )
+    for index, found in enumerate(queued):
+        if found.correlation == event.correlation:
+            rest = (*queued[:index], *queued[index + 1 :])
+            return after(
+                state,
+                time,
+                received=state.received.set(event.key, found.payload),
+                signals=state.signals.set(event.signal, rest),
+                resolved=(event.key,),
+            )
+    wait = Wait(event.key, event.signal, time, event.correlation)
+    return after(state, time, waits=state.waits.set(event.key, wait))
 
 
 def signal_received(state: State, event: SignalReceived, time: int) -> State:
     """Hand the signal to the oldest wait for it, else keep it until somebody awaits it."""
     for wait in state.waits.values():
-        if wait.signal == event.signal:
+        if (wait.signal, wait.correlation) == (event.signal, event.correlation):
             received = state.received.set(wait.key, event.payload)
             waits = state.waits.delete(wait.key)
             return after(state, time, waits=waits, received=received, resolved=(wait.key,))
-    queued = (*(state.signals.get(event.signal) or ()), event.payload)
+    new = Queued(event.payload, event.correlation)
+    queued = (*(state.signals.get(event.signal) or ()), new)
     return after(state, time, signals=state.signals.set(event.signal, queued))

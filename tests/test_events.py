@@ -183,8 +183,14 @@ GOLDEN: list[tuple[Event, bytes]] = [
         ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
         b"\x87\xa4type\xb0approval.decided\xa3key\xa1k\xa8approved\xc3\xa2by\xa3ada\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
     ),
-    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
-    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
+    (
+        SignalAwaited("k", "s", "7"),
+        b"\x84\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s\xabcorrelation\xa17",
+    ),
+    (
+        SignalReceived("s", V, "7"),
+        b"\x84\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v\xabcorrelation\xa17",
+    ),
     (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
     (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
     (
@@ -234,6 +240,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
+    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
     (
         ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
         b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",

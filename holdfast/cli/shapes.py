@@ -45,7 +45,12 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
             {"key": timer.key, "until": rfc3339(timer.until)} for timer in state.timers.values()
         ],
         "signals": [
-            {"key": wait.key, "signal": wait.signal, "since": rfc3339(wait.since)}
+            {
+                "key": wait.key,
+                "signal": wait.signal,
+                "correlation": wait.correlation or None,
+                "since": rfc3339(wait.since),
+            }
             for wait in state.waits.values()
         ],
         "children": [

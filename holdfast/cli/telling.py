@@ -170,8 +170,9 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             )
         case SignalAwaited(key=key, signal=signal):
             return Telling(WAITS, key, f"waits for signal {signal!r}")
-        case SignalReceived(signal=signal):
-            return Telling(PLAIN, "", f"got signal {signal!r}")
+        case SignalReceived(signal=signal, correlation=correlation):
+            key = f" with key {correlation!r}" if correlation else ""
+            return Telling(PLAIN, "", f"got signal {signal!r}{key}")
         case TimerSet(key=key, until=until):
             return Telling(WAITS, key, f"waits until {moment(until)}")
         case TimerFired(key=key):

@@ -127,8 +127,10 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
     for gate in state.open_gates:
         click.echo("\n" + printable(_gate(place, log, state, gate)))
     for wait in state.waits.values():
-        command = place.command("signal", state.run, wait.signal)
-        click.echo(printable(f"\nwaits for signal {wait.signal!r}. Send it with: {command}"))
+        keyed = ["--key", wait.correlation] if wait.correlation else []
+        command = place.command("signal", state.run, wait.signal, *keyed)
+        what = f"{wait.signal!r}" + (f" with key {wait.correlation!r}" if keyed else "")
+        click.echo(printable(f"\nwaits for signal {what}. Send it with: {command}"))
     for timer in state.timers.values():
         command = place.command("resume", state.run)
         key = printable(timer.key, keep="")

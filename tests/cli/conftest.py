@@ -56,6 +56,11 @@ async def wait(run: Run) -> dict[str, int]:
 
 
 @workflow
+async def paid(run: Run) -> str:
+    return str(await run.wait("paid", key="order 7"))
+
+
+@workflow
 async def clean_up(run: Run) -> None:
     try:
         await run.approve("first")

@@ -57,16 +57,18 @@ def test_a_word_for_what_was_not_seen_is_refused(cli: Cli) -> None:
     assert "is not what you saw" in refused.err
 
 
-def test_a_word_after_the_end_of_time_is_refused_with_what_to_do(holdfast: Cli) -> None:
-    with popen(holdfast.folder, "run", "w.py:hurry", "--id", "r") as process:
-        eventually(lambda: (holdfast.folder / ".holdfast/log").exists() and _waits(holdfast))
-        process.kill()
-    time.sleep(1)  # of the gate's own second: the processes are real, and so is their clock
+def test_a_word_after_the_end_of_time_is_refused_with_what_to_do(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("run", "w.py:hurry", "-i", "seconds=3600", "--id", "r", status=3)
+    later = time.time_ns() + 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
 
-    refused = holdfast("approve", "r", status=2)
+    refused = cli("approve", "r", status=2)
 
-    assert "has run out" in refused.err
-    assert holdfast.json("resume", "r")["output"] == "engine"
+    assert "the time of gate 'now' of run 'r' has run out" in refused.err
+    assert "holdfast resume r" in refused.err
+    assert "its time ran out" in cli("inbox").out
 
 
 def _waits(holdfast: Cli) -> bool:
@@ -201,7 +203,12 @@ def test_on_a_terminal_a_question_is_a_form(holdfast: Cli) -> None:
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         os.write(ours, b"moon\nthere\nmany\n\na\nb\n\n")
-        out, err = process.communicate(timeout=30)
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
 
     assert process.returncode == 0, err
     assert "ann answered 'where' of r" in out
@@ -240,3 +247,16 @@ def test_a_form_asks_for_every_kind_of_field(cli: Cli) -> None:
         "name": "Al", "sure": True, "inner": {"size": 7}, "several": [{"size": 1}, {"size": 2}],
         "maybe": 5, "more": {"size": 3}, "table": {"a": 1},
     }  # fmt: skip
+
+
+def test_a_signal_with_a_key_is_sent_as_the_run_says(cli: Cli) -> None:
+    waiting = cli("run", "w.py:paid", "--id", "r", status=3)
+    assert "waits for signal 'paid' with key 'order 7'" in waiting.out
+    assert "holdfast signal r paid --key 'order 7'" in waiting.out
+
+    cli("signal", "r", "paid", "--data", "1")
+    assert "the same: give one" in cli("signal", "r", "paid", "1", "--data", "1", status=2).err
+    said = cli.json("signal", "r", "paid", "--key", "order 7", "--data", '"yes"')
+
+    assert said["key"] == "order 7"
+    assert cli.json("resume", "r")["output"] == "yes"

@@ -61,6 +61,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
+from holdfast.reducer.state import Queued
 from tests.support.player import raw
 
 WHY = Failure("test", "no luck")
@@ -149,7 +150,22 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {"timers": PMap[Timer](), "passed": PMap({"k": 1}), "resolved": ("k",)},
     ),
     ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
-    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (raw(1),)})}),
+    ([], SignalAwaited("k", "s", "7"), {"waits": PMap({"k": Wait("k", "s", 100, "7")})}),
+    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (Queued(raw(1)),)})}),
+    (
+        [SignalReceived("s", raw(1)), SignalReceived("s", raw(2), "7")],
+        SignalAwaited("k", "s", "7"),
+        {
+            "signals": PMap({"s": (Queued(raw(1)),)}),
+            "received": PMap({"k": raw(2)}),
+            "resolved": ("k",),
+        },
+    ),
+    (
+        [SignalAwaited("k", "s", "7")],
+        SignalReceived("s", raw(1)),
+        {"signals": PMap({"s": (Queued(raw(1)),)})},
+    ),
     (
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
@@ -162,7 +178,11 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
         SignalAwaited("k", "s"),
-        {"signals": PMap({"s": (raw(2),)}), "received": PMap({"k": raw(1)}), "resolved": ("k",)},
+        {
+            "signals": PMap({"s": (Queued(raw(2)),)}),
+            "received": PMap({"k": raw(1)}),
+            "resolved": ("k",),
+        },
     ),
     (
         [],
