@@ -122,6 +122,18 @@ class RunCancelled(Event, frozen=True, tag="run.cancelled"):
     reason: str = ""
 
 
+class RunPaused(Event, frozen=True, tag="run.paused"):
+    """It begins no new step from here on; those at work come to their end. Its children neither."""
+
+    reason: str = ""
+
+
+class RunUnpaused(Event, frozen=True, tag="run.unpaused"):
+    """It may begin new steps again."""
+
+    reason: str = ""
+
+
 # --- steps -------------------------------------------------------------------------------------
 
 
@@ -465,6 +477,8 @@ KNOWN: tuple[type[Event], ...] = (
     RunFailed,
     CancelRequested,
     RunCancelled,
+    RunPaused,
+    RunUnpaused,
     StepStarted,
     StepReused,
     StepSucceeded,
@@ -508,6 +522,8 @@ AnyEvent = (
     | RunFailed
     | CancelRequested
     | RunCancelled
+    | RunPaused
+    | RunUnpaused
     | StepStarted
     | StepReused
     | StepSucceeded

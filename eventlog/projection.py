@@ -16,9 +16,11 @@ from .events import (
     RunClaimed,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     StepCancelled,
     TimerFired,
     TimerSet,
@@ -60,6 +62,7 @@ class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     offset: int = 0
     parent_run: str = ""  # the run that started it as a child, at `parent_key`
     parent_key: str = ""
+    paused: bool = False  # by an event of its own; a child is paused with its parent
 
     @property
     def alarms(self) -> dict[str, int]:
@@ -95,6 +98,8 @@ CHANGING = frozenset(
         RunFailed,
         RunCancelled,
         CancelRequested,
+        RunPaused,
+        RunUnpaused,
         TimerSet,
         TimerFired,
         StepCancelled,
@@ -137,6 +142,8 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int, offset: int) ->
         case StepCancelled(key=key) if key in row.timers or key in row.gates:
             row = _without_timer(row, key)
             return replace(row, gates=gates.advance(row.gates, event, time, offset))
+        case RunPaused() | RunUnpaused():
+            return replace(row, paused=isinstance(event, RunPaused))
         case CancelRequested() if row.gates:
             return replace(row, gates={})  # nobody waits for a word on them any more
         case _:
@@ -151,6 +158,7 @@ def _forked(row: RunRow, event: RunForked) -> RunRow:
         status="running",
         source=event.source or row.source,
         waiting=[],
+        paused=False,
         timers={key: until + event.shift for key, until in row.timers.items()},
         gates=gates.put_off(row.gates, event.shift),
         parent_run=event.parent,
@@ -177,7 +185,7 @@ def _unowned(row: RunRow) -> RunRow:
 
 
 def _ended(row: RunRow, status: str) -> RunRow:
-    return replace(_unowned(row), status=status, waiting=[], timers={}, gates={})
+    return replace(_unowned(row), status=status, waiting=[], timers={}, gates={}, paused=False)
 
 
 def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:

@@ -61,6 +61,7 @@ class Answers:
     """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk.
 
     `held` are steps and children for which the files are to be seen to first; `begin` begins them.
+    `parent_paused` says that nothing may begin because a parent is paused.
     """
 
     def __init__(
@@ -80,6 +81,19 @@ class Answers:
         self._attempts = attempts
         self._alarms = alarms
         self._answering = False
+        self.parent_paused = False
+        self._paused: dict[str, StepRequest | ChildRequest] = {}  # what would begin but for a pause
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no new step may begin; the clean-up of what is cancelled may."""
+        state = self._history.state
+        return state.cancelling is None and (state.paused is not None or self.parent_paused)
+
+    def go_on(self) -> None:
+        """Decide anew about what a pause held back."""
+        paused, self._paused = self._paused, {}
+        self.consider([*paused.values()])
 
     def record(self, event: AnyEvent) -> None:
         """Take an event in, and see to what is asked for then."""
@@ -135,6 +149,7 @@ class Answers:
         """Forget what was decided and not recorded."""
         self.to_launch.clear()
         self.held.clear()
+        self._paused.clear()
         self._files.forget()
 
     def consider_again(self, key: str) -> None:
@@ -184,6 +199,8 @@ class Answers:
             case Start(attempt=attempt, not_before=not_before):
                 if not_before > history.now:
                     self._alarms.set(not_before, key)
+                elif self.is_paused:
+                    self._paused[key] = request
                 elif key not in self._seen_to and self._files.must_look(request):
                     self.held[key] = request
                 elif self._engine.limits.acquire(request):
@@ -292,6 +309,9 @@ class Answers:
 
     def _answer_child(self, request: ChildRequest) -> None:
         history, key = self._history, request.key
+        if self.is_paused:
+            self._paused[key] = request
+            return
         if key not in self._seen_to and self._files.must_look(request):
             self.held[key] = request
             return

@@ -11,6 +11,7 @@ HoldfastError
     AlreadyDecided      who decided once cannot decide otherwise
     GateClosed          somebody has decided it before
     GateOverdue         its time has run out
+    NotPaused           it goes on already
     RunCancelling       nobody waits for a word any more
     NameReserved        nobody is called that
     SubjectChanged      what was seen is not what is asked for now
@@ -174,6 +175,19 @@ class RunCancelling(EngineError):
             f"with: holdfast show {shlex.quote(run)}"
         )
         self.run = run
+
+
+class NotPaused(EngineError):
+    code = "not_paused"
+    exit_status = 2
+
+    def __init__(self, run: str, parent: str) -> None:
+        if parent:
+            how = f"its parent {parent!r} is: holdfast unpause {shlex.quote(parent)}"
+        else:
+            how = f"see what it waits for: holdfast why {shlex.quote(run)}"
+        super().__init__(f"run {run!r} is not paused; {how}")
+        self.run, self.parent = run, parent
 
 
 class NameReserved(EngineError):

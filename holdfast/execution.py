@@ -14,6 +14,7 @@ from holdfast.eventlog import (
     ApprovalDecided,
     BranchMoved,
     Failure,
+    NoSuchRun,
     RunReleased,
     TimerFired,
 )
@@ -37,6 +38,7 @@ from .errors import FilesEdited
 from .files import Files
 from .history import Alarms, History
 from .outcomes import end_of_run, event_of, missed
+from .pausing import paused_with
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -144,6 +146,7 @@ class Execution:
 
     async def _loop(self) -> None:
         self._history.rebuild()
+        self._look_at_parent()
         self._attempts.remind_children()
         await self._end_orphans()
         self._answers.consider_pending()
@@ -243,8 +246,23 @@ class Execution:
         if self._edited is not None:
             self._take_up(*self._edited)
             self._edited = None
-        if not self._history.is_behind:
-            return
+        was_paused = self._answers.is_paused
+        self._look_at_parent()
+        if self._history.is_behind:
+            self._take_news()
+        if was_paused and not self._answers.is_paused:
+            self._answers.go_on()
+            self._attempts.rouse()
+
+    def _look_at_parent(self) -> None:
+        parent = self._history.state.parent
+        log = self._engine.log
+        try:
+            self._answers.parent_paused = bool(parent and paused_with(log, log.run(parent)))
+        except NoSuchRun:
+            self._answers.parent_paused = False
+
+    def _take_news(self) -> None:
         # All of it first: what we record stands behind it in the log, so it does here as well.
         news = list(self._history.news())
         for event, requests in news:

@@ -67,7 +67,7 @@ from .requests import (
 from .results import Decision, ShellResult
 from .run import Run
 from .secrets import SecretRules
-from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait
+from .state import ENDED, Child, Gate, Pause, State, Step, Timer, Vote, Wait
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
@@ -120,6 +120,7 @@ __all__ = [
     "NotRecordable",
     "NoteRequest",
     "Pair",
+    "Pause",
     "Plan",
     "Planner",
     "Policy",

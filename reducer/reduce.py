@@ -34,9 +34,11 @@ from holdfast.eventlog import (
     RunClaimed,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -58,7 +60,7 @@ from holdfast.eventlog import (
 from .edits import within
 from .folds import after, changed
 from .fork_events import forked
-from .state import Child, Gate, State, Timer
+from .state import Child, Gate, Pause, State, Timer
 from .step_events import deferred, failed, reused, started, succeeded
 from .tree import seen, touched, touched_by_child
 from .wait_events import (
@@ -164,6 +166,10 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return after(state, time, status="cancelled", owner="")
         case CancelRequested():
             return after(state, time, cancelling=event.reason, cancelled_at=state.offset)
+        case RunPaused(reason=reason):
+            return after(state, time, paused=state.paused or Pause(reason, time, state.offset))
+        case RunUnpaused():
+            return after(state, time, paused=None)
         case WorkspaceSeen() | WorkspaceDrifted() | RestoreStarted() | WorkspaceRestored():
             return _looked(state, event, time)
         case SnapshotMissed():

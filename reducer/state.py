@@ -140,13 +140,22 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     edits: tuple[Edit, ...] = ()  # of its steps
 
 
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """That a run begins no new step, since the event at `offset`."""
+
+    reason: str
+    since: int
+    offset: int
+
+
 class State(msgspec.Struct, frozen=True, gc=False):
     """A run after `offset` events.
 
     `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
-    somebody asked to cancel the run, at offset `cancelled_at`. `forked` says which history a fork left and how, `base` is the
+    somebody asked to cancel the run, at offset `cancelled_at`; `paused`
+    that it is to begin no new step. `forked` says which history a fork left and how, `base` is the
     offset of that event; `edits` are those of all forks on the way here, the newest first. `effects` says
     which effects need a person's word: "hold" (all), "repeat" (those that happened before).
 
@@ -183,6 +192,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     waiting: tuple[str, ...] = ()
     cancelling: str | None = None
     cancelled_at: int = -1
+    paused: Pause | None = None
     steps: PMap[Step] = msgspec.field(default_factory=PMap[Step])
     gates: PMap[Gate] = msgspec.field(default_factory=PMap[Gate])
     timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])

@@ -33,9 +33,11 @@ from holdfast.eventlog import (
     RunClaimed,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -237,6 +239,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
         AnswerCarried("k", "o", V, "ada", 9, "fine", b"\x05"),
         b"\x88\xa4type\xb7question.answer_carried\xa3key\xa1k\xa6origin\xa1o\xa6answer\xa1v\xa2by\xa3ada\xa4time\t\xa4note\xa4fine\xa6digest\xc4\x01\x05",
     ),
+    (RunPaused("why"), b"\x82\xa4type\xaarun.paused\xa6reason\xa3why"),
+    (RunUnpaused("why"), b"\x82\xa4type\xacrun.unpaused\xa6reason\xa3why"),
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [

@@ -13,6 +13,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Run": {
         "run": "Run a workflow: a file, FILE:NAME, or the name of an installed one.",
         "resume": "Go on with a run that waits or was interrupted.",
+        "pause": "Let a run begin no new step for now.",
+        "unpause": "Let a paused run go on.",
         "cancel": "Cancel a run; its clean-up still happens.",
         "demo": "See a whole run in a few seconds, without keys or network.",
     },
@@ -50,7 +52,11 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 SUMMARIES = {name: text for section in SECTIONS.values() for name, text in section.items()}
-MODULES = {"deny": "approve", "rewind": "fork"}  # where a command stands in another's module
+MODULES = {
+    "deny": "approve",
+    "rewind": "fork",
+    "unpause": "pause",
+}  # where a command stands in another's module
 
 
 class Commands(click.Group):

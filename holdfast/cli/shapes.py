@@ -36,6 +36,7 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
         "updated": rfc3339(state.now),
         "owner_alive": is_alive(log, row),
         "cancelling": state.cancelling,
+        "paused": pause_object(state),
         "forked": fork_object(log, state.forked),
         "effects": state.effects or None,
         "parent": state.parent or None,
@@ -58,6 +59,12 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
             for child in state.children.values()
         ],
     }
+
+
+def pause_object(state: State) -> dict[str, Any] | None:
+    if state.paused is None:
+        return None
+    return {"reason": state.paused.reason, "since": rfc3339(state.paused.since)}
 
 
 def step_object(log: Log, step: Step) -> dict[str, Any]:

@@ -24,9 +24,11 @@ from holdfast.eventlog import (
     RestoreStarted,
     RunCancelled,
     RunFailed,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SignalAwaited,
     SignalReceived,
     SnapshotMissed,
@@ -185,6 +187,10 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(BAD, key, f"reached its ceiling of {ceiling}")
         case Noted(text=text):
             return Telling(PLAIN, "", one_line(text))
+        case RunPaused(reason=reason):
+            return Telling(PLAIN, "", f"paused: {one_line(reason)}" if reason else "paused")
+        case RunUnpaused():
+            return Telling(PLAIN, "", "paused no more")
         case CancelRequested():
             return Telling(PLAIN, "", "asked to cancel")
         case _:

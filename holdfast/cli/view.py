@@ -124,6 +124,12 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
     """Print what a run waits for, and the command that goes on with each."""
     if state.status in ENDED:
         return
+    if state.paused is not None:
+        why = f" ({one_line(state.paused.reason)})" if state.paused.reason else ""
+        command = place.command("unpause", state.run)
+        click.echo(
+            f"\npaused since {moment(state.paused.since)}{why}. Let it go on with: {command}"
+        )
     for gate in state.open_gates:
         click.echo("\n" + printable(_gate(place, log, state, gate)))
     for wait in state.waits.values():

@@ -37,9 +37,11 @@ from holdfast.eventlog import (
     RunClaimed,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -61,7 +63,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
-from holdfast.reducer.state import Queued
+from holdfast.reducer.state import Pause, Queued
 from tests.support.player import raw
 
 WHY = Failure("test", "no luck")
@@ -141,6 +143,9 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ),
     ([RunClaimed("o")], RunFailed(WHY), {"status": "failed", "error": WHY, "owner": ""}),
     ([], CancelRequested("enough"), {"cancelling": "enough", "cancelled_at": 0}),
+    ([], RunPaused("wait"), {"paused": Pause("wait", 100, 0)}),
+    ([RunPaused("wait")], RunPaused("again"), {}),
+    ([RunPaused("wait")], RunUnpaused("go"), {"paused": None}),
     ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
     ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
     ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
