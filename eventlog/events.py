@@ -60,6 +60,7 @@ class RunStarted(Event, frozen=True, tag="run.started"):
     effects: str = ""  # "hold": its parent is a fork whose effects ask first
     tree: bytes = b""  # stands for the files that a child found, see the reducer
     edits: list[Edit] = []  # of a child's steps: its parent is a fork that does them otherwise
+    continues: int = 0  # the branch with the history that ended for this one to begin
 
 
 class RunForked(Event, frozen=True, tag="run.forked"):
@@ -112,6 +113,12 @@ class RunSucceeded(Event, frozen=True, tag="run.succeeded"):
 
 class RunFailed(Event, frozen=True, tag="run.failed"):
     error: Failure
+
+
+class RunContinued(Event, frozen=True, tag="run.continued"):
+    """This history is over, and the run goes on in a fresh one, with another input."""
+
+    input: Value = NONE
 
 
 class CancelRequested(Event, frozen=True, tag="run.cancel_requested"):
@@ -475,6 +482,7 @@ KNOWN: tuple[type[Event], ...] = (
     RunReleased,
     RunSucceeded,
     RunFailed,
+    RunContinued,
     CancelRequested,
     RunCancelled,
     RunPaused,
@@ -520,6 +528,7 @@ AnyEvent = (
     | RunReleased
     | RunSucceeded
     | RunFailed
+    | RunContinued
     | CancelRequested
     | RunCancelled
     | RunPaused

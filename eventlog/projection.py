@@ -14,6 +14,7 @@ from .events import (
     Record,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
     RunPaused,
@@ -31,7 +32,7 @@ from .gates import OpenGate
 VERSION = 4
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
-STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
+STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled", "continued")
 
 
 class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -96,6 +97,7 @@ CHANGING = frozenset(
         RunReleased,
         RunSucceeded,
         RunFailed,
+        RunContinued,
         RunCancelled,
         CancelRequested,
         RunPaused,
@@ -133,6 +135,8 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int, offset: int) ->
             return _ended(row, "succeeded")
         case RunFailed(error=error):
             return _with_error(_ended(row, "failed"), error)
+        case RunContinued():
+            return _ended(row, "continued")
         case RunCancelled():
             return _ended(row, "cancelled")
         case TimerSet(key=key, until=until):

@@ -71,7 +71,11 @@ def append_to(
                 blobs=blobs,
             )
         except BranchMoved:
-            state = replay(log.records(branch, state.offset), state)
+            newest = log.branch_of(run)
+            if newest == branch:
+                state = replay(log.records(branch, state.offset), state)
+            else:  # it went on in another history
+                branch, state = newest, read_state(log, newest)
             continue
         ring(log.path)
         return state

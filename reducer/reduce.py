@@ -32,6 +32,7 @@ from holdfast.eventlog import (
     RestoreStarted,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
     RunPaused,
@@ -162,6 +163,8 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return after(state, time, status="succeeded", output=event.output, owner="", error=None)
         case RunFailed():
             return after(state, time, status="failed", error=event.error, owner="")
+        case RunContinued(input=given):
+            return after(state, time, status="continued", output=given, owner="", error=None)
         case RunCancelled():
             return after(state, time, status="cancelled", owner="")
         case CancelRequested():

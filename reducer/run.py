@@ -36,7 +36,7 @@ from .requests import (
     TimerRequest,
 )
 from .results import Decision, ShellResult
-from .tasks import Future, Scope, Spawn, check_name, dismiss, quote
+from .tasks import Continue, Future, Scope, Spawn, check_name, dismiss, quote
 from .workflow import Workflow
 
 if TYPE_CHECKING:
@@ -337,6 +337,14 @@ class Run:
         given = dict(input or {}) if isinstance(workflow, str) else workflow.check(input or {})
         label = name or quote(reference if isinstance(workflow, str) else workflow.name)
         return Durable(self._driver, label, lambda key: ChildRequest(key, reference, given, output))
+
+    def continue_as_new(self, **input: Any) -> Continue:
+        """End this history and go on in a fresh one: `raise run.continue_as_new(...)`, or await it.
+
+        The workflow begins again with `input`, under the same name. Signals that nobody took yet move
+        over; the old history stays as RUN@BRANCH. So a run without an end costs no more as it gets older.
+        """
+        return Continue(self._driver.workflow.check(input))
 
     # --- the rest ------------------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ from holdfast.eventlog import NONE, Edit, Failure, RunForked, Usage, Value
 
 from .pmap import PMap
 
-RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
+RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled", "continued"]
 GateKind = Literal["approval", "question", "doubt", "effect"]
 StepStatus = Literal["running", "retrying", "deferred", "doubt", "succeeded", "failed", "cancelled"]
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
+ENDED = frozenset({"succeeded", "failed", "cancelled", "continued"})
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -151,7 +151,8 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 class State(msgspec.Struct, frozen=True, gc=False):
     """A run after `offset` events.
 
-    `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
+    `continues` is the branch whose history ended for this one to begin; `output` that of a run which has
+    continued is the input of its next history. `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
     somebody asked to cancel the run, at offset `cancelled_at`; `paused`
@@ -175,6 +176,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     parent: str = ""
     parent_key: str = ""
     effects: str = ""
+    continues: int = 0
     forked: RunForked | None = None
     base: int = 0
     edits: tuple[Edit, ...] = ()

@@ -31,6 +31,7 @@ from holdfast.eventlog import (
     RestoreStarted,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
     RunPaused,
@@ -75,8 +76,9 @@ GOLDEN: list[tuple[Event, bytes]] = [
             "hold",
             b"\x03",
             [Edit("model", V, "k")],
+            4,
         ),
-        b"\x8d\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k",
+        b"\x8e\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k\xa9continues\x04",
     ),
     (
         RunForked(
@@ -241,9 +243,27 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (RunPaused("why"), b"\x82\xa4type\xaarun.paused\xa6reason\xa3why"),
     (RunUnpaused("why"), b"\x82\xa4type\xacrun.unpaused\xa6reason\xa3why"),
+    (RunContinued(V), b"\x82\xa4type\xadrun.continued\xa5input\xa1v"),
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        RunStarted(
+            "r",
+            "w",
+            "w.py",
+            b"\x01",
+            V,
+            b"\x02",
+            "/r",
+            "p",
+            "k",
+            "hold",
+            b"\x03",
+            [Edit("model", V, "k")],
+        ),
+        b"\x8d\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k",
+    ),
     (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
     (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
     (

@@ -23,6 +23,7 @@ from holdfast.eventlog import (
     QuestionAsked,
     RestoreStarted,
     RunCancelled,
+    RunContinued,
     RunFailed,
     RunPaused,
     RunReleased,
@@ -187,6 +188,8 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(BAD, key, f"reached its ceiling of {ceiling}")
         case Noted(text=text):
             return Telling(PLAIN, "", one_line(text))
+        case RunContinued():
+            return Telling(PLAIN, "", "goes on in a fresh history")
         case RunPaused(reason=reason):
             return Telling(PLAIN, "", f"paused: {one_line(reason)}" if reason else "paused")
         case RunUnpaused():

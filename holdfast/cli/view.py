@@ -25,7 +25,8 @@ def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | Non
     status = state.status
     replaced = log.name_of(row.branch) != row.run
     gone = at is None and not replaced and status == "running" and not is_alive(log, row)
-    word = "replaced by a rewind" if replaced else "interrupted" if gone else status
+    rewound = replaced and status != "continued"
+    word = "replaced by a rewind" if rewound else "interrupted" if gone else status
     for name, value in _facts(log, state, word, row, at):
         click.echo(f"{click.style(f'{name:<9}', dim=True)} {value}")
     if state.steps:
@@ -62,6 +63,13 @@ def _facts(
 
 
 def _fork_facts(log: Log, state: State) -> Iterator[tuple[str, str]]:
+    if state.continues:
+        yield "continues", f"{state.run}@{state.continues}, in a fresh history"
+    if state.status == "continued":
+        yield (
+            "goes on",
+            f"as {state.run}, with the input {one_line(encoded(shown(log, state.output)).decode(), 200)}",
+        )
     if state.forked is not None:
         yield "forked", fork_line(log, as_fork(log, state.forked)).removeprefix("forked ")
     if state.effects:
