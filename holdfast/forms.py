@@ -222,8 +222,8 @@ def _or(words: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, list | dict):
-        return WORDS[_kind(value)]
+    if (kind := _kind(value)) in ("array", "object"):
+        return WORDS[kind]
     text = (
         "null"
         if value is None

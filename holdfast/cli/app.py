@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "ps": "List the runs, newest first.",
+        "why": "Say what a run waits for or why it failed, and what to type next.",
         "show": "Show a run: its state, steps and what it waits for.",
         "log": "Show what happened in a run, event by event.",
         "diff": "Compare two runs, or one run at two frames.",

@@ -39,7 +39,7 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
         "paused": pause_object(state),
         "forked": fork_object(log, state.forked),
         "effects": state.effects or None,
-        "continues": f"{state.run}@{state.continues}" if state.continues else None,
+        "continues": f"{row.run}@{state.continues}" if state.continues else None,
         "parent": state.parent or None,
         "steps": [step_object(log, step) for step in state.steps.values()],
         "gates": [gate_object(log, gate) for gate in state.gates.values()],

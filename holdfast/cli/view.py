@@ -45,7 +45,7 @@ def _facts(
     yield "run", click.style(state.run, bold=True)
     source = click.style(printable(state.source, keep=""), dim=True)
     yield "workflow", f"{printable(state.workflow, keep='')}  {source}"
-    yield from _fork_facts(log, state)
+    yield from _fork_facts(log, state, row.run)
     frame = f" after {state.offset} of {row.head} events" if at is not None else ""
     yield "status", click.style(word, fg=COLOURS.get(word, "cyan")) + frame
     if state.started:
@@ -62,14 +62,12 @@ def _facts(
         yield "error", printable(f"[{state.error.code}] {state.error.message}")
 
 
-def _fork_facts(log: Log, state: State) -> Iterator[tuple[str, str]]:
+def _fork_facts(log: Log, state: State, run: str) -> Iterator[tuple[str, str]]:
     if state.continues:
-        yield "continues", f"{state.run}@{state.continues}, in a fresh history"
+        yield "continues", f"{run}@{state.continues}, in a fresh history"
     if state.status == "continued":
-        yield (
-            "goes on",
-            f"as {state.run}, with the input {one_line(encoded(shown(log, state.output)).decode(), 200)}",
-        )
+        given = one_line(encoded(shown(log, state.output)).decode(), 200)
+        yield "goes on", f"as {run}, with the input {given}"
     if state.forked is not None:
         yield "forked", fork_line(log, as_fork(log, state.forked)).removeprefix("forked ")
     if state.effects:
