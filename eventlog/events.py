@@ -88,6 +88,8 @@ class RunForked(Event, frozen=True, tag="run.forked"):
     folder: str = ""  # a worktree of its own, in which it works from now on
     snapshot: bytes = b""  # git tree of the files at `at`, where only what came later tells it
     left: bytes = b""  # git tree that the origin left in its folder; empty: nobody knows
+    head: bytes = b""  # commit that was checked out there at `at`
+    merged: bytes = b""  # commit to which its own merges alone brought the branch since
 
 
 class RunClaimed(Event, frozen=True, tag="run.claimed"):
@@ -148,12 +150,17 @@ class StepStarted(Event, frozen=True, tag="step.started"):
     """Written before the effect, so that a crash leaves proof that it may have happened."""
 
     key: str
-    kind: str  # "step", "shell", "agent", "model"
+    kind: (
+        str  # "step", "shell", "agent", "model", "workspace", "commit", "markers", "merge", "close"
+    )
     fingerprint: bytes  # digest of all that the step reads
     reads: Value = NONE  # what the fingerprint was made of, for people and for differences
     code: bytes = b""  # digest of a function's own source
     attempt: int = 1
     files: bool = True  # it may read and change the workspace's files
+    workspace: str = (
+        ""  # key of the step that opened the worktree it works in; empty: the run's folder
+    )
 
 
 class StepReused(Event, frozen=True, tag="step.reused"):
@@ -185,6 +192,8 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     snapshot: bytes = b""
     begun: int = 0
     unseen: bytes | None = None  # what stood for the files before they were looked at; None: `tree`
+    workspace: str = ""
+    head: bytes = b""
 
 
 class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
@@ -196,6 +205,7 @@ class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
     session: str = ""  # an agent's own session, to continue it
     transcript: Value = NONE
     snapshot: bytes = b""  # git tree of the workspace afterwards
+    head: bytes = b""  # what was checked out there then, where that is another commit than before
 
 
 class AttemptFailed(Event, frozen=True, tag="step.attempt_failed"):
@@ -210,6 +220,7 @@ class AttemptFailed(Event, frozen=True, tag="step.attempt_failed"):
     session: str = ""
     transcript: Value = NONE
     snapshot: bytes = b""
+    head: bytes = b""
 
 
 class StepFailed(Event, frozen=True, tag="step.failed"):
@@ -223,6 +234,7 @@ class StepFailed(Event, frozen=True, tag="step.failed"):
     session: str = ""
     transcript: Value = NONE
     snapshot: bytes = b""
+    head: bytes = b""
 
 
 class StepDeferred(Event, frozen=True, tag="step.deferred"):
@@ -233,6 +245,7 @@ class StepDeferred(Event, frozen=True, tag="step.deferred"):
     reason: str = ""
     attempt: int = 1
     snapshot: bytes = b""
+    head: bytes = b""
 
 
 class StepCancelled(Event, frozen=True, tag="step.cancelled"):
@@ -270,12 +283,13 @@ class DoubtRaised(Event, frozen=True, tag="step.doubt_raised"):
 class WorkspaceSeen(Event, frozen=True, tag="workspace.seen"):
     """The files were looked at, before a step began to work on them: they are the git tree `tree`.
 
-    `commit` keeps them; `head` is what was checked out.
+    `commit` keeps them; `head` is what was checked out. `workspace` says whose files, as in StepStarted.
     """
 
     tree: bytes
     commit: bytes = b""
     head: bytes = b""
+    workspace: str = ""
 
 
 class WorkspaceDrifted(Event, frozen=True, tag="workspace.drifted"):
@@ -285,6 +299,7 @@ class WorkspaceDrifted(Event, frozen=True, tag="workspace.drifted"):
     found: bytes
     commit: bytes = b""
     head: bytes = b""
+    workspace: str = ""
 
 
 class RestoreStarted(Event, frozen=True, tag="workspace.restore_started"):
@@ -294,12 +309,15 @@ class RestoreStarted(Event, frozen=True, tag="workspace.restore_started"):
     found: bytes
     commit: bytes
     reason: str = ""  # "left", "interrupted", "retried"
+    workspace: str = ""
 
 
 class WorkspaceRestored(Event, frozen=True, tag="workspace.restored"):
-    """The files are those of `tree` again."""
+    """The files are those of `tree` again; `head` is checked out, where that is another than before."""
 
     tree: bytes
+    workspace: str = ""
+    head: bytes = b""
 
 
 class SnapshotMissed(Event, frozen=True, tag="workspace.snapshot_missed"):
@@ -439,6 +457,7 @@ class ChildStarted(Event, frozen=True, tag="child.started"):
     fingerprint: bytes = b""
     origin: str = ""
     at: int = 0
+    workspace: str = ""
 
 
 class ChildFinished(Event, frozen=True, tag="child.finished"):

@@ -8,32 +8,42 @@ if TYPE_CHECKING:
         ApprovalDenied,
         Cancelled,
         ChildFailed,
+        Conflict,
         Decision,
         GateExpired,
         LoopExhausted,
+        Merged,
         Run,
         ShellResult,
         Skipped,
         StepFailed,
         Workflow,
+        Workspace,
         workflow,
     )
+
+    from .where import step_folder
 
 __all__ = [
     "ApprovalDenied",
     "Cancelled",
     "ChildFailed",
+    "Conflict",
     "Decision",
     "GateExpired",
     "HoldfastError",
     "LoopExhausted",
+    "Merged",
     "Run",
     "ShellResult",
     "Skipped",
     "StepFailed",
     "Workflow",
+    "Workspace",
+    "step_folder",
     "workflow",
 ]
+_ELSEWHERE = {"HoldfastError": "eventlog", "step_folder": "where"}
 
 
 def __getattr__(name: str) -> Any:
@@ -42,6 +52,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    part = "eventlog" if name == "HoldfastError" else "reducer"
-    value = globals()[name] = getattr(import_module(f"holdfast.{part}"), name)
+    part = import_module(f"holdfast.{_ELSEWHERE.get(name, 'reducer')}")
+    value = globals()[name] = getattr(part, name)
     return value

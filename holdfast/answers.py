@@ -1,6 +1,6 @@
 """Answering what a workflow asks for: recorded, started, queued, held or refused, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -50,8 +50,8 @@ from holdfast.reducer import (
 
 from .attempts import Attempt, Attempts
 from .children import child_name, origin_of_child
-from .files import Files
 from .history import Alarms, History
+from .spaces import Spaces
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -70,12 +70,12 @@ class Answers:
         history: History,
         attempts: Attempts,
         alarms: Alarms,
-        files: Files,
+        spaces: Spaces,
     ) -> None:
         self.to_launch: list[Attempt] = []
         self.held: dict[str, StepRequest | ChildRequest] = {}
         self._seen_to: frozenset[str] = frozenset()
-        self._files = files
+        self._spaces = spaces
         self._engine = engine
         self._history = history
         self._attempts = attempts
@@ -138,11 +138,11 @@ class Answers:
         wanted = future is not None and future.request is request
         return wanted and request.key not in self._attempts
 
-    def begin(self) -> None:
-        """Decide anew about the held steps, whose files have been seen to."""
-        held, self.held = self.held, {}
-        self._seen_to = frozenset(held)
-        self.consider([*held.values()])
+    def begin(self, keys: Iterable[str]) -> None:
+        """Decide anew about held steps whose files have been seen to."""
+        held = [self.held.pop(key) for key in keys if key in self.held]
+        self._seen_to = frozenset(request.key for request in held)
+        self.consider(held)
         self._seen_to = frozenset()
 
     def forget(self) -> None:
@@ -150,7 +150,7 @@ class Answers:
         self.to_launch.clear()
         self.held.clear()
         self._paused.clear()
-        self._files.forget()
+        self._spaces.forget()
 
     def consider_again(self, key: str) -> None:
         """Decide anew about a step that failed, was put off or was in doubt."""
@@ -201,7 +201,7 @@ class Answers:
                     self._alarms.set(not_before, key)
                 elif self.is_paused:
                     self._paused[key] = request
-                elif key not in self._seen_to and self._files.must_look(request):
+                elif key not in self._seen_to and self._spaces.must_look(request):
                     self.held[key] = request
                 elif self._engine.limits.acquire(request):
                     self._start(request, attempt, read, mark)
@@ -220,7 +220,16 @@ class Answers:
                 self.record(StepFailed(key, why, step.attempt))
             case Fail(failure=why):  # it never began: a person's word stands in its place
                 reads = history.pack(read)
-                denied = StepReused(key, request.kind, mark, "", "failed", reads, error=why)
+                denied = StepReused(
+                    key,
+                    request.kind,
+                    mark,
+                    "",
+                    "failed",
+                    reads,
+                    error=why,
+                    workspace=request.workspace,
+                )
                 self.record(denied)
             case Diverge(recorded=recorded):
                 raise diverged(
@@ -240,7 +249,14 @@ class Answers:
         attempt = self._attempts.reserve(request, number)
         self.record(
             StepStarted(
-                request.key, request.kind, mark, reads, code, number, request.works_on_files
+                request.key,
+                request.kind,
+                mark,
+                reads,
+                code,
+                number,
+                request.works_on_files,
+                request.workspace,
             )
         )
         if request.policy.pure:
@@ -312,7 +328,7 @@ class Answers:
         if self.is_paused:
             self._paused[key] = request
             return
-        if key not in self._seen_to and self._files.must_look(request):
+        if key not in self._seen_to and self._spaces.must_look(request):
             self.held[key] = request
             return
         self.to_launch.append(self._attempts.reserve(request, 1))
@@ -321,4 +337,4 @@ class Answers:
             mark = fingerprint.child_fingerprint(request)
             origin, at = origin_of_child(self._engine.log, history.state, history.pool, request)
             name = child_name(history.state, key, history.branch)
-            self.record(ChildStarted(key, name, mark, origin, at))
+            self.record(ChildStarted(key, name, mark, origin, at, request.workspace))

@@ -18,12 +18,14 @@ from holdfast.reducer import (
     State,
     Step,
     StepRequest,
+    WorkspaceCall,
     fingerprint,
 )
 
-from .effects import Done, Job, perform
+from .effects import Done, perform
 from .errors import RunBusy, RunReplaced
-from .files import Files, Kept
+from .files import Kept
+from .spaces import Spaces
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -68,7 +70,7 @@ class Attempts:
     """The attempts at work, by key, and the `inbox` of what they came to."""
 
     def __init__(
-        self, engine: "Engine", history: "History", alarms: "Alarms", files: Files
+        self, engine: "Engine", history: "History", alarms: "Alarms", spaces: Spaces
     ) -> None:
         self.inbox: deque[Arrival] = deque()
         self.arrived = trio.Event()
@@ -78,7 +80,7 @@ class Attempts:
         self._engine = engine
         self._history = history
         self._alarms = alarms
-        self._files = files
+        self._spaces = spaces
         self._by_key: dict[str, Attempt] = {}
         self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
@@ -161,7 +163,7 @@ class Attempts:
         if not self._begins(attempt):
             return
         mark = self.mark_of(step)
-        at_work = self._files.at_work if request.works_on_files else set[str]()
+        at_work = self._spaces.at_work(request)
         at_work.add(mark)
         try:
             ended = await self._perform(attempt, request, step, mark)
@@ -176,19 +178,22 @@ class Attempts:
         self, attempt: Attempt, request: StepRequest, step: Step, mark: str
     ) -> Ended | None:
         """Return what an attempt came to, and the files that it left; None where it was stopped."""
-        job = Job(request, step, self._history.folder, mark, self._history.redactor.text)
+        job = self._spaces.job(request, step, mark)
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
         with attempt.scope:
             try:
-                done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
+                if isinstance(request.call, WorkspaceCall):
+                    done = await self._spaces.perform(request, request.call)
+                else:
+                    done = await perform(job, self._engine.plugins, partial(self._emit, attempt))
             except Exception as raised:  # noqa: BLE001 - recorded as what the attempt came to
                 error = raised
         if done is None and error is None:
             return None
         seconds = trio.current_time() - began
-        kept = await self._files.keep(step.key) if self._files.is_kept(request) else Kept()
+        kept = await self._spaces.keep(request, error)
         return Ended(attempt, seconds, done, error, kept)
 
     async def _work_on_child(self, attempt: Attempt, request: ChildRequest) -> None:
@@ -201,7 +206,8 @@ class Attempts:
                 request,
                 self._history.state,
                 is_wanted=lambda: not attempt.scope.cancel_called,
-                edits=self._files.edits,
+                edits=self._spaces.edits,
+                folder=str(self._spaces.of(request).folder),
             )
         except (RunBusy, RunReplaced):
             self._rest(attempt, run)  # another process is at it: its end is news to wait for

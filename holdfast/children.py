@@ -64,7 +64,8 @@ def origin_of_child(
         return row.run, max(1, cut(log, kin.branch, kin.at, row.branch))
     edits = within(state.edits, key)
     same = old.fingerprint == fingerprint.child_fingerprint(request)
-    same = same and old.tree in (state.tree, known_as(state))
+    files = state.files_in(request.workspace)
+    same = same and old.tree in (files.tree, known_as(files))
     if edits and same and not old.edits and old.status == "succeeded":
         return row.run, edited_frame(log, row, edits)
     return row.run, 1
@@ -78,8 +79,12 @@ def _made(log: Log, *runs: str) -> RunRow | None:
     return None
 
 
-def forked_child(log: Log, load: Load, parent: State, request: ChildRequest, *, now: int) -> NewRun:
+def forked_child(
+    log: Log, load: Load, parent: State, request: ChildRequest, folder: str, *, now: int
+) -> NewRun:
     """Return the run that a child becomes which left its history together with its parent.
+
+    It works in `folder`.
 
     One that is asked for otherwise, or finds other files, begins anew and takes over what still holds.
     """
@@ -110,8 +115,8 @@ def forked_child(log: Log, load: Load, parent: State, request: ChildRequest, *, 
         edits=[*departure.forked.edits, *(edit for edit in edits if edit.key in late)],
         effects=parent.effects,
         shift=forked.shift,
-        folder=parent.folder if parent.checkout else "",
-        left=forked.left if parent.is_astray else b"",
+        folder=folder if parent.checkout or request.workspace else "",
+        left=forked.left if parent.is_astray and not request.workspace else b"",
         parent=parent.run,
         parent_key=key,
     )

@@ -18,7 +18,9 @@ from holdfast.eventlog import (
     pack,
 )
 from holdfast.reducer import (
+    Conflict,
     Driver,
+    Merged,
     State,
     Workflow,
     digest,
@@ -211,10 +213,25 @@ def with_files(log: Log, row: RunRow, base: int, forked: RunForked) -> RunForked
     in_git = row.folder != "" and has_repository(row.folder)  # else no record need be read for it
     if not in_git or not has_files(log, row.branch):
         return forked
-    snapshot, last = files_at(log, row.branch, base)
+    snapshot, head, last = files_at(log, row.branch, base)
     if not snapshot:
         return forked
     newest = log.branch_of(row.run)
     if newest != row.branch:  # it is an old branch, and the run went on in another
         last = replay(log.records(newest))
-    return replace(forked, snapshot=snapshot, left=left_behind(last))
+    left, merged = left_behind(last), _merged(log, last, head)
+    return replace(forked, snapshot=snapshot, head=head, left=left, merged=merged)
+
+
+def _merged(log: Log, last: State, head: bytes) -> bytes:
+    """Return the commit to which a run's own merges have brought its branch from `head`; empty for none.
+
+    They must follow upon each other: what somebody else committed in between is not to be taken back.
+    """
+    at = head.hex()
+    merges = [s for s in last.steps.values() if s.kind == "merge" and not s.workspace and s.head]
+    for step in sorted(merges, key=lambda step: step.last):
+        done = msgspec.msgpack.decode(log.load(step.result), type=Merged | Conflict)
+        if isinstance(done, Merged) and done.before == at:
+            at = done.commit
+    return b"" if at == head.hex() else bytes.fromhex(at)

@@ -41,6 +41,7 @@ from holdfast.reducer import (
 )
 
 from .traces import trace_of
+from .where import at_work_in
 
 TAIL_CHARACTERS = 2000
 
@@ -64,6 +65,7 @@ class Job(msgspec.Struct, frozen=True):
     folder: Path
     mark: str
     redact: Callable[[str], str] = str
+    env: Mapping[str, str] = {}
 
 
 class TimedOut(WorkError):
@@ -99,6 +101,7 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
     call = job.request.call
     match call:
         case FunctionCall(function=function, args=args, kwargs=kwargs):
+            at_work_in.set(job.folder)
             return Done(await _call(function, args, kwargs))
         case ShellCall():
             return Done(await _shell(call, job, emit))
@@ -106,6 +109,8 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
             return await _agent(call, job, plugins, emit)
         case ModelAsk():
             return await _model(call, job, plugins, emit)
+        case _:
+            raise AssertionError(f"a workspace does {call!r} itself")
 
 
 async def _call(
@@ -131,7 +136,7 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
     code = await run_process(
         call.command,
         folder=job.folder / call.folder,
-        env=environment(job.mark, call.env),
+        env=environment(job.mark, {**job.env, **call.env}),
         on_stdout=collect(out),
         on_stderr=collect(err),
     )
@@ -152,7 +157,7 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
     task = AgentTask(
         prompt=_prompt(call.prompt, job.step, continues=bool(session)),
         folder=job.folder / call.folder,
-        env=environment(job.mark, {}),
+        env=environment(job.mark, job.env),
         model=call.model,
         schema=fingerprint.schema(job.request.output),
         session=session or None,

@@ -272,11 +272,13 @@ class Engine:
         parent: State,
         *,
         is_wanted: Callable[[], bool],
+        folder: str,
         edits: Edits = "refuse",
     ) -> Outcome:
         """Execute a child run, which is created when it is new; an ended one tells its outcome.
 
-        One that is no longer wanted once it has been made is cancelled, before it does anything.
+        It works in `folder`. One that is no longer wanted once it has been made is cancelled, before it
+        does anything.
         """
         try:
             row = self.log.run(run)
@@ -290,12 +292,12 @@ class Engine:
         workflow = self.load(request.workflow)
         with self._holding(run):
             if parent.children[request.key].origin:
-                new = forked_child(self.log, self.load, parent, request, now=self.now())
+                new = forked_child(self.log, self.load, parent, request, folder, now=self.now())
                 branch = await self._write_claimed(replace(new, actor=self.actor))
             else:
                 effects = parent.effects if parent.effects == "hold" else ""
                 tree = parent.children[request.key].tree
-                about: dict[str, Any] = {"run": run, "folder": parent.folder, "tree": tree}
+                about: dict[str, Any] = {"run": run, "folder": folder, "tree": tree}
                 about |= {"source": request.workflow, "effects": effects}
                 about["edits"] = within(parent.edits, request.key)
                 about |= {"parent": parent.run, "parent_key": request.key}

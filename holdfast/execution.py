@@ -35,10 +35,10 @@ from .answers import Answers
 from .attempts import Arrival, Attempts, Ended
 from .effects import failure
 from .errors import FilesEdited
-from .files import Files
 from .history import Alarms, History
 from .outcomes import end_of_run, event_of, missed
 from .pausing import paused_with
+from .spaces import Spaces
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -71,9 +71,9 @@ class Execution:
         self._engine = engine
         self._history = History(engine, branch, workflow)
         self._alarms = Alarms()
-        self._files = Files(engine, self._history, edits)
-        self._attempts = Attempts(engine, self._history, self._alarms, self._files)
-        self._answers = Answers(engine, self._history, self._attempts, self._alarms, self._files)
+        self._spaces = Spaces(engine, self._history, edits)
+        self._attempts = Attempts(engine, self._history, self._alarms, self._spaces)
+        self._answers = Answers(engine, self._history, self._attempts, self._alarms, self._spaces)
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
         self._news = False
         self._edited: tuple[Workflow, Callable[[str], None]] | None = None
@@ -165,15 +165,16 @@ class Execution:
     async def _see_to_files(self) -> None:
         """Look at the files, and bring others back, before the steps begin that are held for that."""
         while self._answers.held:
-            look = await self._files.look(self._answers.held)
+            files, held, about = self._spaces.first_of(self._answers.held)
+            look = await files.look(held, about)
             for event in look.events:
                 self._answers.record(event)
             if look.back_to:
                 await self._commit()
-                if self._history.state.restoring != look.back_to:
+                if files.known.restoring != look.back_to:
                     continue  # another process appended first, and nothing is recorded: look again
-                self._answers.record(await self._files.bring_back(look.back_to))
-            self._answers.begin()
+                self._answers.record(await files.bring_back(look.back_to))
+            self._answers.begin(held)
             self._finish_if_ended()
 
     async def _wait(self) -> bool:

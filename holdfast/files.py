@@ -1,4 +1,4 @@
-"""The files that a run's steps work on: looked at before, recorded after, and brought back.
+"""The files of one folder that a run's steps work in: looked at before, recorded after, brought back.
 
 Only where the run's folder is in a git repository; everywhere else there is nothing to do.
 """
@@ -27,6 +27,7 @@ from holdfast.reducer import (
     Restore,
     State,
     StepRequest,
+    WorkspaceFiles,
     decide_files,
     is_to_begin_anew,
     is_tree,
@@ -40,16 +41,24 @@ from holdfast.workspaces import (
     Snapshot,
     Workspace,
     WorkspaceError,
+    Worktree,
+    WorktreeExists,
+    WorktreeMissing,
     add_worktree,
+    open_worktree,
+    remove_worktree,
+    reset_branch,
     restore,
+    safe_name,
     snapshot,
+    take_back,
 )
 from holdfast.workspaces import changes as changes_between
 
 from .effects import failure
 from .errors import FilesEdited
 from .history import History
-from .places import WORKTREE, has_repository
+from .places import WORKTREE, has_repository, repository_root
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -58,9 +67,11 @@ NO_FILES = (NotARepository, BareRepository, GitMissing, GitTooOld)
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """The git tree that an attempt left; or why that could not be recorded, if it was to be."""
+    """The git tree that an attempt left, with the commit below it where that is another than before; or
+    why that could not be recorded, if it was to be."""
 
     tree: bytes = b""
+    head: bytes = b""
     missed: Failure | None = None
 
 
@@ -72,12 +83,22 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Files:
-    """The files of one run in this process."""
+    """The files of one run in this process: in its folder, or in a workspace that it opened within `outer`."""
 
-    def __init__(self, engine: "Engine", history: History, edits: Edits) -> None:
+    def __init__(
+        self,
+        engine: "Engine",
+        history: History,
+        edits: Edits,
+        key: str = "",
+        outer: "Files | None" = None,
+    ) -> None:
         self.edits: Edits = edits
+        self.key = key
+        self.made: Worktree | None = None
         self._engine = engine
         self._history = history
+        self._outer = outer
         self._workspace: Workspace | None = None
         self._is_off = False  # there is no repository, or it cannot be used
         self._looked = False
@@ -87,49 +108,82 @@ class Files:
         self._looked = False
 
     @property
+    def known(self) -> State | WorkspaceFiles:
+        """What the log knows of them."""
+        return self._history.state.files_in(self.key)
+
+    @property
     def at_work(self) -> set[str]:
         """What works in the same folder now, by run and step."""
-        return self._engine.at_work.setdefault(self._history.state.folder, set())
+        return self._engine.at_work.setdefault(str(self.folder), set())
 
-    def is_kept(self, request: StepRequest) -> bool:
-        """Whether the files are recorded when a step ends."""
-        return request.kind in RECORDED_KINDS and request.works_on_files
+    @property
+    def folder(self) -> Path:
+        """Where the steps work."""
+        state = self._history.state
+        if self._outer is None:
+            return Path(state.folder)
+        root = repository_root(_checkout_of(state))
+        inside = Path(_checkout_of(state)).relative_to(root) if root else ""
+        return self._home / "worktrees" / safe_name(state.run) / safe_name(self._name) / inside
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the steps that work there find in their environment besides."""
+        return {} if self.made is None else self.made.environment
+
+    @property
+    def _home(self) -> Path:
+        return self._engine.log.path.parent
+
+    @property
+    def _name(self) -> str:
+        """The worktree's name: a history that left another one opens a new one under the same key."""
+        state, first = self._history.state, self._history.branch_at(0)
+        branch = self._history.branch_at(state.steps[self.key].begun)
+        return self.key if branch == first else f"{self.key}~{branch}"
 
     def must_look(self, request: StepRequest | ChildRequest) -> bool:
         """Whether something is to be done about the files before a step or a child works on them."""
-        state = self._history.state
+        state, known = self._history.state, self.known
         if self._is_off or (isinstance(request, StepRequest) and not request.works_on_files):
             return False
-        is_kept = isinstance(request, StepRequest) and self.is_kept(request)
+        if isinstance(request, StepRequest) and request.kind == "close":
+            return False
+        is_kept = isinstance(request, StepRequest) and request.kind in RECORDED_KINDS
         if not self._looked:
-            if not (is_kept or state.snapshot):
+            if not (is_kept or known.snapshot):
                 return False
             self._is_off = not (state.folder and has_repository(_checkout_of(state)))
             return not self._is_off
         if not is_kept:
             return False
         step = state.steps.get(request.key)
-        return not is_tree(state.tree) or (step is not None and is_to_begin_anew(state, step))
+        return not is_tree(known.tree) or (step is not None and is_to_begin_anew(state, step))
 
-    async def look(self, held: Iterable[str]) -> Look:
-        """Find out what the files are, and decide. Raises FilesEdited, and WorkspaceError where files
-        are to be brought back and that cannot be."""
-        state, keys = self._history.state, [*held]
+    async def look(self, held: Iterable[str], about: str) -> Look:
+        """Find out what the files are, and decide, before the steps `held` begin on behalf of `about`.
+
+        Raises FilesEdited, and WorkspaceError where files are to be brought back and that cannot be.
+        """
+        state = self._history.state
         try:
             workspace = await self.open()
             if workspace is None:
                 return Look()
-            found = await snapshot(workspace, message=f"Before {keys[0]}")
+            found = await snapshot(workspace, message=f"Before {about}")
         except WorkspaceError as error:
-            if state.restoring or (state.is_astray and state.snapshot):
+            astray = state.is_astray_in(self.key) and self.known.snapshot
+            if self._outer is not None or self.known.restoring or astray:
                 raise
             self._is_off = True
-            return Look([SnapshotMissed(keys[0], self._failure(error))])
+            return Look([SnapshotMissed(about, self._failure(error))])
         decision = decide_files(
             state,
             _id(found.tree),
             first=not self._looked,
-            held=keys,
+            held=held,
+            workspace=self.key,
             edits=self.edits,
             is_ours=workspace.is_ours,
             alone=not self.at_work,
@@ -138,21 +192,34 @@ class Files:
         match decision:
             case Restore(tree=tree, reason=reason):
                 found_tree, commit = _id(found.tree), _id(found.commit)
-                return Look([RestoreStarted(tree, found_tree, commit, reason)], tree)
+                return Look([RestoreStarted(tree, found_tree, commit, reason, self.key)], tree)
             case Refuse(tree=tree):
                 assert state.forked is not None, "only then files are brought back with care"
                 edited = await changes_between(workspace, state.forked.left.hex(), found.tree)
                 paths = [change.path for change in edited]
                 raise FilesEdited(state.run, str(workspace.root), paths)
             case _:
-                return Look(_seen(state, found, drifted=decision.drifted))
+                return Look(self._seen(found, drifted=decision.drifted))
 
     async def bring_back(self, tree: bytes) -> WorkspaceRestored:
         """Make the files those of a git tree; what was there is in the run's snapshots."""
         workspace = await self.open()
         assert workspace is not None, "somebody has just looked"
+        head = await self._move_back(workspace)
         done = await restore(workspace, tree.hex())
-        return WorkspaceRestored(_id(done.tree))
+        return WorkspaceRestored(_id(done.tree), self.key, head)
+
+    async def _move_back(self, workspace: Workspace) -> bytes:
+        """Let the branch go back as well: that of a worktree of ours, and one that only our merges moved."""
+        head, forked = self.known.head, self._history.state.forked
+        if not head:
+            return b""
+        if self._outer is not None:
+            await reset_branch(workspace, head.hex())
+            return b""
+        if forked is None or not forked.merged or forked.merged == head:
+            return b""
+        return head if await take_back(workspace, forked.merged.hex(), head.hex()) else b""
 
     async def keep(self, key: str) -> Kept:
         """Record the files after an attempt. Whatever goes wrong, the attempt is what it was."""
@@ -161,8 +228,10 @@ class Files:
         kept = Kept()
         with trio.CancelScope(shield=True):  # what was done is not lost because somebody stops us
             try:
-                taken = await snapshot(self._workspace, message=f"After {key}")
-                kept = Kept(_id(taken.tree))
+                is_ours = self._outer is not None
+                taken = await snapshot(self._workspace, message=f"After {key}", head_too=is_ours)
+                head = _id(taken.head)
+                kept = Kept(_id(taken.tree), b"" if head == self.known.head else head)
             except WorkspaceError as error:
                 kept = Kept(missed=self._failure(error))
         return kept
@@ -170,11 +239,55 @@ class Files:
     async def open(self) -> Workspace | None:
         """Return the workspace, which is made where it is a worktree of the run's own; None without git."""
         if self._workspace is None and not self._is_off:
+            if self._outer is not None:
+                return await self.make(self.known.head.hex())
             try:
                 self._workspace = await self._open(self._history.state)
             except NO_FILES:
                 self._is_off = True
         return self._workspace
+
+    async def make(self, base: str) -> Workspace:
+        """Make the worktree of a workspace, or find it again; `base` is the commit that it begins with.
+
+        One that was made again, or for a fork, gets the files that the log has of it.
+        """
+        assert self._outer is not None, "the run's own folder is there"
+        outer = await self._outer.surely_open()
+        repository = await Repository.open(outer.root, home=self._home)
+        run, name = self._history.state.run, self._name
+        try:
+            made = await add_worktree(repository, run, name, base=base or None, beside=outer)
+            self.made, self._workspace = made.worktree, made.workspace
+            if made.is_new and self.known.snapshot:
+                await restore(made.workspace, self.known.snapshot.hex())
+        except WorktreeExists:  # ours as well, made before its branch went on
+            self.made, self._workspace = await open_worktree(repository, run, name)
+        return self._workspace
+
+    async def surely_open(self) -> Workspace:
+        """Return the workspace. Raises WorkspaceError: NotARepository and its like where there is none."""
+        workspace = await self.open()
+        if workspace is None:
+            workspace = await self._open(self._history.state)
+        return workspace
+
+    async def remove(self) -> bool:
+        """Remove a worktree whose work is merged; whatever is not, keeps it. Return whether it is gone."""
+        assert self._outer is not None, "the user's folder is nobody's to remove"
+        outer = await self._outer.surely_open()
+        repository = await Repository.open(outer.root, home=self._home)
+        try:
+            made, workspace = await open_worktree(repository, self._history.state.run, self._name)
+        except WorktreeMissing:
+            return True
+        found = await snapshot(workspace, message=f"After {self.key}", head_too=True)
+        is_clean = found.tree == await workspace.git.resolve(found.head, "tree")
+        if not is_clean or found.left_out or found.head != made.merged:
+            return False
+        await remove_worktree(repository, made)
+        self.made = self._workspace = None
+        return True
 
     async def _open(self, state: State) -> Workspace:
         folder, home = Path(state.folder), self._engine.log.path.parent
@@ -184,24 +297,22 @@ class Files:
             base: Snapshot | None = None
             if forked is not None and forked.folder:
                 head = state.head.hex() or await repository.git.resolve("HEAD")
-                base = Snapshot(forked.snapshot.hex(), "", head)
+                base = Snapshot(state.snapshot.hex(), "", head)
             await add_worktree(repository, state.run, WORKTREE, base=base)
         return await Workspace.open(folder, run=state.run, name=WORKTREE, home=home)
 
     def _failure(self, error: WorkspaceError) -> Failure:
         return failure(error, self._history.redactor.text)
 
-
-def _seen(state: State, found: Snapshot, *, drifted: bool) -> list[AnyEvent]:
-    tree, about = _id(found.tree), (_id(found.commit), _id(found.head))
-    if drifted:
-        return [WorkspaceDrifted(state.tree, tree, *about)]
-    is_known = tree == state.tree and state.looked >= 0
-    return (
-        []
-        if is_known and not (state.is_astray or state.restoring)
-        else [WorkspaceSeen(tree, *about)]
-    )
+    def _seen(self, found: Snapshot, *, drifted: bool) -> list[AnyEvent]:
+        known, is_astray = self.known, self._history.state.is_astray_in(self.key)
+        tree, about = _id(found.tree), (_id(found.commit), _id(found.head), self.key)
+        if drifted:
+            return [WorkspaceDrifted(known.tree, tree, *about)]
+        is_known = tree == known.tree and known.looked >= 0
+        if is_known and not (is_astray or known.restoring):
+            return []
+        return [WorkspaceSeen(tree, *about)]
 
 
 def _checkout_of(state: State) -> str:

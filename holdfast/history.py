@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Container, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.eventlog import (
@@ -37,6 +36,7 @@ from holdfast.reducer import (
 from .audience import Audience
 from .continuing import is_continuation, successor
 from .errors import RunReplaced, RunTooNew
+from .frames import one
 from .pools import pool_for
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ class History:
         records, hide = self._audience.begin(log.records(self.branch)), self.redactor.value
         self.state = redrive(self.driver, records, code=self.code, redact=hide)
         self.committed = self.state.offset
-        self.folder = Path(self.state.folder)
         self.pool = self.pool or pool_for(log, self.state)
         self.agenda = Agenda(self.pool, self.pack)
         self.tick()
@@ -213,6 +212,12 @@ class History:
         """Raise RunReplaced when another owner's claim is among what others appended."""
         for record in self._engine.log.records(self.branch, self.committed):
             self.check_claim(record.event)
+
+    def branch_at(self, offset: int) -> int:
+        """Return the branch that has the event at an offset: this one, or one that it came from."""
+        if offset >= self.committed:
+            return self.branch
+        return one(self._engine.log, self.branch, offset).branch
 
     def load(self, value: Value) -> bytes:
         """Return a value's MessagePack bytes; a blob that is not committed yet is still at hand."""

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Callable
 
-from holdfast.reducer import AgentCall, ModelAsk, StepRequest
+from holdfast.reducer import AgentCall, ModelAsk, StepRequest, WorkspaceCall
 
 
 class Limits:
-    """Slots for attempts: one kind for each agent, each model, shell commands and functions."""
+    """Slots for attempts: one kind for each agent, each model, shell commands, functions and git."""
 
     def __init__(
-        self, *, steps: int = 1024, shell: int = 8, agent: int = 8, model: int = 64
+        self, *, steps: int = 1024, shell: int = 8, agent: int = 8, model: int = 64, git: int = 8
     ) -> None:
-        self._room = {"step": steps, "shell": shell, "agent": agent, "model": model}
+        self._room = {"step": steps, "shell": shell, "agent": agent, "model": model, "git": git}
         self._taken: Counter[str] = Counter()
         self.freed: Callable[[], None] = lambda: None
 
@@ -23,11 +23,12 @@ class Limits:
                 return f"agent/{name}"
             case ModelAsk(model=name):
                 return f"model/{name}"
-            case _:
-                return request.kind
+            case call:
+                return "git" if isinstance(call, WorkspaceCall) else request.kind
 
     def has_room(self, request: StepRequest) -> bool:
-        return self._taken[self.slot(request)] < self._room[request.kind]
+        slot = self.slot(request)
+        return self._taken[slot] < self._room[slot.partition("/")[0]]
 
     def acquire(self, request: StepRequest) -> bool:
         """Take a slot if there is one."""
@@ -44,5 +45,5 @@ class Limits:
         """Give a slot back; whoever waits for one is told when there was none."""
         slot = self.slot(request)
         self._taken[slot] -= 1
-        if self._taken[slot] == self._room[request.kind] - 1:
+        if self._taken[slot] == self._room[slot.partition("/")[0]] - 1:
             self.freed()

@@ -75,6 +75,7 @@ def _success(ended: Ended, step: Step, history: History, transcript: Value) -> S
         ended.done.session,
         transcript,
         ended.kept.tree,
+        ended.kept.head,
     )
 
 
@@ -90,7 +91,8 @@ def _failure(
         patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
         until = max(error.until or history.now + patience, history.now + SHORTEST_DEFERRAL)
         why = history.redactor.text(str(error))
-        return StepDeferred(step.key, until, why, step.attempt, ended.kept.tree)
+        kept = ended.kept
+        return StepDeferred(step.key, until, why, step.attempt, kept.tree, kept.head)
     policy = request.policy
     if isinstance(error, TimedOut) and policy.effect and policy.on_doubt == "ask":
         return DoubtRaised(step.key, step.attempt)  # it was cut short, and may have happened
@@ -105,7 +107,8 @@ def _failure(
         session=known.session,
         hopeless=not retryable(error),
     )
-    return msgspec.structs.replace(event, transcript=transcript, snapshot=ended.kept.tree)
+    tree, head = ended.kept.tree, ended.kept.head
+    return msgspec.structs.replace(event, transcript=transcript, snapshot=tree, head=head)
 
 
 def end_of_run(driver: Driver, history: History) -> AnyEvent:

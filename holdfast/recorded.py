@@ -21,29 +21,50 @@ class StepFiles(Struct, frozen=True):
 
 def has_files(log: Log, branch: int) -> bool:
     """Tell whether anybody has looked at the files of a run: without that, none are recorded."""
-    return any(isinstance(record.event, LOOKS) for record in log.records(branch))
+    return any(_is_look(record.event) for record in log.records(branch))
 
 
-def files_at(log: Log, branch: int, at: int) -> tuple[bytes, State]:
-    """Return the git tree of the files at a frame, empty where none was recorded; and the last state.
+def _is_look(event: object) -> bool:
+    """Whether somebody looked at the files in the run's own folder."""
+    return isinstance(event, LOOKS) and not event.workspace
 
-    Before anybody had looked at them, they were what they were found to be then.
+
+def files_at(log: Log, branch: int, at: int) -> tuple[bytes, bytes, State]:
+    """Return the git tree of the run's own folder at a frame, empty where none was recorded, the commit
+    that was checked out there, and the last state.
+
+    Before anybody had looked at them, the files were what they were found to be then.
     """
-    state, snapshot = State(), b""
+    state, snapshot, head = State(), b"", b""
     for record in log.records(branch):
         state = reduce(state, record.event, record.time)
-        is_first = isinstance(record.event, LOOKS) and not snapshot
+        is_first = _is_look(record.event) and not snapshot
         if is_first or (state.offset <= at and state.snapshot):
-            snapshot = state.snapshot
-    return snapshot, state
+            snapshot, head = state.snapshot, state.head
+    return snapshot, head, state
 
 
-def tree_at(log: Log, row: RunRow, at: int) -> str:
-    """Return the id of the git tree of a run's files at a frame. Raises NoFiles."""
-    snapshot, _ = files_at(log, row.branch, at)
+def tree_at(log: Log, row: RunRow, at: int, workspace: str = "") -> str:
+    """Return the id of the git tree of a run's files at a frame: of its own folder, or of a workspace.
+
+    Raises NoFiles, and NoSuchStep for what is no workspace.
+    """
+    if workspace:
+        return _workspace_at(log, row, at, workspace)
+    snapshot, _, _ = files_at(log, row.branch, at)
     if not snapshot:
         raise NoFiles(row.run, f"at frame {at}")
     return snapshot.hex()
+
+
+def _workspace_at(log: Log, row: RunRow, at: int, key: str) -> str:
+    known = replay(log.records(row.branch)).workspaces
+    if key not in known:
+        raise NoSuchStep(row.run, key, near(key, list(known)) or list(known), "workspace")
+    found = replay(log.records(row.branch, 0, at)).workspaces.get(key)
+    if found is None or not found.snapshot:
+        raise NoFiles(row.run, f"in workspace {key!r} at frame {at}")
+    return found.snapshot.hex()
 
 
 def step_files(log: Log, row: RunRow, key: str) -> StepFiles:

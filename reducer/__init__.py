@@ -41,6 +41,8 @@ from .files import (
 )
 from .frame_changes import FrameChange, about, frame_changes
 from .frames import Frames, first_bad
+from .merges import Conflict, ConflictedFile, Hunk, Merged
+from .merges import Side as FileSide
 from .outcome import decode
 from .plan import Item, Plan, Planner
 from .pool import Agenda, Pool
@@ -53,9 +55,14 @@ from .requests import (
     CancelRequest,
     CeilingRequest,
     ChildRequest,
+    CloseCall,
+    CommitCall,
     FunctionCall,
+    MarkersCall,
+    MergeCall,
     ModelAsk,
     NoteRequest,
+    OpenCall,
     Policy,
     QuestionRequest,
     Request,
@@ -63,16 +70,18 @@ from .requests import (
     SignalRequest,
     StepRequest,
     TimerRequest,
+    WorkspaceCall,
 )
 from .results import Decision, ShellResult
 from .run import Run
 from .secrets import SecretRules
-from .state import ENDED, Child, Gate, Pause, State, Step, Timer, Vote, Wait
+from .state import ENDED, Child, Gate, Pause, State, Step, Timer, Vote, Wait, WorkspaceFiles
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
 from .wait_events import NOBODY, after_expiry
 from .workflow import Workflow, workflow
+from .workspace import Opened, Workspace
 
 __all__ = [
     "ENDED",
@@ -92,7 +101,11 @@ __all__ = [
     "Child",
     "ChildFailed",
     "ChildRequest",
+    "CloseCall",
+    "CommitCall",
     "Comparison",
+    "Conflict",
+    "ConflictedFile",
     "Decision",
     "Difference",
     "Diverge",
@@ -101,6 +114,7 @@ __all__ = [
     "Edits",
     "Ended",
     "Fail",
+    "FileSide",
     "FilesDecision",
     "FrameChange",
     "Frames",
@@ -108,10 +122,14 @@ __all__ = [
     "Gate",
     "GateExpired",
     "Hold",
+    "Hunk",
     "InputHasSecret",
     "InputInvalid",
     "Item",
     "LoopExhausted",
+    "MarkersCall",
+    "MergeCall",
+    "Merged",
     "Mismatch",
     "ModelAsk",
     "NoSuchFunction",
@@ -119,6 +137,8 @@ __all__ = [
     "NotDurable",
     "NotRecordable",
     "NoteRequest",
+    "OpenCall",
+    "Opened",
     "Pair",
     "Pause",
     "Plan",
@@ -154,6 +174,9 @@ __all__ = [
     "Workflow",
     "WorkflowDiverged",
     "WorkflowError",
+    "Workspace",
+    "WorkspaceCall",
+    "WorkspaceFiles",
     "about",
     "after_expiry",
     "after_failure",

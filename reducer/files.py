@@ -8,13 +8,13 @@ from typing import Literal
 
 import msgspec
 
-from .state import ENDED, State, Step
-from .tree import is_tree
+from .state import ENDED, Child, State, Step
+from .tree import UNMARKED, is_tree
 
 Edits = Literal["refuse", "discard", "keep"]
 """What becomes of files that somebody edited, where others are to be brought back."""
 
-RECORDED_KINDS = ("agent", "shell")
+RECORDED_KINDS = ("agent", "shell", "workspace", "commit", "markers", "merge")
 """The kinds of steps after which the files are recorded."""
 
 
@@ -46,22 +46,24 @@ def decide_files(
     *,
     first: bool,
     held: Iterable[str],
+    workspace: str = "",
     edits: Edits = "refuse",
     is_ours: bool = False,
     alone: bool = True,
 ) -> FilesDecision:
-    """Decide about the files before the steps `held` begin.
+    """Decide about the files of a workspace before the steps `held` begin there.
 
     `first`: it is the first look in this execution, so that what is recorded as running is dead.
     `is_ours`: nobody else works in that folder. `alone`: nothing else is at work there now.
     """
-    if state.restoring and found != state.restoring:
-        return Restore(state.restoring, "left")
-    wanted = _wanted(state, found, first=first, held=held) if alone else None
+    now = state.files_in(workspace)
+    if now.restoring and found != now.restoring:
+        return Restore(now.restoring, "left")
+    wanted = _wanted(state, workspace, found, first=first, held=held) if alone else None
     if wanted is None:
-        is_known = is_tree(state.tree) and state.tree == state.snapshot and not state.restoring
-        is_known = is_known and not _has_children(state)
-        return Accept(drifted=is_known and found != state.tree)
+        is_known = is_tree(now.tree) and now.tree == now.snapshot and not now.restoring
+        is_known = is_known and not _has_children(state, workspace)
+        return Accept(drifted=is_known and found != now.tree)
     if wanted.tree == found:
         return Accept()
     if wanted.reason != "left" or edits == "discard" or is_ours:
@@ -80,16 +82,25 @@ def _with_care(state: State, found: bytes, wanted: Restore, edits: Edits) -> Fil
     return Refuse(wanted.tree)
 
 
-def _wanted(state: State, found: bytes, *, first: bool, held: Iterable[str]) -> Restore | None:
-    if first and state.is_astray and state.snapshot:
-        return Restore(state.snapshot, "left")
-    if first and is_tree(state.tree) and not _has_children(state):
-        dead = [step for step in state.steps.values() if step.status == "running" and step.files]
+def _wanted(
+    state: State, workspace: str, found: bytes, *, first: bool, held: Iterable[str]
+) -> Restore | None:
+    now = state.files_in(workspace)
+    if first and state.is_astray_in(workspace) and now.snapshot:
+        return Restore(now.snapshot, "left")
+    if first and is_tree(now.tree) and not _has_children(state, workspace):
+        dead = [step for step in at_work_in(state, workspace) if step.kind not in UNMARKED]
         if dead and not any(continues(step) for step in dead):
-            return Restore(state.tree, "interrupted")
+            return Restore(now.tree, "interrupted")
     steps = [step for key in held if (step := state.steps.get(key)) is not None]
-    again = [step for step in steps if found == state.tree and is_to_begin_anew(state, step)]
+    again = [step for step in steps if found == now.tree and is_to_begin_anew(state, step)]
     return Restore(again[0].tree, "retried") if again else None
+
+
+def at_work_in(state: State, workspace: str) -> list[Step]:
+    """Return the steps that are at work on the files of a workspace."""
+    steps = (step for step in state.steps.values() if step.status == "running" and step.files)
+    return [step for step in steps if step.workspace == workspace]
 
 
 def is_to_begin_anew(state: State, step: Step) -> bool:
@@ -99,13 +110,16 @@ def is_to_begin_anew(state: State, step: Step) -> bool:
     """
     if step.status not in ("retrying", "deferred") or step.kind not in RECORDED_KINDS:
         return False
-    if not is_tree(step.tree) or step.tree == state.tree or step.snapshot != state.tree:
+    now = state.files_in(step.workspace)
+    if not is_tree(step.tree) or step.tree == now.tree or step.snapshot != now.tree:
         return False
     return not continues(step) and not _has_company(state, step)
 
 
 def continues(step: Step) -> bool:
     """Whether another try goes on with what the last one did, rather than from the start."""
+    if step.kind == "merge":
+        return True  # git finishes it
     invalid = step.error is not None and step.error.code == "output_invalid"
     return step.kind == "agent" and (invalid or bool(session_to_continue(step)))
 
@@ -116,17 +130,22 @@ def session_to_continue(step: Step) -> str:
     return "" if ended_badly else step.session
 
 
-def _has_children(state: State) -> bool:
+def _has_children(state: State, workspace: str) -> bool:
     """Whether a child run is at the files: only its own history tells what they are."""
-    return any(child.status not in ENDED for child in state.children.values())
+    return any(child.status not in ENDED for child in _children_in(state, workspace))
+
+
+def _children_in(state: State, workspace: str) -> list[Child]:
+    return [child for child in state.children.values() if child.workspace == workspace]
 
 
 def _has_company(state: State, step: Step) -> bool:
-    others = (s for s in state.steps.values() if s.files and s.key != step.key)
+    here = (s for s in state.steps.values() if s.files and s.workspace == step.workspace)
+    others = (s for s in here if s.key != step.key and s.kind not in UNMARKED)
     if any(other.status == "running" or other.last > step.begun for other in others):
         return True
-    ended = any(child.last > step.begun for child in state.children.values())
-    return ended or _has_children(state)
+    ended = any(child.last > step.begun for child in _children_in(state, step.workspace))
+    return ended or _has_children(state, step.workspace)
 
 
 def left_behind(state: State) -> bytes:
@@ -135,5 +154,4 @@ def left_behind(state: State) -> bytes:
         return state.forked.left  # it has not done anything there yet
     if state.restoring:
         return b""
-    at_work = any(step.status == "running" and step.files for step in state.steps.values())
-    return state.tree if is_tree(state.tree) and not at_work else b""
+    return state.tree if is_tree(state.tree) and not at_work_in(state, "") else b""

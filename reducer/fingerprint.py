@@ -12,12 +12,10 @@ import msgspec
 
 from .errors import NotRecordable
 from .requests import (
-    AgentCall,
     ApprovalRequest,
     Call,
     ChildRequest,
     FunctionCall,
-    ModelAsk,
     QuestionRequest,
     ShellCall,
     StepRequest,
@@ -49,9 +47,7 @@ def _reads(call: Call) -> dict[str, Any]:
             # Values of the environment are often secrets: their digest tells a change as well.
             digests = {name: _digest(value.encode())[:8] for name, value in env.items()}
             read = {"command": command, "env": digests, "folder": folder}
-        case AgentCall():
-            read = msgspec.structs.asdict(call)
-        case ModelAsk():
+        case _:
             read = msgspec.structs.asdict(call)
     return {name: value for name, value in read.items() if value not in ("", None, {}, ())}
 

@@ -17,7 +17,17 @@ from .state import State
 Read = Callable[[int, int], Iterable[Record]]
 
 GRAIN = 32
-_MAPS = ("steps", "gates", "timers", "waits", "received", "signals", "children", "passed")
+_MAPS = (
+    "steps",
+    "gates",
+    "timers",
+    "waits",
+    "received",
+    "signals",
+    "children",
+    "passed",
+    "workspaces",
+)
 
 
 class Frames:

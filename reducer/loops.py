@@ -52,7 +52,7 @@ class Iterations:
             self._left = True  # what is raised now keeps this object alive, maybe for long
             await self._exhausted(last)
         self._index += 1
-        scope = Scope(f"{self._base}[{self._index}]/")
+        scope = Scope(f"{self._base}[{self._index}]/", self._outer.workspace)
         scope.results = {}
         self._task.scope = scope
         return self._index

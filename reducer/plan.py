@@ -255,7 +255,8 @@ class Planner:
         else:
             because = "it goes on within"
         if key not in self.state.children:
-            self._record(ChildStarted(key, f"{self.state.run}/{key}", mark))
+            run, where = f"{self.state.run}/{key}", request.workspace
+            self._record(ChildStarted(key, run, mark, workspace=where))
         self._put(Item(key, "child", "runs", because, self._certain))
 
     # --- the rest --------------------------------------------------------------------------------
@@ -313,11 +314,12 @@ class Planner:
                 if old is None or old.status != "succeeded":
                     return []
                 mark = fingerprint.fingerprint(request, fingerprint.reads(request))
-                now = self.state.now
+                now, there = self.state.now, self.state.files_in(request.workspace)
                 return [
                     StepReused(
-                        key, request.kind, mark, "", result=old.result, tree=self.state.tree, unseen=self.state.unseen,
+                        key, request.kind, mark, "", result=old.result, tree=there.tree, unseen=there.unseen,
                         files=request.works_on_files, finished=now + len(self.items) + 1,
+                        workspace=request.workspace,
                     )
                 ]  # fmt: skip
             case ApprovalRequest(by=by, count=count):

@@ -272,11 +272,12 @@ class Agenda:
         read = fingerprint.reads(request)
         mark = fingerprint.fingerprint(request, read)
         files = request.works_on_files
-        now = state.now
+        there, now = state.files_in(request.workspace), state.now
         return [
             StepReused(
-                request.key, request.kind, mark, "", reads=self._pack(read), files=files, tree=state.tree,
-                started=now, finished=now, result=value, unseen=state.unseen,
+                request.key, request.kind, mark, "", reads=self._pack(read), files=files, tree=there.tree,
+                started=now, finished=now, result=value, unseen=there.unseen,
+                workspace=request.workspace,
             )
         ]  # fmt: skip
 
@@ -289,7 +290,8 @@ class Agenda:
         if rerun and code_changed(request, found.code):
             return "code"
         own = state.steps.get(request.key)
-        alike = not found.files or same_files(found, state if own is None else own)
+        now = state.files_in(request.workspace) if own is None else own
+        alike = not found.files or same_files(found, now)
         return None if alike else "files"
 
     def _match_gate(self, pool: Pool, state: State, request: ApprovalRequest) -> Reusable | None:
@@ -339,11 +341,12 @@ class Agenda:
         key, child = request.key, pool.children[request.key]
         mark = fingerprint.child_fingerprint(request)
         own = state.children.get(key)
-        found = (state.tree, known_as(state)) if own is None else (own.tree,)
+        now = state.files_in(request.workspace)
+        found = (now.tree, known_as(now)) if own is None else (own.tree,)
         same = child.edits == tuple(within(state.edits, key)) and child.tree in found
         if child.fingerprint != mark or not same:
             return None
-        started = ChildStarted(key, child.run, mark)
+        started = ChildStarted(key, child.run, mark, workspace=request.workspace)
         if child.status in ENDED:
             if own is not None and own.run == child.run:
                 return None  # it is at work here already
@@ -380,4 +383,6 @@ def _reused(step: Step, origin: str, begun: int) -> StepReused:
         step.snapshot,
         begun,
         step.unseen,
+        step.workspace,
+        step.head,
     )

@@ -63,7 +63,7 @@ from .folds import after, changed
 from .fork_events import forked
 from .state import Child, Gate, Pause, State, Timer
 from .step_events import deferred, failed, reused, started, succeeded
-from .tree import seen, touched, touched_by_child
+from .tree import seen, touched, touched_by_child, with_files
 from .wait_events import (
     answered,
     carried,
@@ -189,26 +189,25 @@ def _looked(
     time: int,
 ) -> State:
     """Take in what the files were found to be, or are to be brought back to."""
+    where = event.workspace
     changes: dict[str, Any] = {"looked": state.offset, "restoring": b""}
     match event:
-        case WorkspaceSeen(tree=tree):
-            state = seen(state, tree)
-        case WorkspaceDrifted(found=found):
-            state = seen(state, found)
+        case WorkspaceSeen(tree=tree, head=head):
+            state, changes["head"] = seen(state, where, tree), head
+        case WorkspaceDrifted(found=found, head=head):
+            state, changes["head"] = seen(state, where, found), head
         case RestoreStarted(tree=tree):
             changes["restoring"] = tree
-        case WorkspaceRestored(tree=tree):
-            state = seen(state, tree)
-    if isinstance(event, WorkspaceSeen | WorkspaceDrifted):
-        changes["head"] = event.head
-    return after(state, time, **changes)
+        case WorkspaceRestored(tree=tree, head=head):
+            state = seen(state, where, tree)
+            changes |= {"head": head} if head else {}
+    return after(with_files(state, where, **changes), time)
 
 
 def _child(state: State, event: ChildStarted) -> Child:
     old = state.children.get(event.key)
-    tree = (
-        state.tree if old is None else old.tree
-    )  # one that left with its parent began before that
+    # One that left with its parent began before that.
+    tree = state.files_in(event.workspace).tree if old is None else old.tree
     return Child(
         event.key,
         event.run,
@@ -218,6 +217,7 @@ def _child(state: State, event: ChildStarted) -> Child:
         offset=state.offset,
         tree=tree,
         edits=(*within(state.edits, event.key),) if state.edits else (),
+        workspace=event.workspace,
     )
 
 

@@ -11,7 +11,9 @@ import msgspec
 Permissions = Literal["read", "edit", "full"]
 OnDeny = Literal["raise", "return", "skip"]
 OnExpire = Literal["deny", "halt", "escalate", "remind"]
-StepKind = Literal["step", "shell", "agent", "model"]
+StepKind = Literal[
+    "step", "shell", "agent", "model", "workspace", "commit", "markers", "merge", "close"
+]
 
 
 class FunctionCall(msgspec.Struct, frozen=True):
@@ -48,7 +50,47 @@ class ModelAsk(msgspec.Struct, frozen=True):
     params: dict[str, Any] = {}
 
 
-Call = FunctionCall | ShellCall | AgentCall | ModelAsk
+class OpenCall(msgspec.Struct, frozen=True):
+    """Make the worktree of a workspace; `base` is a commit, by default the one that is checked out."""
+
+    base: str = ""
+
+
+class CommitCall(msgspec.Struct, frozen=True):
+    """Commit what is in a workspace. After a conflict it `joins` the target's commit as well, and in the
+    `resolved` files no conflict markers may be left."""
+
+    message: str
+    joins: str = ""
+    resolved: tuple[str, ...] = ()
+
+
+class MarkersCall(msgspec.Struct, frozen=True):
+    """Write a tried merge of the commit `source` into its workspace: `tree`, with conflict markers."""
+
+    source: str
+    tree: str
+
+
+class MergeCall(msgspec.Struct, frozen=True):
+    """Merge a commit of a workspace `into` a branch, by default the one checked out around it.
+
+    With a `base`, all since then becomes one commit.
+    """
+
+    workspace: str
+    source: str
+    message: str
+    into: str = ""
+    base: str = ""
+
+
+class CloseCall(msgspec.Struct, frozen=True):
+    """Remove the worktree of a workspace where all that is in it was merged."""
+
+
+WorkspaceCall = OpenCall | CommitCall | MarkersCall | MergeCall | CloseCall
+Call = FunctionCall | ShellCall | AgentCall | ModelAsk | WorkspaceCall
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -74,12 +116,16 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class StepRequest(Request, frozen=True):
-    """Do a step, and answer with a result that fits the type `output`."""
+    """Do a step, and answer with a result that fits the type `output`.
+
+    It works in the `workspace` that the step with this key opened; empty: in the run's folder.
+    """
 
     kind: StepKind
     call: Call
     policy: Policy
     output: Any
+    workspace: str = ""
 
     @property
     def works_on_files(self) -> bool:
@@ -125,6 +171,7 @@ class ChildRequest(Request, frozen=True):
     workflow: str
     input: dict[str, Any]
     output: Any
+    workspace: str = ""
 
 
 class NoteRequest(Request, frozen=True):

@@ -38,6 +38,7 @@ from .requests import (
 from .results import Decision, ShellResult
 from .tasks import Continue, Future, Scope, Spawn, check_name, dismiss, quote
 from .workflow import Workflow
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -63,7 +64,10 @@ class Durable(Awaitable[T]):
                 "workflow function or in functions that it awaits."
             )
         scope = task.scope
-        return self._driver.ask(self._make(scope.key(self._name)), scope).__await__()
+        request = self._make(scope.key(self._name))
+        if scope.workspace and isinstance(request, StepRequest | ChildRequest):
+            request = replace(request, workspace=scope.workspace)
+        return self._driver.ask(request, scope).__await__()
 
 
 class Run:
@@ -285,6 +289,14 @@ class Run:
         """
         return Loop(self._driver, check_name(name), max, on_exhausted)
 
+    def workspace(self, name: str, *, base: str = "") -> Workspace:
+        """Open a git worktree of its own with `async with`: all steps and children within work there.
+
+        It begins with `base`, a commit or branch, by default with what is checked out where the run
+        works; uncommitted files are not in it.
+        """
+        return Workspace(self, self._driver, check_name(name), base)
+
     async def parallel(
         self, *coroutines: Awaitable[Any], limit: int | None = None, **named: Awaitable[Any]
     ) -> list[Any]:
@@ -318,10 +330,10 @@ class Run:
         """
         parent = self._scope()
         prefix = f"{parent.key(check_name(name))}/" if name else parent.prefix
-        names = Scope(prefix) if name else parent
+        names = Scope(prefix, parent.workspace) if name else parent
 
         def spawn(item: Any) -> Spawn:
-            scope = Scope(names.key(quote(key(item))) + "/")
+            scope = Scope(names.key(quote(key(item))) + "/", names.workspace)
             return lambda: (_applied(function, item), scope)
 
         _check_limit(limit)
@@ -428,7 +440,7 @@ def _spawn(awaitable: Awaitable[Any], name: str, parent: Scope) -> Spawn:
         return lambda: (_coroutine(awaitable), parent)
     coroutine = _coroutine(awaitable)
     label = name or quote(getattr(coroutine, "__name__"))  # noqa: B009 - mypy knows no such attribute
-    scope = Scope(parent.key(check_name(label)) + "/")
+    scope = Scope(parent.key(check_name(label)) + "/", parent.workspace)
     return lambda: (coroutine, scope)
 
 

@@ -21,7 +21,9 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     limit cut short. `usage` is the sum. `offset` is where the step first started, `last` where its
     newest attempt ended. `files` says that it may read and change the workspace's files, `tree` stands
     for those that it found, `unseen` for the same before they were looked at (tree.py). `snapshot` is the
-    git tree that its newest attempt left. `origin` is the run that did the work, where this one took it over.
+    git tree that its newest attempt left, `head` the commit that this left checked out, where that is
+    another than before. It worked in the `workspace` that the step of that key opened; empty: in the run's
+    folder. `origin` is the run that did the work, where this one took it over.
     """
 
     key: str
@@ -51,6 +53,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     last: int = 0
     reused: bool = False
     origin: str = ""
+    workspace: str = ""
+    head: bytes = b""
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):
@@ -138,6 +142,23 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     last: int = 0
     tree: bytes = b""  # the files that it found
     edits: tuple[Edit, ...] = ()  # of its steps
+    workspace: str = ""
+
+
+class WorkspaceFiles(msgspec.Struct, frozen=True, gc=False):
+    """The files of a worktree that the step `key` opened; the fields that State has as well mean the same.
+
+    `outer` is the workspace that it was opened in; empty: the run's folder.
+    """
+
+    key: str
+    outer: str = ""
+    tree: bytes = b""
+    unseen: bytes | None = None
+    snapshot: bytes = b""
+    head: bytes = b""
+    looked: int = -1
+    restoring: bytes = b""
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
@@ -202,6 +223,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
     signals: PMap[tuple[Queued, ...]] = msgspec.field(default_factory=PMap[tuple[Queued, ...]])
     children: PMap[Child] = msgspec.field(default_factory=PMap[Child])
+    workspaces: PMap[WorkspaceFiles] = msgspec.field(default_factory=PMap[WorkspaceFiles])
     # notes taken, ceilings reached and timers fired, with their offset
     passed: PMap[int] = msgspec.field(default_factory=PMap[int])
     usage: Usage = Usage()
@@ -214,7 +236,15 @@ class State(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_astray(self) -> bool:
         """Whether the files may still be those of the history that it left: nobody has looked since."""
-        return self.forked is not None and self.looked < self.base
+        return self.is_astray_in("")
+
+    def is_astray_in(self, workspace: str) -> bool:
+        """Whether that may be so with the files of a workspace."""
+        return self.forked is not None and self.files_in(workspace).looked < self.base
+
+    def files_in(self, workspace: str) -> "State | WorkspaceFiles":
+        """Return what is known of the files of a workspace; of the run's folder that is the state itself."""
+        return (self.workspaces.get(workspace) or WorkspaceFiles(workspace)) if workspace else self
 
     @property
     def open_gates(self) -> list[Gate]:

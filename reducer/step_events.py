@@ -21,6 +21,7 @@ def started(state: State, event: StepStarted, time: int) -> State:
     """Take in an attempt that begins."""
     old = state.steps.get(event.key)
     if old is None:
+        found = state.files_in(event.workspace)
         step = Step(
             event.key,
             event.kind,
@@ -31,9 +32,10 @@ def started(state: State, event: StepStarted, time: int) -> State:
             time,
             attempt=event.attempt,
             files=event.files,
-            tree=state.tree,
-            unseen=state.unseen,
+            tree=found.tree,
+            unseen=found.unseen,
             begun=state.offset,
+            workspace=event.workspace,
         )
     else:
         tree, unseen = untouched(state, old)
@@ -71,8 +73,10 @@ def succeeded(state: State, event: StepSucceeded, time: int) -> State:
         session=event.session or old.session,
         transcript=event.transcript,
         snapshot=event.snapshot,
+        head=event.head,
     )
-    found = with_step(touched(state, old, step, event.snapshot), step, time, (event.key,))
+    state = touched(state, old, step, event.snapshot, event.head)
+    found = with_step(state, step, time, (event.key,))
     return replace(found, usage=_sum(state.usage, event.usage)) if event.usage else found
 
 
@@ -104,10 +108,13 @@ def reused(state: State, event: StepReused, time: int) -> State:
         last=state.offset,
         reused=True,
         origin=event.origin,
+        workspace=event.workspace,
+        head=event.head,
     )
     old = state.steps.get(event.key) or replace(step, ended=0)
     resolved = () if event.status == "cancelled" else (event.key,)
-    return with_step(touched(state, old, step, event.snapshot), step, time, resolved)
+    state = touched(state, old, step, event.snapshot, event.head)
+    return with_step(state, step, time, resolved)
 
 
 def failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
@@ -130,9 +137,10 @@ def failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
         session=event.session or old.session,
         transcript=event.transcript,
         snapshot=event.snapshot,
+        head=event.head,
     )
     return after(
-        touched(state, old, step, event.snapshot),
+        touched(state, old, step, event.snapshot, event.head),
         time,
         steps=state.steps.set(event.key, step),
         usage=_sum(state.usage, event.usage) or state.usage,
@@ -147,7 +155,7 @@ def deferred(state: State, event: StepDeferred, time: int) -> State:
         return after(state, time)
     step = replace(old, status="deferred", not_before=event.until, snapshot=event.snapshot)
     if event.snapshot:
-        state = touched(state, old, step, event.snapshot)
+        state = touched(state, old, step, event.snapshot, event.head)
     return after(state, time, steps=state.steps.set(event.key, step))
 
 

@@ -33,13 +33,15 @@ class Continue(BaseException):
 class Scope:
     """A name space for keys: a prefix, and how often each name was used below it.
 
-    In a loop's iteration `results` collects what its steps answered, by name.
+    In a loop's iteration `results` collects what its steps answered, by name. `workspace` is the key of
+    the workspace that its steps work in.
     """
 
-    __slots__ = ("counts", "prefix", "results")
+    __slots__ = ("counts", "prefix", "results", "workspace")
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", workspace: str = "") -> None:
         self.prefix = prefix
+        self.workspace = workspace
         self.counts: dict[str, int] = {}
         self.results: dict[str, Any] | None = None
 

@@ -7,13 +7,16 @@ is shorter than any git tree.
 """
 
 import hashlib
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from .state import Child, State, Step
+from .state import Child, State, Step, WorkspaceFiles
 
 EMPTY = b""
 MARK_BYTES = 16
+UNMARKED = ("workspace", "close")
+"""The kinds of steps that leave the files of the workspace that they work in as they are."""
 
 
 def is_tree(tree: bytes) -> bool:
@@ -21,54 +24,84 @@ def is_tree(tree: bytes) -> bool:
     return len(tree) > MARK_BYTES
 
 
-def known_as(of: State | Step) -> bytes:
+def known_as(of: State | WorkspaceFiles | Step) -> bytes:
     """Return what stood for the files before they were looked at: two histories share that."""
     return of.tree if of.unseen is None else of.unseen
 
 
-def same_files(one: Step, other: State | Step) -> bool:
+def same_files(one: Step, other: State | WorkspaceFiles | Step) -> bool:
     """Tell whether a step found the same files, as they were seen or as they came to be."""
     return one.tree == other.tree or known_as(one) == known_as(other)
 
 
-def touched(state: State, before: Step, after: Step, snapshot: bytes = b"") -> State:
+def touched(
+    state: State, before: Step, after: Step, snapshot: bytes = b"", head: bytes = b""
+) -> State:
     """Return the state with what stands for the files once an attempt at a step has ended."""
     if not after.files:
         return state
+    if after.kind in UNMARKED:
+        is_open = after.kind == "workspace" and after.status == "succeeded"
+        return _opened(state, after, snapshot, head) if is_open else state
+    where = after.workspace
     if snapshot:
-        return msgspec.structs.replace(state, tree=snapshot, unseen=None, snapshot=snapshot)
-    return _marked(state, _both(_mark_of(before), _mark_of(after)))
+        state = with_files(state, where, tree=snapshot, unseen=None, snapshot=snapshot)
+        return with_files(state, where, head=head) if head else state
+    return _marked(state, where, _both(_mark_of(before), _mark_of(after)))
+
+
+def with_files(state: State, workspace: str, **changes: Any) -> State:
+    """Return the state with something else known of the files of a workspace."""
+    if not workspace:
+        return replace(state, **changes)
+    old = state.workspaces.get(workspace)
+    if old is None:
+        return state
+    return replace(state, workspaces=state.workspaces.set(workspace, replace(old, **changes)))
+
+
+def _opened(state: State, step: Step, snapshot: bytes, head: bytes) -> State:
+    made = WorkspaceFiles(
+        step.key,
+        step.workspace,
+        snapshot or _mark_of(step),
+        snapshot=snapshot,
+        head=head,
+        looked=state.offset,
+    )
+    return replace(state, workspaces=state.workspaces.set(step.key, made))
 
 
 def untouched(state: State, step: Step) -> tuple[bytes, bytes | None]:
     """Return what stands for the files but for what the step itself did to them, seen and unseen."""
-    if not (step.ended and step.files):
-        return state.tree, state.unseen
-    if is_tree(state.tree):
-        own = state.tree in (step.snapshot, step.tree)
-        return (step.tree, step.unseen) if own else (state.tree, state.unseen)
+    now = state.files_in(step.workspace)
+    if not (step.ended and step.files) or step.kind in UNMARKED:
+        return now.tree, now.unseen
+    if is_tree(now.tree):
+        own = now.tree in (step.snapshot, step.tree)
+        return (step.tree, step.unseen) if own else (now.tree, now.unseen)
     mark = _mark_of(step)
-    unseen = None if state.unseen is None else _both(_as_mark(state.unseen), mark)
-    return _both(state.tree, mark), unseen
+    unseen = None if now.unseen is None else _both(_as_mark(now.unseen), mark)
+    return _both(now.tree, mark), unseen
 
 
 def touched_by_child(state: State, child: Child) -> State:
     """Return the state with what stands for the files once a child run has ended."""
-    return _marked(state, _digest(child.key, child.fingerprint, child.run))
+    return _marked(state, child.workspace, _digest(child.key, child.fingerprint, child.run))
 
 
-def seen(state: State, tree: bytes) -> State:
-    """Return the state once the files were found to be a git tree."""
-    unseen = state.unseen if tree == state.tree else known_as(state)
-    return msgspec.structs.replace(state, tree=tree, unseen=unseen, snapshot=tree)
+def seen(state: State, workspace: str, tree: bytes) -> State:
+    """Return the state once the files of a workspace were found to be a git tree."""
+    old = state.files_in(workspace)
+    unseen = old.unseen if tree == old.tree else known_as(old)
+    return with_files(state, workspace, tree=tree, unseen=unseen, snapshot=tree)
 
 
-def _marked(state: State, mark: bytes) -> State:
-    tree = _both(_as_mark(state.tree), mark)
-    if state.unseen is None:
-        return msgspec.structs.replace(state, tree=tree)
-    unseen = _both(_as_mark(state.unseen), mark)
-    return msgspec.structs.replace(state, tree=tree, unseen=unseen)
+def _marked(state: State, workspace: str, mark: bytes) -> State:
+    old = state.files_in(workspace)
+    tree = _both(_as_mark(old.tree), mark)
+    unseen = None if old.unseen is None else _both(_as_mark(old.unseen), mark)
+    return with_files(state, workspace, tree=tree, unseen=unseen)
 
 
 def _as_mark(tree: bytes) -> bytes:

@@ -55,6 +55,10 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
             }
             for wait in state.waits.values()
         ],
+        "workspaces": [
+            {"key": ws.key, "head": ws.head.hex() or None, "snapshot": ws.snapshot.hex() or None}
+            for ws in state.workspaces.values()
+        ],
         "children": [
             {"key": child.key, "run": child.run, "status": child.status}
             for child in state.children.values()
@@ -80,6 +84,7 @@ def step_object(log: Log, step: Step) -> dict[str, Any]:
         "usage": usage_object(step.usage),
         "session": step.session or None,
         "snapshot": step.snapshot.hex() or None,
+        "workspace": step.workspace or None,
         "offset": step.offset,
         "started": rfc3339(step.started),
         "finished": rfc3339(step.finished),

@@ -140,11 +140,13 @@ WHY_RESTORED = {
 def _of_files(event: WorkspaceDrifted | RestoreStarted) -> Telling:
     if isinstance(event, WorkspaceDrifted):
         text = "the files were edited since the last step: the run goes on with them as they are"
-        return Telling(PLAIN, "", text)
+        return Telling(PLAIN, event.workspace, text)
     why = WHY_RESTORED.get(event.reason, "to what they were")
     kept = event.commit.hex()[:12]
     return Telling(
-        PLAIN, "", f"files are brought back {why}; as they are now they stay in commit {kept}"
+        PLAIN,
+        event.workspace,
+        f"files are brought back {why}; as they are now they stay in commit {kept}",
     )
 
 

@@ -1,8 +1,10 @@
 """Workspaces: snapshots, worktrees and merges over plain git. Nothing here knows of events."""
 
+from holdfast.reducer import Conflict, ConflictedFile, Hunk, Merged
+from holdfast.reducer import FileSide as Side
+
 from .bounds import Bounds
-from .committing import commit_work
-from .conflicts import Conflict, ConflictedFile, Hunk, Side
+from .committing import commit_work, reset_branch
 from .errors import (
     BareRepository,
     BranchTaken,
@@ -39,7 +41,7 @@ from .git import MINIMUM_GIT, Git, check_git
 from .include import Included
 from .index import LeftOut
 from .listing import Status, Swept, forget, gc, list_worktrees
-from .merging import Merged, finish_moves, merge, merge_worktree
+from .merging import finish_moves, merge, merge_worktree, remember_merged, take_back
 from .names import safe_name
 from .places import Repository, Workspace
 from .reading import Change, File, changes, content, diff, extract, files
@@ -118,8 +120,11 @@ __all__ = [
     "merge",
     "merge_worktree",
     "open_worktree",
+    "remember_merged",
     "remove_worktree",
+    "reset_branch",
     "restore",
     "safe_name",
     "snapshot",
+    "take_back",
 ]

@@ -49,6 +49,19 @@ async def commit_work(
         return await _commit(workspace, git, kept, message, also, lock)
 
 
+async def reset_branch(workspace: Workspace, commit: str) -> None:
+    """Let the branch of a worktree of ours go back to a commit; its files stay as they are.
+
+    Nothing happens where an agent has changed to a branch that is not ours.
+    """
+    assert workspace.is_ours, "the user's branches are not ours to move"
+    async with locked(workspace.lock) as lock:
+        git = workspace.git.under(lock)
+        branch = await git.text("symbolic-ref", "-q", "HEAD", ok=(0, 1))
+        if branch.startswith(OURS) and await git.resolve("HEAD") != commit:
+            await git.run("reset", "-q", "--mixed", commit, "--")
+
+
 async def signing(git: Git) -> Git:
     """Return git with a name to commit under: the user's, or ours where there is none."""
     told = await git.run("var", "GIT_COMMITTER_IDENT", ok=(0, 128))

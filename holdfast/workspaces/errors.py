@@ -318,7 +318,7 @@ class NoTarget(WorkspaceError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"the worktree {name!r} was made where no branch was checked out, so there is none to "
-            "merge it into. Say which: target="
+            "merge it into. Say which: into="
         )
         self.name = name
 

@@ -4,8 +4,10 @@ from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
+from holdfast.reducer import Conflict, Merged
+
 from .committing import commit_work, signing
-from .conflicts import Attempt, Conflict, describe, parse
+from .conflicts import Attempt, describe, parse
 from .errors import NoSuchCommit, NoTarget, TargetMissing, TargetMoved, UnrelatedHistories
 from .following import move
 from .git import Git
@@ -14,21 +16,12 @@ from .moves import journals
 from .names import short_digest
 from .places import Repository, Workspace
 from .records import Worktree, lock_of
+from .restoring import restore
 from .snapshots import contains
 from .unfinished import finish
 
 TRIES = 5  # how often others may commit to the branch meanwhile
 FROM = "Merged-from"  # the trailer by which a squashed merge is known again
-
-
-class Merged(msgspec.Struct, frozen=True, tag="merged"):
-    """A merge that is done: the target went from `before` to `commit`, unless it had it all."""
-
-    target: str
-    before: str
-    commit: str
-    source: str
-    is_new: bool = True
 
 
 async def merge(
@@ -100,15 +93,34 @@ async def merge_worktree(
         expected=expected,
     )
     if isinstance(done, Merged):
-        await _remember(repository, workspace, work)
+        await remember_merged(repository, workspace, work)
     return done
 
 
-async def _remember(repository: Repository, workspace: Workspace, work: str) -> None:
+async def remember_merged(repository: Repository, workspace: Workspace, work: str) -> None:
     """Put down what was merged, by which a squashed worktree is known to be done."""
     async with locked(lock_of(repository, workspace.root)):
         if current := Worktree.read(workspace.git_dir):
             msgspec.structs.replace(current, merged=work).write(workspace.git_dir)
+
+
+async def take_back(workspace: Workspace, merged: str, before: str) -> bool:
+    """Move the branch that is checked out back from what was merged to what was before, with its files.
+
+    What else is there is kept in a snapshot. False: it is no longer at `merged`, so that others have gone
+    on from there. Raises TargetDirty where something is staged, TargetBusy, CheckoutBehind.
+    """
+    repository = await Repository.open(workspace.root, home=workspace.home, git=workspace.git)
+    ref = await repository.git.text("symbolic-ref", "-q", "HEAD", ok=(0, 1))
+    if not ref or await repository.git.resolve(ref) not in (merged, before):
+        return False
+    async with _queue(repository, ref) as lock:
+        git = repository.git.under(lock)
+        await finish(repository, git, ref)
+        if await git.resolve(ref) == before:  # a killed process has done it
+            return True
+        await restore(workspace, merged)
+        return await move(repository, git, ref, merged, before, f"holdfast: back to {before[:12]}")
 
 
 async def finish_moves(repository: Repository) -> list[str]:

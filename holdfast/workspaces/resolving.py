@@ -1,8 +1,9 @@
 """Giving a conflict to somebody in a worktree: files with markers there, then a commit of both sides."""
 
+from holdfast.reducer import Conflict
+
 from .bounds import Bounds
 from .committing import commit_work
-from .conflicts import Conflict
 from .errors import WouldOverwrite
 from .places import Workspace
 from .restoring import Restored, restore

@@ -23,15 +23,20 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 async def snapshot(
-    workspace: Workspace, *, bounds: Bounds | None = None, message: str = "Snapshot"
+    workspace: Workspace,
+    *,
+    bounds: Bounds | None = None,
+    message: str = "Snapshot",
+    head_too: bool = False,
 ) -> Snapshot:
     """Record the files of a workspace, and change nothing that the user has.
 
-    Files that are as they were in the run's last snapshot make no new commit.
+    Files that are as they were in the run's last snapshot make no new commit; with `head_too` they do
+    where another commit is checked out, so that this one is kept as well.
     """
     async with locked(workspace.lock) as lock:
         seen = await look(workspace, lock, bounds or Bounds())
-        return await keep(workspace, seen.tree, message, left_out=seen.left_out)
+        return await keep(workspace, seen.tree, message, left_out=seen.left_out, head_too=head_too)
 
 
 async def keep(

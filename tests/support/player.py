@@ -4,6 +4,7 @@ What the engine would write down is written down here, in the same order, so tha
 player are a history that `redrive` must accept.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -33,13 +34,22 @@ from holdfast.eventlog import (
     Value,
 )
 from holdfast.reducer import (
+    RECORDED_KINDS,
     ApprovalRequest,
     CancelRequest,
     CeilingRequest,
     ChildRequest,
+    CloseCall,
+    CommitCall,
     Driver,
+    MergeCall,
+    Merged,
     NoteRequest,
+    OpenCall,
+    Opened,
     Request,
+    ShellCall,
+    ShellResult,
     SignalRequest,
     State,
     StepRequest,
@@ -60,16 +70,46 @@ def raw(value: Any) -> Value:
     return msgspec.Raw(msgspec.msgpack.encode(value))
 
 
+def tree_of(text: str) -> bytes:
+    """Return what may be the git tree after a step."""
+    return hashlib.sha1(text.encode()).digest()
+
+
+def _told(request: StepRequest, value: Any) -> Any:
+    """Return what a workspace is answered, and a command of which the test has nothing to say."""
+    match request.call:
+        case OpenCall():
+            return Opened("base")
+        case CommitCall():
+            return f"commit of {request.key}"
+        case MergeCall(source=source):
+            return Merged("refs/heads/main", "before", f"after {source}", source)
+        case CloseCall():
+            return True
+        case ShellCall() if value is None or isinstance(value, str):
+            return ShellResult(0, value or "", "", 0.0)
+        case _:
+            return value
+
+
 def work(*args: Any) -> Any:
     """Stand for the function of a step: the player answers, so nobody calls it."""
     raise AssertionError("nobody works here")
 
 
 class Player:
-    """One run. `asked` are the requests in order; `pending[n]` what was unanswered after record n."""
+    """One run. `asked` are the requests in order; `pending[n]` what was unanswered after record n.
+
+    Where it is not `answered`, the test writes down what is asked for.
+    """
 
     def __init__(
-        self, workflow: Workflow, input: dict[str, Any] | None = None, *, seed: bytes = b"seed"
+        self,
+        workflow: Workflow,
+        input: dict[str, Any] | None = None,
+        *,
+        seed: bytes = b"seed",
+        answered: bool = True,
     ) -> None:
         self.workflow = workflow
         self.driver = Driver(workflow, bytes)
@@ -79,7 +119,7 @@ class Player:
         self.pending: list[list[str]] = []
         self.abandoned: list[list[str]] = []
         self._queue: deque[Request] = deque()
-        self._recording = False
+        self._recording = not answered
         given = raw(workflow.check(input or {}))
         code = digest(workflow.function)
         self.record(RunStarted("r", workflow.name, code=code, input=given, seed=seed))
@@ -114,8 +154,9 @@ class Player:
         """Answer the open request of this key well: with a result, a vote, a payload, an output."""
         request = self.request(key)
         match request:
-            case StepRequest():
-                self.record(StepSucceeded(key, raw(value)))
+            case StepRequest(kind=kind):
+                tree = tree_of(key) if kind in RECORDED_KINDS else b""
+                self.record(StepSucceeded(key, raw(_told(request, value)), snapshot=tree))
             case ApprovalRequest():
                 self.record(ApprovalDecided(key, value is not False, "anna", "", raw(value)))
             case SignalRequest(signal=signal):
@@ -181,6 +222,11 @@ class Player:
             self._write_down(self._queue.popleft())
         self._recording = False
 
+    @staticmethod
+    def written(request: Request) -> AnyEvent:
+        """Return what is written down when a request is made."""
+        return _recorded(request)
+
     def _write_down(self, request: Request) -> None:
         if isinstance(request, CancelRequest):
             self.record(StepCancelled(request.key, request.reason))
@@ -194,7 +240,8 @@ def _recorded(request: Request) -> AnyEvent:
         case StepRequest(kind=kind):
             read = fingerprint.reads(request)
             mark = fingerprint.fingerprint(request, read)
-            return StepStarted(key, kind, mark, msgspec.Raw(read))
+            files, where = request.works_on_files, request.workspace
+            return StepStarted(key, kind, mark, msgspec.Raw(read), files=files, workspace=where)
         case ApprovalRequest(subject=subject, by=by, count=count, on_deny=on_deny):
             seen = fingerprint.digest_of_subject(request)
             return ApprovalRequested(key, raw(subject), seen, list(by), count, on_deny=on_deny)

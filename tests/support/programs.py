@@ -50,6 +50,12 @@ async def play_node(run: Run, node: Node) -> Any:
                 return [error.key, await play(run, handler)]
             finally:
                 await play(run, last)
+        case ["workspace", name, body]:
+            async with run.workspace(name) as ws:
+                await run.shell("look", "true")
+                found = await play(run, body)
+                await ws.merge()
+            return found
         case ["raise"]:
             raise ValueError("on purpose")
         case _:
@@ -72,6 +78,7 @@ def _larger(smaller: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         st.builds(lambda limit, b: ["parallel", limit, *b], limit, bodies),
         st.builds(lambda n, i, m, b: ["map", n, i, m, b], NAMES | st.just(""), items, limit, body),
         st.builds(lambda b: ["race", *b], bodies),
+        st.builds(lambda name, b: ["workspace", name, b], NAMES, body),
         st.builds(lambda b, h, f: ["try", b, h, f], body, body, body),
     )
 

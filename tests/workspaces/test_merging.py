@@ -522,7 +522,7 @@ async def test_a_target_that_is_missing_or_unsaid_is_named(
         await bring(repository, made, target="nope")
     repo.git("checkout", "-q", "--detach")
     other = await add_worktree(repository, "run", "other")
-    with pytest.raises(NoTarget, match="target="):
+    with pytest.raises(NoTarget, match="into="):
         await bring(repository, other)
 
 

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 @click.argument("path", required=False)
 @click.option("--at", type=click.IntRange(0), metavar="N", help="As they were after N events.")
 @click.option("--extract", "target", metavar="FOLDER", help="Write them all into a new folder.")
+@click.option("--workspace", metavar="KEY", default="", help="Those of a workspace that it opened.")
 @json_option
 @click.pass_obj
 def files(
-    place: Place, run: str, path: str | None, at: int | None, target: str | None, as_json: bool
+    place: Place,
+    run: str,
+    path: str | None,
+    at: int | None,
+    target: str | None,
+    workspace: str,
+    as_json: bool,
 ) -> None:
     """List the files of a run at any frame, print the one at PATH, or extract all of them.
 
@@ -37,7 +44,7 @@ def files(
         raise click.UsageError("--extract writes all files: leave out PATH")
     with place.log() as log:
         row = log.run(run)
-        tree = tree_at(log, row, check_frame(run, at, row.head))
+        tree = tree_at(log, row, check_frame(run, at, row.head), workspace)
         if target is not None:
             Extractor(log, row)(tree, _new_folder(target))
             click.echo(target)
