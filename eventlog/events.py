@@ -60,6 +60,7 @@ class RunStarted(Event, frozen=True, tag="run.started"):
     effects: str = ""  # "hold": its parent is a fork whose effects ask first
     tree: bytes = b""  # stands for the files that a child found, see the reducer
     edits: list[Edit] = []  # of a child's steps: its parent is a fork that does them otherwise
+    continues: int = 0  # the branch with the history that ended for this one to begin
 
 
 class RunForked(Event, frozen=True, tag="run.forked"):
@@ -116,11 +117,29 @@ class RunFailed(Event, frozen=True, tag="run.failed"):
     error: Failure
 
 
+class RunContinued(Event, frozen=True, tag="run.continued"):
+    """This history is over, and the run goes on in a fresh one, with another input."""
+
+    input: Value = NONE
+
+
 class CancelRequested(Event, frozen=True, tag="run.cancel_requested"):
     reason: str = ""
 
 
 class RunCancelled(Event, frozen=True, tag="run.cancelled"):
+    reason: str = ""
+
+
+class RunPaused(Event, frozen=True, tag="run.paused"):
+    """It begins no new step from here on; those at work come to their end. Its children neither."""
+
+    reason: str = ""
+
+
+class RunUnpaused(Event, frozen=True, tag="run.unpaused"):
+    """It may begin new steps again."""
+
     reason: str = ""
 
 
@@ -333,7 +352,11 @@ class ApprovalRequested(Event, frozen=True, tag="approval.requested"):
     by: list[str] = []  # who may decide; empty: anybody
     count: int = 1  # how many different people must approve
     expires_at: int = 0
-    on_deny: str = "raise"  # or "return"
+    on_deny: str = "raise"  # or "return", "skip"
+    on_expire: str = "deny"  # or "halt", "escalate", "remind"
+    every: int = 0  # ns: how long it was to wait, or between two reminders
+    escalate_to: list[str] = []
+    form: Value = NONE  # JSON Schema of the edits that may come with an approval
 
 
 class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
@@ -364,14 +387,69 @@ class ApprovalCarried(Event, frozen=True, tag="approval.carried"):
     digest: bytes = b""
 
 
+class QuestionAsked(Event, frozen=True, tag="question.asked"):
+    key: str
+    question: Value = NONE
+    form: Value = NONE  # JSON Schema of the answer
+    digest: bytes = b""  # of question and form: an answer holds for what was asked
+    by: list[str] = []  # who may answer; empty: anybody
+    expires_at: int = 0
+    on_expire: str = "halt"  # or "escalate", "remind"
+    every: int = 0  # ns: how long it was to wait, or between two reminders
+    escalate_to: list[str] = []
+
+
+class QuestionAnswered(Event, frozen=True, tag="question.answered"):
+    key: str
+    answer: Value
+    by: str
+    note: str = ""
+    digest: bytes = b""
+
+
+class AnswerCarried(Event, frozen=True, tag="question.answer_carried"):
+    """A fork took over an answer of the run `origin`, given at `time`: the question is unchanged."""
+
+    key: str
+    origin: str
+    answer: Value
+    by: str
+    time: int
+    note: str = ""
+    digest: bytes = b""
+
+
+class GateReminded(Event, frozen=True, tag="gate.reminded"):
+    """Nobody has decided for a while, so whoever may is told again; the next time at `until`."""
+
+    key: str
+    until: int
+
+
+class GateEscalated(Event, frozen=True, tag="gate.escalated"):
+    """Nobody decided in time, so the people `to` may as well, until `until`."""
+
+    key: str
+    to: list[str]
+    until: int
+
+
+class GateExpired(Event, frozen=True, tag="gate.expired"):
+    """Nobody decided in time, and the workflow sees that as an exception."""
+
+    key: str
+
+
 class SignalAwaited(Event, frozen=True, tag="signal.awaited"):
     key: str
     signal: str
+    correlation: str = ""  # only a signal with this key is meant
 
 
 class SignalReceived(Event, frozen=True, tag="signal.received"):
     signal: str
     payload: Value = NONE
+    correlation: str = ""  # the key that it was sent with
 
 
 class TimerSet(Event, frozen=True, tag="timer.set"):
@@ -438,8 +516,11 @@ KNOWN: tuple[type[Event], ...] = (
     RunReleased,
     RunSucceeded,
     RunFailed,
+    RunContinued,
     CancelRequested,
     RunCancelled,
+    RunPaused,
+    RunUnpaused,
     StepStarted,
     StepReused,
     StepSucceeded,
@@ -459,6 +540,12 @@ KNOWN: tuple[type[Event], ...] = (
     ApprovalRequested,
     ApprovalDecided,
     ApprovalCarried,
+    QuestionAsked,
+    QuestionAnswered,
+    AnswerCarried,
+    GateReminded,
+    GateEscalated,
+    GateExpired,
     SignalAwaited,
     SignalReceived,
     TimerSet,
@@ -476,8 +563,11 @@ AnyEvent = (
     | RunReleased
     | RunSucceeded
     | RunFailed
+    | RunContinued
     | CancelRequested
     | RunCancelled
+    | RunPaused
+    | RunUnpaused
     | StepStarted
     | StepReused
     | StepSucceeded
@@ -497,6 +587,12 @@ AnyEvent = (
     | ApprovalRequested
     | ApprovalDecided
     | ApprovalCarried
+    | QuestionAsked
+    | QuestionAnswered
+    | AnswerCarried
+    | GateReminded
+    | GateEscalated
+    | GateExpired
     | SignalAwaited
     | SignalReceived
     | TimerSet

@@ -1,7 +1,7 @@
 """Answering what a workflow asks for: recorded, started, queued, held or refused, in order."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,12 +14,14 @@ from holdfast.eventlog import (
     Event,
     LoopExhausted,
     Noted,
+    QuestionAsked,
     SignalAwaited,
     StepCancelled,
     StepFailed,
     StepReused,
     StepStarted,
     TimerSet,
+    Value,
 )
 from holdfast.reducer import (
     ApprovalRequest,
@@ -29,14 +31,17 @@ from holdfast.reducer import (
     Diverge,
     Fail,
     FunctionCall,
+    Gate,
     Hold,
     NoteRequest,
+    QuestionRequest,
     Request,
     Reuse,
     SignalRequest,
     Start,
     StepRequest,
     TimerRequest,
+    after_expiry,
     decide,
     digest,
     diverged,
@@ -56,6 +61,7 @@ class Answers:
     """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk.
 
     `held` are steps and children for which the files are to be seen to first; `begin` begins them.
+    `parent_paused` says that nothing may begin because a parent is paused.
     """
 
     def __init__(
@@ -75,6 +81,19 @@ class Answers:
         self._attempts = attempts
         self._alarms = alarms
         self._answering = False
+        self.parent_paused = False
+        self._paused: dict[str, StepRequest | ChildRequest] = {}  # what would begin but for a pause
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no new step may begin; the clean-up of what is cancelled may."""
+        state = self._history.state
+        return state.cancelling is None and (state.paused is not None or self.parent_paused)
+
+    def go_on(self) -> None:
+        """Decide anew about what a pause held back."""
+        paused, self._paused = self._paused, {}
+        self.consider([*paused.values()])
 
     def record(self, event: AnyEvent) -> None:
         """Take an event in, and see to what is asked for then."""
@@ -130,6 +149,7 @@ class Answers:
         """Forget what was decided and not recorded."""
         self.to_launch.clear()
         self.held.clear()
+        self._paused.clear()
         self._spaces.forget()
 
     def consider_again(self, key: str) -> None:
@@ -149,9 +169,11 @@ class Answers:
                 self.record(StepCancelled(key, reason, step.attempt if step else 1))
             case ApprovalRequest():
                 self._answer_approval(request)
-            case SignalRequest(signal=signal):
+            case QuestionRequest():
+                self._answer_question(request)
+            case SignalRequest(signal=signal, correlation=correlation):
                 if key not in state.waits:
-                    self.record(SignalAwaited(key, signal))
+                    self.record(SignalAwaited(key, signal, correlation))
             case TimerRequest(until=until):
                 timer = state.timers.get(key)
                 if timer is None:
@@ -177,6 +199,8 @@ class Answers:
             case Start(attempt=attempt, not_before=not_before):
                 if not_before > history.now:
                     self._alarms.set(not_before, key)
+                elif self.is_paused:
+                    self._paused[key] = request
                 elif key not in self._seen_to and self._spaces.must_look(request):
                     self.held[key] = request
                 elif self._engine.limits.acquire(request):
@@ -256,13 +280,54 @@ class Answers:
                 request.count,
                 expires_at,
                 request.on_deny,
+                request.on_expire,
+                request.expires,
+                list(request.escalate_to),
+                self._form(request.edits, request.key),
             )
             self.record(event)
         if expires_at:
             self._alarms.set(expires_at, request.key)
 
+    def _answer_question(self, request: QuestionRequest) -> None:
+        history, key = self._history, request.key
+        gate = history.state.gates.get(key)
+        expires_at = history.now + request.expires if request.expires else 0
+        if gate is not None:
+            expires_at = gate.expires_at
+        else:
+            asked = fingerprint.encode(request.question, f"the question {key!r}")
+            event = QuestionAsked(
+                key,
+                history.pack(asked),
+                self._form(request.output, key),
+                fingerprint.digest_of_question(request),
+                list(request.by),
+                expires_at,
+                request.on_expire,
+                request.expires,
+                list(request.escalate_to),
+            )
+            self.record(event)
+        if expires_at:
+            self._alarms.set(expires_at, key)
+
+    def _form(self, type_: Any, key: str) -> Value:
+        return self._history.pack(msgspec.msgpack.encode(fingerprint.form(type_, key)))
+
+    def expire(self, gate: Gate) -> None:
+        """Do what was to be done when nobody has decided in time."""
+        if gate.expires_at <= self._history.now:
+            self.record(after_expiry(gate, self._history.now))
+        still = self._history.state.gates.get(gate.key)
+        if still is not None and still.decision is None:
+            self._alarms.set(still.expires_at, gate.key)
+
     def _answer_child(self, request: ChildRequest) -> None:
         history, key = self._history, request.key
+        if self.is_paused:
+            self._paused[key] = request
+            return
         if key not in self._seen_to and self._spaces.must_look(request):
             self.held[key] = request
             return

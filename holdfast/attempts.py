@@ -340,6 +340,10 @@ class Attempts:
         self._free(attempt)
         attempt.scope.cancel()  # a child run is not in it, and ends by itself
 
+    def rouse(self) -> None:
+        """Look at all children that wait, whatever has happened to them."""
+        self._resting = {key: (branch, -1) for key, (branch, _) in self._resting.items()}
+
     def roused(self) -> list[Request]:
         """Return the requests for children that waited and to whom something happened since."""
         requests: list[Request] = []

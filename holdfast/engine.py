@@ -167,7 +167,7 @@ class Engine:
         return await self._write_claimed(self._new_run(workflow, input, about))
 
     async def _write_claimed(self, new: NewRun) -> int:
-        return await self._write(replace(new, events=[*new.events, self._claim_event()]))
+        return await self._write(replace(new, events=[*new.events, self.claim_event()]))
 
     def _new_run(
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, Any]
@@ -221,11 +221,15 @@ class Engine:
     async def _execute(
         self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
     ) -> Outcome:
-        execution = self._executions[run] = Execution(self, branch, workflow, edits)
-        try:
-            return await execution.go()
-        finally:
-            del self._executions[run]
+        while True:
+            execution = self._executions[run] = Execution(self, branch, workflow, edits)
+            try:
+                outcome = await execution.go()
+            finally:
+                del self._executions[run]
+            if outcome.status != "continued":
+                return outcome
+            branch = self.log.branch_of(run)  # its next history, which is claimed already
 
     @contextmanager
     def _holding(self, run: str) -> Generator[None, None, None]:
@@ -238,7 +242,8 @@ class Engine:
         finally:
             self._held.discard(run)
 
-    def _claim_event(self) -> RunClaimed:
+    def claim_event(self) -> RunClaimed:
+        """Return the event by which this engine claims a run."""
         return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
 
     async def _claim(self, run: str, *, takeover: bool) -> int:
@@ -251,7 +256,7 @@ class Engine:
                 raise RunBusy(run, host=row.host, pid=row.pid)
             if row.status in ENDED:
                 raise RunEnded(run, row.status, "resumed")
-            claim = [self._claim_event()]
+            claim = [self.claim_event()]
             try:
                 await self._write(Batch(row.branch, claim, row.head, self.actor, self.now()))
             except BranchMoved:
@@ -345,6 +350,10 @@ class Engine:
     async def commit(self, batch: Batch) -> int:
         """Append durably and return the new head; raise BranchMoved, LogUnwritable."""
         return await self._write(batch)
+
+    async def commit_successor(self, new: NewRun) -> None:
+        """End a run's history and begin its next one; raise BranchMoved, LogUnwritable."""
+        await self._write(new)
 
     async def _write(self, item: Batch | NewRun) -> int:
         return await self._committer.write(item, alone=self._is_alone())

@@ -14,6 +14,7 @@ from holdfast.eventlog import (
     ApprovalDecided,
     BranchMoved,
     Failure,
+    NoSuchRun,
     RunReleased,
     TimerFired,
 )
@@ -37,6 +38,7 @@ from .errors import FilesEdited
 from .history import Alarms, History
 from .journals import Written, journaled
 from .outcomes import end_of_run, event_of, missed
+from .pausing import paused_with
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -148,6 +150,7 @@ class Execution:
 
     async def _loop(self) -> None:
         self._history.rebuild()
+        self._look_at_parent()
         self._attempts.remind_children()
         await self._end_orphans()
         self._answers.consider_pending()
@@ -252,8 +255,23 @@ class Execution:
         if self._edited is not None:
             self._take_up(*self._edited)
             self._edited = None
-        if not self._history.is_behind:
-            return
+        was_paused = self._answers.is_paused
+        self._look_at_parent()
+        if self._history.is_behind:
+            self._take_news()
+        if was_paused and not self._answers.is_paused:
+            self._answers.go_on()
+            self._attempts.rouse()
+
+    def _look_at_parent(self) -> None:
+        parent = self._history.state.parent
+        log = self._engine.log
+        try:
+            self._answers.parent_paused = bool(parent and paused_with(log, log.run(parent)))
+        except NoSuchRun:
+            self._answers.parent_paused = False
+
+    def _take_news(self) -> None:
         # All of it first: what we record stands behind it in the log, so it does here as well.
         news = list(self._history.news())
         for event, requests in news:
@@ -348,7 +366,7 @@ class Execution:
         elif isinstance(future.request, StepRequest | ChildRequest):
             self._answers.consider([future.request])
         elif gate is not None and gate.decision is None:
-            self._answers.record(ApprovalDecided(key, False, "engine", "nobody decided in time"))
+            self._answers.expire(gate)
 
     # --- the end -------------------------------------------------------------------------------
 

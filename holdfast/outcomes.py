@@ -9,6 +9,7 @@ from holdfast.eventlog import (
     DoubtRaised,
     Failure,
     RunCancelled,
+    RunContinued,
     RunFailed,
     RunSucceeded,
     SnapshotMissed,
@@ -20,6 +21,7 @@ from holdfast.plugins import RateLimited, RedactionFailed, WorkError
 from holdfast.reducer import Driver, Step, StepRequest, after_failure, fingerprint
 
 from .attempts import Ended
+from .continuing import next_input
 from .effects import Done, TimedOut, failure, retryable
 from .history import History
 from .redact import Redactor
@@ -113,12 +115,18 @@ def end_of_run(driver: Driver, history: History) -> AnyEvent:
     """Return the event for a workflow function that ended. Raises NotRecordable."""
     ended = driver.ended
     assert ended is not None, "asked when it ended"
-    if ended.status == "cancelled":
+    if ended.status == "cancelled" or (ended.status == "continued" and _is_cancelled(history)):
         return RunCancelled(history.state.cancelling or "")
     if ended.error is not None:
         return RunFailed(run_failure(ended.error, history.redactor))
+    if ended.status == "continued":
+        return RunContinued(next_input(ended.value, history))
     raw = fingerprint.encode(ended.value, f"the output of workflow {history.workflow.name!r}")
     return RunSucceeded(history.pack(raw))
+
+
+def _is_cancelled(history: History) -> bool:
+    return history.state.cancelling is not None
 
 
 def run_failure(error: BaseException, redactor: Redactor) -> Failure:

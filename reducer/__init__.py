@@ -14,6 +14,7 @@ from .errors import (
     ApprovalDenied,
     BadName,
     ChildFailed,
+    GateExpired,
     InputHasSecret,
     InputInvalid,
     LoopExhausted,
@@ -21,6 +22,7 @@ from .errors import (
     NotDurable,
     NotRecordable,
     RunEnding,
+    Skipped,
     StepFailed,
     WorkflowDiverged,
     WorkflowError,
@@ -62,6 +64,7 @@ from .requests import (
     NoteRequest,
     OpenCall,
     Policy,
+    QuestionRequest,
     Request,
     ShellCall,
     SignalRequest,
@@ -72,15 +75,17 @@ from .requests import (
 from .results import Decision, ShellResult
 from .run import Run
 from .secrets import SecretRules
-from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait, WorkspaceFiles
+from .state import ENDED, Child, Gate, Pause, State, Step, Timer, Vote, Wait, WorkspaceFiles
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
+from .wait_events import NOBODY, after_expiry
 from .workflow import Workflow, workflow
 from .workspace import Opened, Workspace
 
 __all__ = [
     "ENDED",
+    "NOBODY",
     "RECORDED_KINDS",
     "STEP_EDITS",
     "Accept",
@@ -115,6 +120,7 @@ __all__ = [
     "Frames",
     "FunctionCall",
     "Gate",
+    "GateExpired",
     "Hold",
     "Hunk",
     "InputHasSecret",
@@ -134,11 +140,13 @@ __all__ = [
     "OpenCall",
     "Opened",
     "Pair",
+    "Pause",
     "Plan",
     "Planner",
     "Policy",
     "Pool",
     "Proof",
+    "QuestionRequest",
     "Refuse",
     "Request",
     "Restore",
@@ -150,6 +158,7 @@ __all__ = [
     "ShellResult",
     "Side",
     "SignalRequest",
+    "Skipped",
     "Stack",
     "Start",
     "State",
@@ -169,6 +178,7 @@ __all__ = [
     "WorkspaceCall",
     "WorkspaceFiles",
     "about",
+    "after_expiry",
     "after_failure",
     "aligned",
     "changed_fields",

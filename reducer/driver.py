@@ -14,22 +14,22 @@ import msgspec
 from holdfast.eventlog import Edit, Value
 
 from .edits import edited
-from .errors import WorkflowError
+from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
 from .outcome import outcome
 from .requests import CancelRequest, Request
 from .run import Run
 from .state import State
-from .tasks import Cancelled, Future, Group, Scope, Spawn, Task, dismiss
+from .tasks import Cancelled, Continue, Future, Group, Scope, Spawn, Task, dismiss
 from .workflow import Workflow
 
 Load = Callable[[Value], bytes]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How the workflow function ended: with `value`, or with `error`."""
+    """How the workflow function ended: with `value`, its next input where it continued, or with `error`."""
 
-    status: Literal["succeeded", "failed", "cancelled"]
+    status: Literal["succeeded", "failed", "cancelled", "continued"]
     value: Any = None
     error: BaseException | None = None
 
@@ -144,7 +144,7 @@ class Driver:
             if (refused := without_loop(raised)) is not None:
                 raise refused from raised
             self._finish(task, None, raised)
-        except (Exception, Cancelled) as raised:  # noqa: BLE001 - its awaiter gets it
+        except (Exception, Cancelled, Continue) as raised:  # noqa: BLE001 - its awaiter gets it
             self._finish(task, None, raised)
         else:
             self._wait(task, waiting)
@@ -159,6 +159,8 @@ class Driver:
 
     def _finish(self, task: Task, value: Any, error: BaseException | None) -> None:
         task.finished = True
+        if isinstance(error, Skipped):
+            error = None  # a branch that a person left out ends with nothing, and is no failure
         group = task.group
         if group is None:
             self.ended = _ended(value, error)
@@ -233,6 +235,8 @@ class Driver:
 def _ended(value: Any, error: BaseException | None) -> Ended:
     if error is None:
         return Ended("succeeded", value)
+    if isinstance(error, Continue):
+        return Ended("continued", error.input)
     return Ended("cancelled" if isinstance(error, Cancelled) else "failed", error=error)
 
 

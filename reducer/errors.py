@@ -12,6 +12,8 @@ HoldfastError
   RunEnding               raised inside the workflow; uncaught, they end the run
     StepFailed            a step failed after all its attempts
     ApprovalDenied        somebody said no
+      Skipped             and what asked is to be left out, which is no failure
+    GateExpired           nobody decided or answered in time
     LoopExhausted         the ceiling was reached before the condition held
     ChildFailed           a child run failed or was cancelled
 """
@@ -129,6 +131,27 @@ class ApprovalDenied(RunEnding):
     def __init__(self, key: str, by: str, note: str) -> None:
         super().__init__(f"{by} denied {key!r}" + (f": {note}" if note else ""))
         self.key, self.by, self.note = key, by, note
+
+
+class Skipped(ApprovalDenied):
+    """Somebody said no to a gate with `on_deny="skip"`.
+
+    Uncaught, it ends the branch of `run.map`, `run.parallel` or `run.race` that asked, or the workflow
+    itself, with the result None.
+    """
+
+    code = "skipped"
+
+
+class GateExpired(RunEnding):
+    code = "gate_expired"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"nobody decided {key!r} in time. Ask again with a longer expires=, or let it be passed on or "
+            'called to mind: on_expire="escalate" or "remind"'
+        )
+        self.key = key
 
 
 class LoopExhausted(RunEnding):

@@ -35,6 +35,7 @@ def forked(state: State, event: RunForked, time: int) -> State:
         error=None,
         owner="",
         waiting=(),
+        paused=None,
         steps=PMap({key: _left(step, event) for key, step in state.steps.items()}),
         gates=PMap({key: _put_off(gate, shift) for key, gate in state.gates.items()}),
         timers=PMap({t.key: Timer(t.key, t.until + shift) for t in state.timers.values()}),

@@ -51,6 +51,8 @@ def _gate(gate: Gate | None) -> str:
     if gate is None:
         return ""
     if (vote := gate.decision) is not None:
+        if gate.kind == "question":
+            return "expired" if gate.expired else f"answered by {vote.by}"
         return f"{'approved' if vote.approved else 'denied'} by {vote.by}"
     return f"open ({len(gate.votes)} of {gate.count} votes)" if gate.votes else "open"
 

@@ -127,7 +127,7 @@ def _at_its_end(driver: Driver, state: State, explain: Explain, redact: Redact) 
                 f"the run failed with [{then.code}] {then.message!r}, "
                 f"the workflow with [{now.code}] {now.message!r}"
             )
-    if ended.status == "succeeded":
+    if ended.status in ("succeeded", "continued"):
         return _other_output(ended.value, driver.load(state.output), redact)
     return None
 
@@ -155,6 +155,8 @@ def _recorded_stop(rest: Iterator[Record]) -> str:
 
 
 def _ending(ended: Ended) -> str:
+    if ended.status == "continued":
+        return f"goes on with {_short(ended.value)}"
     if ended.error is None:
         return f"returned {_short(ended.value)}"
     return f"raised {_short(ended.error)}" if ended.status == "failed" else "was cancelled"

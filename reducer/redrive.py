@@ -12,6 +12,7 @@ from holdfast.eventlog import (
     ChildStarted,
     LoopExhausted,
     Noted,
+    QuestionAsked,
     Record,
     RunForked,
     RunStarted,
@@ -34,6 +35,7 @@ from .requests import (
     ChildRequest,
     FunctionCall,
     NoteRequest,
+    QuestionRequest,
     Request,
     SignalRequest,
     StepRequest,
@@ -50,6 +52,7 @@ _ASKED_BY: dict[type, type[Request]] = {
     StepStarted: StepRequest,
     StepReused: StepRequest,
     ApprovalRequested: ApprovalRequest,
+    QuestionAsked: QuestionRequest,
     SignalAwaited: SignalRequest,
     TimerSet: TimerRequest,
     ChildStarted: ChildRequest,
@@ -170,10 +173,12 @@ def _same(event: object, request: Request | None) -> bool:
     match event, request:
         case ApprovalRequested(digest=digest), ApprovalRequest():
             return digest == fingerprint.digest_of_subject(request)
+        case QuestionAsked(digest=digest), QuestionRequest():
+            return digest == fingerprint.digest_of_question(request)
         case ChildStarted(fingerprint=recorded), ChildRequest():
             return recorded == fingerprint.child_fingerprint(request)
-        case SignalAwaited(signal=signal), SignalRequest():
-            return signal == request.signal
+        case SignalAwaited(signal=signal, correlation=correlation), SignalRequest():
+            return (signal, correlation) == (request.signal, request.correlation)
         case _:
             return True
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from holdfast.eventlog import (
+    AnswerCarried,
     AnyEvent,
     ApprovalCarried,
     ApprovalDecided,
@@ -20,18 +21,26 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     EffectHeld,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     RestoreStarted,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -53,10 +62,19 @@ from holdfast.eventlog import (
 from .edits import within
 from .folds import after, changed
 from .fork_events import forked
-from .state import Child, Gate, State, Timer
+from .state import Child, Gate, Pause, State, Timer
 from .step_events import deferred, failed, journaled, reused, started, succeeded
 from .tree import seen, touched, touched_by_child, with_files
-from .wait_events import carried, decided, gate_of, signal_awaited, signal_received
+from .wait_events import (
+    answered,
+    carried,
+    decided,
+    gate_of,
+    question_of,
+    ran_out,
+    signal_awaited,
+    signal_received,
+)
 
 replace = msgspec.structs.replace
 
@@ -102,6 +120,13 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return decided(state, event, time)
         case ApprovalCarried():
             return carried(state, event, time)
+        case QuestionAsked():
+            gate = question_of(state, event, time)
+            return after(state, time, gates=state.gates.set(event.key, gate))
+        case QuestionAnswered() | AnswerCarried():
+            return answered(state, event, time)
+        case GateReminded() | GateEscalated() | GateExpired():
+            return ran_out(state, event, time)
         case SignalAwaited():
             return signal_awaited(state, event, time)
         case SignalReceived():
@@ -141,10 +166,16 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return after(state, time, status="succeeded", output=event.output, owner="", error=None)
         case RunFailed():
             return after(state, time, status="failed", error=event.error, owner="")
+        case RunContinued(input=given):
+            return after(state, time, status="continued", output=given, owner="", error=None)
         case RunCancelled():
             return after(state, time, status="cancelled", owner="")
         case CancelRequested():
-            return after(state, time, cancelling=event.reason)
+            return after(state, time, cancelling=event.reason, cancelled_at=state.offset)
+        case RunPaused(reason=reason):
+            return after(state, time, paused=state.paused or Pause(reason, time, state.offset))
+        case RunUnpaused():
+            return after(state, time, paused=None)
         case WorkspaceSeen() | WorkspaceDrifted() | RestoreStarted() | WorkspaceRestored():
             return _looked(state, event, time)
         case SnapshotMissed():

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 Permissions = Literal["read", "edit", "full"]
+OnDeny = Literal["raise", "return", "skip"]
+OnExpire = Literal["deny", "halt", "escalate", "remind"]
 StepKind = Literal[
     "step", "shell", "agent", "model", "workspace", "commit", "markers", "merge", "close"
 ]
@@ -139,16 +141,33 @@ class StepRequest(Request, frozen=True):
 
 
 class ApprovalRequest(Request, frozen=True):
+    """Ask people to approve `subject`; `edits` is the type of what may come with an approval."""
+
     subject: Any
     by: tuple[str, ...]
     count: int
     expires: int  # ns from now; 0: never
-    on_deny: Literal["raise", "return"]
+    on_deny: OnDeny
+    on_expire: OnExpire = "deny"
+    escalate_to: tuple[str, ...] = ()
+    edits: Any = None
+
+
+class QuestionRequest(Request, frozen=True):
+    """Ask a person to fill in a value of type `output`."""
+
+    question: Any
+    output: Any
+    by: tuple[str, ...] = ()
+    expires: int = 0  # ns from now; 0: never
+    on_expire: OnExpire = "halt"
+    escalate_to: tuple[str, ...] = ()
 
 
 class SignalRequest(Request, frozen=True):
     signal: str
     output: Any
+    correlation: str = ""
 
 
 class TimerRequest(Request, frozen=True):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
+from .gates import check_gate, check_question
 from .loops import Loop
 from .requests import (
     AgentCall,
@@ -22,8 +23,11 @@ from .requests import (
     FunctionCall,
     ModelAsk,
     NoteRequest,
+    OnDeny,
+    OnExpire,
     Permissions,
     Policy,
+    QuestionRequest,
     Request,
     ShellCall,
     SignalRequest,
@@ -32,7 +36,7 @@ from .requests import (
     TimerRequest,
 )
 from .results import Decision, ShellResult
-from .tasks import Future, Scope, Spawn, check_name, dismiss, quote
+from .tasks import Continue, Future, Scope, Spawn, check_name, dismiss, quote
 from .workflow import Workflow
 from .workspace import Workspace
 
@@ -205,23 +209,68 @@ class Run:
         by: Sequence[str] = (),
         count: int = 1,
         expires: Duration = 0,
-        on_deny: Literal["raise", "return"] = "raise",
+        on_expire: OnExpire = "deny",
+        escalate_to: Sequence[str] = (),
+        on_deny: OnDeny = "raise",
+        edits: Any = None,
     ) -> Durable[Decision]:
-        """Wait until a person approves `subject`; denial raises ApprovalDenied.
+        """Wait until a person approves `subject`.
 
-        `by` says who may decide (empty: anybody), `count` how many different people must approve.
-        An approval that nobody gave within `expires` counts as denied.
+        `by` says who may decide (empty: anybody), `count` how many different people must approve. A
+        denial raises ApprovalDenied, or is returned, or with "skip" raises Skipped: uncaught, that ends
+        the branch of `map`, `parallel` or `race` that asked, or the workflow, with None.
+
+        What nobody decided within `expires` counts as denied; with `on_expire="halt"` it raises
+        GateExpired; with "escalate" the people in `escalate_to` may decide as well, for as long again;
+        with "remind" it never expires, and an event calls it to mind each time.
+
+        An approval may bring edits of type `edits`; the newest ones are in the Decision.
         """
         until = nanoseconds(expires)
+        check_gate(name, until, on_expire, by, escalate_to)
         return Durable(
             self._driver,
             name,
-            lambda key: ApprovalRequest(key, subject, tuple(by), count, until, on_deny),
+            lambda key: ApprovalRequest(
+                key, subject, tuple(by), count, until, on_deny, on_expire, tuple(escalate_to), edits
+            ),
         )
 
-    def wait(self, signal: str, *, output: Any = Any) -> Durable[Any]:
-        """Wait for a signal, and return its payload. One that came before is taken first."""
-        return Durable(self._driver, signal, lambda key: SignalRequest(key, signal, output))
+    def ask(
+        self,
+        name: str,
+        question: Any,
+        *,
+        output: Any = str,
+        by: Sequence[str] = (),
+        expires: Duration = 0,
+        on_expire: Literal["halt", "escalate", "remind"] = "halt",
+        escalate_to: Sequence[str] = (),
+    ) -> Durable[Any]:
+        """Ask people a question, and return the answer: a value of type `output`, filled in as a form.
+
+        `by` says who may answer (empty: anybody). What nobody answered within `expires` raises
+        GateExpired; `on_expire` and `escalate_to` are those of `approve`. A date and time is checked
+        before it is recorded where its type is `Annotated[datetime, Meta(tz=True)]`.
+        """
+        until = nanoseconds(expires)
+        check_question(name, until, on_expire, by, escalate_to)
+        return Durable(
+            self._driver,
+            name,
+            lambda key: QuestionRequest(
+                key, question, output, tuple(by), until, on_expire, tuple(escalate_to)
+            ),
+        )
+
+    def wait(self, signal: str, *, key: str = "", output: Any = Any) -> Durable[Any]:
+        """Wait for a signal, and return its payload. One that came before is taken first.
+
+        With a `key`, such as an order's number, only a signal that was sent with the same key is meant;
+        without one, only those that were sent without.
+        """
+        name = f"{check_name(signal)}:{quote(key)}" if key else signal
+        return Durable(self._driver, name, lambda k: SignalRequest(k, signal, output, key))
 
     def sleep(self, duration: Duration, name: str = "sleep") -> Durable[None]:
         """Wait for a time; a process that ends meanwhile loses nothing of it."""
@@ -310,6 +359,14 @@ class Run:
         given = dict(input or {}) if isinstance(workflow, str) else workflow.check(input or {})
         label = name or quote(reference if isinstance(workflow, str) else workflow.name)
         return Durable(self._driver, label, lambda key: ChildRequest(key, reference, given, output))
+
+    def continue_as_new(self, **input: Any) -> Continue:
+        """End this history and go on in a fresh one: `raise run.continue_as_new(...)`, or await it.
+
+        The workflow begins again with `input`, under the same name. Signals that nobody took yet move
+        over; the old history stays as RUN@BRANCH. So a run without an end costs no more as it gets older.
+        """
+        return Continue(self._driver.workflow.check(input))
 
     # --- the rest ------------------------------------------------------------------------------
 

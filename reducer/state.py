@@ -8,9 +8,10 @@ from holdfast.eventlog import NONE, Edit, Failure, RunForked, Usage, Value
 
 from .pmap import PMap
 
-RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
+RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled", "continued"]
+GateKind = Literal["approval", "question", "doubt", "effect"]
 StepStatus = Literal["running", "retrying", "deferred", "doubt", "succeeded", "failed", "cancelled"]
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
+ENDED = frozenset({"succeeded", "failed", "cancelled", "continued"})
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -71,10 +72,13 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
 
 class Gate(msgspec.Struct, frozen=True, gc=False):
     """A durable wait for a person: an approval, an effect whose outcome is in doubt, or one that a
-    fork holds back. `last` is where it was decided; `origin` the run that a decision was carried from."""
+    fork holds back. `last` is where it was decided; `origin` the run that a decision was carried from.
+
+    `also` are the people that it was escalated to, `form` is the JSON Schema of what may come with an
+    approval, `expired` says that nobody decided in time and the workflow was to see that."""
 
     key: str
-    kind: Literal["approval", "doubt", "effect"]
+    kind: GateKind
     opened: int
     offset: int
     subject: Value = NONE
@@ -87,6 +91,17 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     decision: Vote | None = None
     last: int = 0
     origin: str = ""
+    on_expire: str = "deny"
+    every: int = 0
+    escalate_to: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    reminded: int = 0
+    expired: bool = False
+    form: Value = NONE
+
+    def may_decide(self, who: str) -> bool:
+        """Tell whether it is for this person to decide."""
+        return not self.by or who in self.by or who in self.also
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False):
@@ -102,6 +117,14 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     key: str
     signal: str
     since: int
+    correlation: str = ""
+
+
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """A signal that came before anybody awaited it."""
+
+    payload: Value
+    correlation: str = ""
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
@@ -141,13 +164,23 @@ class WorkspaceFiles(msgspec.Struct, frozen=True, gc=False):
     restoring: bytes = b""
 
 
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """That a run begins no new step, since the event at `offset`."""
+
+    reason: str
+    since: int
+    offset: int
+
+
 class State(msgspec.Struct, frozen=True, gc=False):
     """A run after `offset` events.
 
-    `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
+    `continues` is the branch whose history ended for this one to begin; `output` that of a run which has
+    continued is the input of its next history. `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
-    somebody asked to cancel the run. `forked` says which history a fork left and how, `base` is the
+    somebody asked to cancel the run, at offset `cancelled_at`; `paused`
+    that it is to begin no new step. `forked` says which history a fork left and how, `base` is the
     offset of that event; `edits` are those of all forks on the way here, the newest first. `effects` says
     which effects need a person's word: "hold" (all), "repeat" (those that happened before).
 
@@ -167,6 +200,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     parent: str = ""
     parent_key: str = ""
     effects: str = ""
+    continues: int = 0
     forked: RunForked | None = None
     base: int = 0
     edits: tuple[Edit, ...] = ()
@@ -183,12 +217,14 @@ class State(msgspec.Struct, frozen=True, gc=False):
     owner: str = ""
     waiting: tuple[str, ...] = ()
     cancelling: str | None = None
+    cancelled_at: int = -1
+    paused: Pause | None = None
     steps: PMap[Step] = msgspec.field(default_factory=PMap[Step])
     gates: PMap[Gate] = msgspec.field(default_factory=PMap[Gate])
     timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])
     waits: PMap[Wait] = msgspec.field(default_factory=PMap[Wait])
     received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
-    signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap[tuple[Value, ...]])
+    signals: PMap[tuple[Queued, ...]] = msgspec.field(default_factory=PMap[tuple[Queued, ...]])
     children: PMap[Child] = msgspec.field(default_factory=PMap[Child])
     workspaces: PMap[WorkspaceFiles] = msgspec.field(default_factory=PMap[WorkspaceFiles])
     # notes taken, ceilings reached and timers fired, with their offset
@@ -215,5 +251,9 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def open_gates(self) -> list[Gate]:
-        """The gates that wait for somebody, oldest first."""
-        return [gate for gate in self.gates.values() if gate.decision is None]
+        """The gates that wait for somebody, oldest first; nobody waits any more where a cancel came after."""
+        return [
+            gate
+            for gate in self.gates.values()
+            if gate.decision is None and gate.offset > self.cancelled_at
+        ]

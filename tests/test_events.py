@@ -6,6 +6,7 @@ import pytest
 from holdfast import eventlog
 from holdfast.eventlog import (
     KNOWN,
+    AnswerCarried,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
@@ -20,17 +21,25 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     RestoreStarted,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -68,8 +77,9 @@ GOLDEN: list[tuple[Event, bytes]] = [
             "hold",
             b"\x03",
             [Edit("model", V, "k")],
+            4,
         ),
-        b"\x8d\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k",
+        b"\x8e\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k\xa9continues\x04",
     ),
     (
         RunForked(
@@ -179,15 +189,21 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
     (
-        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
-        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return", "escalate", 7, ["bo"], V),
+        b"\x8c\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return\xa9on_expire\xa8escalate\xa5every\x07\xabescalate_to\x91\xa2bo\xa4form\xa1v",
     ),
     (
         ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
         b"\x87\xa4type\xb0approval.decided\xa3key\xa1k\xa8approved\xc3\xa2by\xa3ada\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
     ),
-    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
-    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
+    (
+        SignalAwaited("k", "s", "7"),
+        b"\x84\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s\xabcorrelation\xa17",
+    ),
+    (
+        SignalReceived("s", V, "7"),
+        b"\x84\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v\xabcorrelation\xa17",
+    ),
     (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
     (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
     (
@@ -216,9 +232,53 @@ GOLDEN: list[tuple[Event, bytes]] = [
         SnapshotMissed("k", F),
         b"\x83\xa4type\xb9workspace.snapshot_missed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
     ),
+    (GateReminded("k", 9), b"\x83\xa4type\xadgate.reminded\xa3key\xa1k\xa5until\t"),
+    (
+        GateEscalated("k", ["bo"], 9),
+        b"\x84\xa4type\xaegate.escalated\xa3key\xa1k\xa2to\x91\xa2bo\xa5until\t",
+    ),
+    (GateExpired("k"), b"\x82\xa4type\xacgate.expired\xa3key\xa1k"),
+    (
+        QuestionAsked("k", V, V, b"\x05", ["ada"], 9, "remind", 7, ["bo"]),
+        b"\x8a\xa4type\xaequestion.asked\xa3key\xa1k\xa8question\xa1v\xa4form\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xaaexpires_at\t\xa9on_expire\xa6remind\xa5every\x07\xabescalate_to\x91\xa2bo",
+    ),
+    (
+        QuestionAnswered("k", V, "ada", "fine", b"\x05"),
+        b"\x86\xa4type\xb1question.answered\xa3key\xa1k\xa6answer\xa1v\xa2by\xa3ada\xa4note\xa4fine\xa6digest\xc4\x01\x05",
+    ),
+    (
+        AnswerCarried("k", "o", V, "ada", 9, "fine", b"\x05"),
+        b"\x88\xa4type\xb7question.answer_carried\xa3key\xa1k\xa6origin\xa1o\xa6answer\xa1v\xa2by\xa3ada\xa4time\t\xa4note\xa4fine\xa6digest\xc4\x01\x05",
+    ),
+    (RunPaused("why"), b"\x82\xa4type\xaarun.paused\xa6reason\xa3why"),
+    (RunUnpaused("why"), b"\x82\xa4type\xacrun.unpaused\xa6reason\xa3why"),
+    (RunContinued(V), b"\x82\xa4type\xadrun.continued\xa5input\xa1v"),
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        RunStarted(
+            "r",
+            "w",
+            "w.py",
+            b"\x01",
+            V,
+            b"\x02",
+            "/r",
+            "p",
+            "k",
+            "hold",
+            b"\x03",
+            [Edit("model", V, "k")],
+        ),
+        b"\x8d\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k",
+    ),
+    (SignalReceived("s", V), b"\x83\xa4type\xafsignal.received\xa6signal\xa1s\xa7payload\xa1v"),
+    (SignalAwaited("k", "s"), b"\x83\xa4type\xaesignal.awaited\xa3key\xa1k\xa6signal\xa1s"),
+    (
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
+        b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+    ),
     (
         RunForked(
             "r",

@@ -36,8 +36,10 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
         "updated": rfc3339(state.now),
         "owner_alive": is_alive(log, row),
         "cancelling": state.cancelling,
+        "paused": pause_object(state),
         "forked": fork_object(log, state.forked),
         "effects": state.effects or None,
+        "continues": f"{row.run}@{state.continues}" if state.continues else None,
         "parent": state.parent or None,
         "steps": [step_object(log, step) for step in state.steps.values()],
         "gates": [gate_object(log, gate) for gate in state.gates.values()],
@@ -45,7 +47,12 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
             {"key": timer.key, "until": rfc3339(timer.until)} for timer in state.timers.values()
         ],
         "signals": [
-            {"key": wait.key, "signal": wait.signal, "since": rfc3339(wait.since)}
+            {
+                "key": wait.key,
+                "signal": wait.signal,
+                "correlation": wait.correlation or None,
+                "since": rfc3339(wait.since),
+            }
             for wait in state.waits.values()
         ],
         "workspaces": [
@@ -57,6 +64,12 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
             for child in state.children.values()
         ],
     }
+
+
+def pause_object(state: State) -> dict[str, Any] | None:
+    if state.paused is None:
+        return None
+    return {"reason": state.paused.reason, "since": rfc3339(state.paused.since)}
 
 
 def step_object(log: Log, step: Step) -> dict[str, Any]:
@@ -87,11 +100,15 @@ def gate_object(log: Log, gate: Gate) -> dict[str, Any]:
         "kind": gate.kind,
         "open": gate.decision is None,
         "subject": decoded(log, gate.subject),
+        "digest": gate.digest.hex() or None,
+        "form": decoded(log, gate.form),
         "by": list(gate.by),
+        "escalated_to": list(gate.also),
         "count": gate.count,
         "origin": gate.origin or None,
         "opened": rfc3339(gate.opened),
         "expires": rfc3339(gate.expires_at),
+        "on_expire": gate.on_expire if gate.expires_at else None,
         "decision": vote_object(log, gate.decision),
         "votes": [vote_object(log, vote) for vote in gate.votes],
     }

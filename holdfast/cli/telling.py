@@ -14,15 +14,23 @@ from holdfast.eventlog import (
     ChildStarted,
     DoubtRaised,
     Event,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     RestoreStarted,
     RunCancelled,
+    RunContinued,
     RunFailed,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SignalAwaited,
     SignalReceived,
     SnapshotMissed,
@@ -156,14 +164,26 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
+        case QuestionAsked(key=key):
+            return Telling(WAITS, key, "waits for an answer")
+        case QuestionAnswered(key=key, by=by):
+            return Telling(GOOD, key, f"answered by {by}")
+        case GateReminded(key=key, until=until):
+            return Telling(WAITS, key, f"still waits; called to mind again {moment(until)}")
+        case GateEscalated(key=key, to=to, until=until):
+            text = f"nobody decided in time: passed on to {' or '.join(to)} until {moment(until)}"
+            return Telling(WAITS, key, text)
+        case GateExpired(key=key):
+            return Telling(BAD, key, "nobody decided in time")
         case DoubtRaised(key=key):
             return Telling(
                 WAITS, key, "started before a crash, outcome unknown: waits for approval"
             )
         case SignalAwaited(key=key, signal=signal):
             return Telling(WAITS, key, f"waits for signal {signal!r}")
-        case SignalReceived(signal=signal):
-            return Telling(PLAIN, "", f"got signal {signal!r}")
+        case SignalReceived(signal=signal, correlation=correlation):
+            key = f" with key {correlation!r}" if correlation else ""
+            return Telling(PLAIN, "", f"got signal {signal!r}{key}")
         case TimerSet(key=key, until=until):
             return Telling(WAITS, key, f"waits until {moment(until)}")
         case TimerFired(key=key):
@@ -176,6 +196,12 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(BAD, key, f"reached its ceiling of {ceiling}")
         case Noted(text=text):
             return Telling(PLAIN, "", one_line(text))
+        case RunContinued():
+            return Telling(PLAIN, "", "goes on in a fresh history")
+        case RunPaused(reason=reason):
+            return Telling(PLAIN, "", f"paused: {one_line(reason)}" if reason else "paused")
+        case RunUnpaused():
+            return Telling(PLAIN, "", "paused no more")
         case CancelRequested():
             return Telling(PLAIN, "", "asked to cancel")
         case _:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from holdfast.eventlog import (
     KNOWN,
+    AnswerCarried,
     AnyEvent,
     ApprovalCarried,
     ApprovalDecided,
@@ -23,18 +24,26 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
     Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     RestoreStarted,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -56,6 +65,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
+from holdfast.reducer.state import Pause, Queued
 from tests.support.player import raw
 
 WHY = Failure("test", "no luck")
@@ -87,6 +97,10 @@ def gate(**changes: Any) -> PMap[Gate]:
 
 
 ANNA = Vote("anna", True, "", raw(None), 101)
+QUESTION = QuestionAsked("k", by=["anna"])
+SO: dict[str, Any] = {"kind": "question", "by": ("anna",), "on_expire": "halt", "last": 1}
+SAID, THEN = (Vote("anna", True, "so", raw(7), time) for time in (101, 7))
+NOBODY_DID = Vote("engine", False, "nobody decided in time", raw(None), 101)
 ASKED = ApprovalRequested("k")
 CARRIED = Vote("anna", True, "", raw(None), 7)
 TAKEN = Step(
@@ -130,7 +144,15 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {"status": "succeeded", "output": raw(7), "owner": ""},
     ),
     ([RunClaimed("o")], RunFailed(WHY), {"status": "failed", "error": WHY, "owner": ""}),
-    ([], CancelRequested("enough"), {"cancelling": "enough"}),
+    ([], CancelRequested("enough"), {"cancelling": "enough", "cancelled_at": 0}),
+    (
+        [RunClaimed("o")],
+        RunContinued(raw(7)),
+        {"status": "continued", "output": raw(7), "owner": ""},
+    ),
+    ([], RunPaused("wait"), {"paused": Pause("wait", 100, 0)}),
+    ([RunPaused("wait")], RunPaused("again"), {}),
+    ([RunPaused("wait")], RunUnpaused("go"), {"paused": None}),
     ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
     ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
     ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
@@ -140,7 +162,22 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {"timers": PMap[Timer](), "passed": PMap({"k": 1}), "resolved": ("k",)},
     ),
     ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
-    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (raw(1),)})}),
+    ([], SignalAwaited("k", "s", "7"), {"waits": PMap({"k": Wait("k", "s", 100, "7")})}),
+    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (Queued(raw(1)),)})}),
+    (
+        [SignalReceived("s", raw(1)), SignalReceived("s", raw(2), "7")],
+        SignalAwaited("k", "s", "7"),
+        {
+            "signals": PMap({"s": (Queued(raw(1)),)}),
+            "received": PMap({"k": raw(2)}),
+            "resolved": ("k",),
+        },
+    ),
+    (
+        [SignalAwaited("k", "s", "7")],
+        SignalReceived("s", raw(1)),
+        {"signals": PMap({"s": (Queued(raw(1)),)})},
+    ),
     (
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
@@ -153,7 +190,11 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
         SignalAwaited("k", "s"),
-        {"signals": PMap({"s": (raw(2),)}), "received": PMap({"k": raw(1)}), "resolved": ("k",)},
+        {
+            "signals": PMap({"s": (Queued(raw(2)),)}),
+            "received": PMap({"k": raw(1)}),
+            "resolved": ("k",),
+        },
     ),
     (
         [],
@@ -195,6 +236,58 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         },
     ),
     ([], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    (
+        [ApprovalRequested("k", expires_at=9, on_expire="remind", every=5)],
+        GateReminded("k", 14),
+        {"gates": gate(expires_at=14, on_expire="remind", every=5, reminded=1)},
+    ),
+    (
+        [ApprovalRequested("k", by=["anna"], on_expire="escalate", escalate_to=["bo"])],
+        GateEscalated("k", ["bo"], 14),
+        {"gates": gate(by=("anna",), expires_at=14, escalate_to=("bo",), also=("bo",))},
+    ),
+    (
+        [ASKED],
+        GateExpired("k"),
+        {"gates": gate(decision=NOBODY_DID, last=1, expired=True), "resolved": ("k",)},
+    ),
+    ([ASKED, ApprovalDecided("k", True, "anna")], GateExpired("k"), {}),
+    ([], GateReminded("k", 14), {}),
+    (
+        [],
+        QuestionAsked("k", raw("why"), raw({}), b"d", ["anna"], 50, "remind", 5, ["bo"]),
+        {
+            "gates": gate(
+                kind="question",
+                subject=raw("why"),
+                form=raw({}),
+                digest=b"d",
+                by=("anna",),
+                expires_at=50,
+                on_expire="remind",
+                every=5,
+                escalate_to=("bo",),
+            )
+        },
+    ),
+    (
+        [QUESTION],
+        QuestionAnswered("k", raw(7), "anna", "so"),
+        {"gates": gate(**SO, votes=(SAID,), decision=SAID), "resolved": ("k",)},
+    ),
+    ([QUESTION], QuestionAnswered("k", raw(7), "bert"), {}),
+    ([QUESTION], ApprovalDecided("k", True, "anna"), {}),
+    ([QUESTION], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    ([ASKED], QuestionAnswered("k", raw(7), "anna"), {}),
+    ([QUESTION, QuestionAnswered("k", raw(7), "anna")], QuestionAnswered("k", raw(8), "anna"), {}),
+    (
+        [QUESTION],
+        AnswerCarried("k", "o", raw(7), "anna", 7, "so"),
+        {
+            "gates": gate(**SO, votes=(THEN,), decision=THEN, origin="o"),
+            "resolved": ("k",),
+        },
+    ),
     (
         [],
         StepReused("k", "shell", b"f", "o", "failed", raw("r"), b"c", False, b"t", 3, 4, error=WHY),
@@ -434,6 +527,26 @@ def test_a_gate_for_certain_people_expires_all_the_same() -> None:
 
     assert state.resolved == ("k",)
     assert not reduce(asked, ApprovalDecided("k", True, "engine"), 200).resolved
+
+
+def test_who_it_was_escalated_to_may_decide_as_well_as_who_was_asked_first() -> None:
+    asked = after(ApprovalRequested("k", by=["anna"], on_expire="escalate", escalate_to=["bo"]))
+    passed_on = reduce(asked, GateEscalated("k", ["bo"], 300), 200)
+
+    assert [asked.gates["k"].may_decide(who) for who in ("anna", "bo", "eve")] == [
+        True,
+        False,
+        False,
+    ]
+    assert passed_on.gates["k"].may_decide("anna")
+    assert reduce(passed_on, ApprovalDecided("k", True, "bo"), 201).resolved == ("k",)
+
+
+def test_nobody_waits_at_a_gate_that_was_open_when_the_run_was_cancelled() -> None:
+    cancelled = after(ASKED, CancelRequested())
+
+    assert cancelled.open_gates == []
+    assert reduce(cancelled, ApprovalRequested("l"), 200).open_gates[0].key == "l"
 
 
 def test_every_event_has_a_row() -> None:

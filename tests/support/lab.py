@@ -10,7 +10,7 @@ import trio
 
 from holdfast.commits import Committer
 from holdfast.engine import Engine
-from holdfast.eventlog import AnyEvent, Batch, Log
+from holdfast.eventlog import AnyEvent, Batch, Log, NewRun
 from holdfast.execution import Outcome
 from holdfast.plugins import Plugins
 from holdfast.reducer import State, Workflow
@@ -46,13 +46,24 @@ class CrashingEngine(VirtualEngine):
     after = False
 
     async def commit(self, batch: Batch) -> int:
+        self._before()
+        head = await super().commit(batch)
+        self._behind()
+        return head
+
+    async def commit_successor(self, new: NewRun) -> None:
+        self._before()
+        await super().commit_successor(new)
+        self._behind()
+
+    def _before(self) -> None:
         self.at -= 1
         if self.at == 0 and not self.after:
             raise Crash
-        head = await super().commit(batch)
+
+    def _behind(self) -> None:
         if self.at == 0:
             raise Crash
-        return head
 
 
 class Lab:
@@ -114,6 +125,7 @@ class Lab:
         """Decide a gate as another process would."""
         options.setdefault("approved", True)
         options.setdefault("by", "anna")
+        options.setdefault("now", virtual_now())
         decide_gate(self.log, run, gate, actor="cli:anna", **options)
 
     def append_unheard(self, *events: AnyEvent, run: str = "r") -> None:

@@ -15,6 +15,12 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.argument("gate", required=False),
         click.option("--by", metavar="WHO", help="Who decides; by default you."),
         click.option("--note", metavar="TEXT", default="", help="Why."),
+        click.option(
+            "--digest",
+            metavar="HEX",
+            default="",
+            help="Only if what it asks for still has this digest, or one that begins so.",
+        ),
         json_option,
         click.pass_obj,
     )[::-1]:
@@ -23,21 +29,21 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
+@click.option("--edits", metavar="JSON|@FILE", help="What is to be done otherwise; @- reads it.")
 @_options
-def approve(
-    place: Place, run: str, gate: str | None, by: str | None, note: str, as_json: bool
-) -> None:
-    """Approve what RUN waits for; GATE may be left out where only one is open."""
-    _decide(place, run, gate, approved=True, by=by, note=note, as_json=as_json)
+def approve(place: Place, run: str, gate: str | None, edits: str | None, **word: Any) -> None:
+    """Approve what RUN waits for; GATE may be left out where only one is open.
+
+    Edits that do not fit what the gate takes are refused, field by field, and nothing is written.
+    """
+    _decide(place, run, gate, approved=True, edits=edits, **word)
 
 
 @click.command()
 @_options
-def deny(
-    place: Place, run: str, gate: str | None, by: str | None, note: str, as_json: bool
-) -> None:
+def deny(place: Place, run: str, gate: str | None, **word: Any) -> None:
     """Deny what RUN waits for; GATE may be left out where only one is open."""
-    _decide(place, run, gate, approved=False, by=by, note=note, as_json=as_json)
+    _decide(place, run, gate, approved=False, edits=None, **word)
 
 
 def _decide(
@@ -48,17 +54,28 @@ def _decide(
     approved: bool,
     by: str | None,
     note: str,
+    digest: str,
+    edits: str | None,
     as_json: bool,
 ) -> None:
+    import msgspec
+
     from holdfast.runs import decide_gate
 
+    from ..inputs import parse
     from ..rows import is_alive
     from ..values import print_json
     from ..words import printable
 
-    who = by or user()
+    who = user() if by is None else by
+    example = place.command("approve", run, *([gate] if gate else []), "--edits", '{"field": 1}')
+    given = None if edits is None else parse(edits, "--edits", example)
+    packed = msgspec.Raw(msgspec.msgpack.encode(given))
     with place.log() as log:
-        found = decide_gate(log, run, gate, approved=approved, by=who, actor=place.actor, note=note)
+        found = decide_gate(
+            log, run, gate, approved=approved, by=who, actor=place.actor, note=note, edits=packed,
+            digest=digest,
+        )  # fmt: skip
         row = log.run(run)
         alive = is_alive(log, row)
     if as_json:
