@@ -16,6 +16,7 @@ from holdfast.eventlog import (
     Failure,
     RunReleased,
     TimerFired,
+    Usage,
 )
 from holdfast.plugins import RedactionFailed
 from holdfast.plugins.process import sweep
@@ -27,6 +28,7 @@ from holdfast.reducer import (
     TimerRequest,
     Workflow,
     WorkflowError,
+    spent_below,
 )
 from holdfast.workspaces import WorkspaceError
 
@@ -35,7 +37,7 @@ from .attempts import Arrival, Attempts, Ended
 from .effects import failure
 from .errors import FilesEdited
 from .history import Alarms, History
-from .outcomes import end_of_run, event_of, missed
+from .outcomes import end_of_run, events_of
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """How an execution ended. `waiting` are the keys that a waiting run waits for.
 
     `until` is the next moment, in ns since 1970, at which it goes on by itself; 0: only news help.
+    `usage` is what counts towards a budget, with that of its children; None: nothing.
     """
 
     run: str
@@ -58,6 +61,7 @@ class Outcome(msgspec.Struct, frozen=True):
     error: Failure | None = None
     waiting: tuple[str, ...] = ()
     until: int = 0
+    usage: Usage | None = None
 
 
 class Execution:
@@ -139,7 +143,7 @@ class Execution:
         while inbox:
             arrival = inbox.popleft()
             if isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
-                for event in (*missed(arrival), event_of(arrival, self._history)):
+                for event in events_of(arrival, self._history):
                     self._history.keep(event)
 
     async def _loop(self) -> None:
@@ -220,7 +224,7 @@ class Execution:
                 self._news = True
                 return True
             if alarm is None or alarm - self._engine.now() > self._engine.linger_ns:
-                waiting = list(self._history.driver.pending)
+                waiting = self._answers.waited_for()
                 self._answers.record(RunReleased(self._engine.owner.token, "waiting", waiting))
                 await self._commit()
                 return self._history.state.owner != ""
@@ -316,11 +320,12 @@ class Execution:
         self._answers.consider(self._attempts.roused())
         while (request := self._attempts.next_in_line()) is not None:
             self._answers.consider([request])
+            self._attempts.give_back(request.key)
         self._finish_if_ended()
 
     def _absorb_one(self, arrival: Arrival) -> None:
         if isinstance(arrival, Ended):
-            for event in (*missed(arrival), event_of(arrival, self._history)):
+            for event in events_of(arrival, self._history):
                 self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
         else:
@@ -353,5 +358,12 @@ class Execution:
         output = msgspec.msgpack.decode(self._history.load(state.output))
         until = self._alarms.next or 0
         return Outcome(
-            state.run, state.status, state.offset, output, state.error, state.waiting, until
+            state.run,
+            state.status,
+            state.offset,
+            output,
+            state.error,
+            state.waiting,
+            until,
+            spent_below(state),
         )

@@ -17,6 +17,9 @@ from holdfast.eventlog import (
     CancelRequested,
     Event,
     Log,
+    Role,
+    RunClaimed,
+    RunRow,
     SignalReceived,
     Value,
     pack,
@@ -36,6 +39,15 @@ def _redactor() -> Redactor:
 def read_state(log: Log, branch: int, at: int | None = None) -> State:
     """Return the state of a branch after its first `at` events; of all of them by default."""
     return replay(log.records(branch, 0, at))
+
+
+def roles_of_run(log: Log, row: RunRow) -> list[Role]:
+    """Return the roles with which a run was claimed last."""
+    roles: list[Role] = []
+    for record in log.turns(row.branch, 0, row.head):
+        if isinstance(record.event, RunClaimed):
+            roles = record.event.roles
+    return roles
 
 
 def append_to(
@@ -83,8 +95,9 @@ def decide_gate(
     actor: str,
     note: str = "",
     edits: Value = NONE,
+    kind: str = "",
 ) -> Gate:
-    """Approve or deny an open gate; without a name, the only one. Returns the gate as it was.
+    """Approve or deny an open gate; without a name, the only one (of that `kind`). Returns it as it was.
 
     Raises NoSuchGate, GateAmbiguous, NotAllowed, AlreadyDecided, RunEnded.
     """
@@ -93,7 +106,7 @@ def decide_gate(
     redactor = _redactor()
 
     def decide(state: State) -> list[Event]:
-        found = _open_gate(state, gate, approved=approved)
+        found = _open_gate(state, gate, kind, approved=approved)
         if found.by and by not in found.by:
             raise NotAllowed(found.key, by, found.by)
         chosen[:] = [found]
@@ -109,10 +122,10 @@ def decide_gate(
     return chosen[0]
 
 
-def _open_gate(state: State, name: str | None, *, approved: bool) -> Gate:
+def _open_gate(state: State, name: str | None, kind: str, *, approved: bool) -> Gate:
     if state.status in ENDED:
         raise RunEnded(state.run, state.status, "approved" if approved else "denied")
-    gates = state.open_gates
+    gates = [gate for gate in state.open_gates if kind in ("", gate.kind)]
     keys = [gate.key for gate in gates]
     if name is None:
         if len(gates) > 1:
@@ -122,6 +135,8 @@ def _open_gate(state: State, name: str | None, *, approved: bool) -> Gate:
         named = [gate for gate in gates if gate.key == name]
         if not named:  # a name without its scope will do, where only one gate has it
             named = [gate for gate in gates if gate.key.rpartition("/")[2] == name]
+        if not named and name == "budget":
+            named = [gate for gate in gates if gate.kind == "budget"]
         if len(named) > 1:
             raise GateAmbiguous(state.run, [gate.key for gate in named])
     if not named:

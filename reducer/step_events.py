@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import (
     AttemptFailed,
+    FellBack,
     StepDeferred,
     StepFailed,
     StepReused,
@@ -12,8 +13,9 @@ from holdfast.eventlog import (
     Usage,
 )
 
+from . import budget
 from .folds import after, with_step
-from .state import State, Step
+from .state import NEVER, Left, State, Step
 from .tree import touched, untouched
 
 
@@ -36,6 +38,7 @@ def started(state: State, event: StepStarted, time: int) -> State:
             unseen=found.unseen,
             begun=state.offset,
             workspace=event.workspace,
+            by=event.by,
         )
     else:
         tree, unseen = untouched(state, old)
@@ -51,7 +54,10 @@ def started(state: State, event: StepStarted, time: int) -> State:
             tree=tree,
             unseen=unseen,
             begun=state.offset,
+            by=event.by,
         )
+    if state.purse.budget is not None:
+        state = replace(state, purse=budget.reserved(state, event.key, event.reserved))
     return with_step(state, step, time, ())
 
 
@@ -75,6 +81,8 @@ def succeeded(state: State, event: StepSucceeded, time: int) -> State:
         snapshot=event.snapshot,
         head=event.head,
     )
+    if state.purse.budget is not None:
+        state = replace(state, purse=budget.settled(state, old, event.usage))
     state = touched(state, old, step, event.snapshot, event.head)
     found = with_step(state, step, time, (event.key,))
     return replace(found, usage=_sum(state.usage, event.usage)) if event.usage else found
@@ -110,6 +118,7 @@ def reused(state: State, event: StepReused, time: int) -> State:
         origin=event.origin,
         workspace=event.workspace,
         head=event.head,
+        by=event.by,
     )
     old = state.steps.get(event.key) or replace(step, ended=0)
     resolved = () if event.status == "cancelled" else (event.key,)
@@ -144,6 +153,7 @@ def failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
         time,
         steps=state.steps.set(event.key, step),
         usage=_sum(state.usage, event.usage) or state.usage,
+        purse=budget.settled(state, old, event.usage, event.error.code),
         resolved=(event.key,) if final else (),
     )
 
@@ -153,9 +163,40 @@ def deferred(state: State, event: StepDeferred, time: int) -> State:
     old = state.steps.get(event.key)
     if old is None:
         return after(state, time)
-    step = replace(old, status="deferred", not_before=event.until, snapshot=event.snapshot)
+    step = replace(
+        old,
+        status="deferred",
+        not_before=event.until,
+        snapshot=event.snapshot,
+        usage=_sum(old.usage, event.usage),
+    )
     if event.snapshot:
         state = touched(state, old, step, event.snapshot, event.head)
+    return after(
+        state,
+        time,
+        steps=state.steps.set(event.key, step),
+        usage=_sum(state.usage, event.usage) or state.usage,
+        purse=budget.settled(state, old, event.usage or Usage()),
+    )
+
+
+def fell_back(state: State, event: FellBack, time: int) -> State:
+    """Let another agent or model go on: it begins anew, with tries and a session of its own."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    gone = Left(old.place, event.left, event.reason, event.until or NEVER)
+    others = [one for one in old.left if one.place not in (old.place, event.place)]
+    step = replace(
+        old,
+        place=event.place,
+        left=(*others, gone),
+        failures=0,
+        session="",
+        error=None,
+        not_before=event.not_before,
+    )
     return after(state, time, steps=state.steps.set(event.key, step))
 
 

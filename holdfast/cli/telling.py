@@ -9,11 +9,13 @@ from holdfast.eventlog import (
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     DoubtRaised,
     Event,
+    FellBack,
     LoopExhausted,
     Noted,
     RestoreStarted,
@@ -94,6 +96,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return Telling(PLAIN, key, f"cancelled: {one_line(reason)}" if reason else "cancelled")
         case StepDeferred(key=key, until=until, reason=reason):
             return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
+        case FellBack():
+            return _of_fallback(event)
         case SnapshotMissed(key=key, error=error):
             return Telling(
                 BAD, key, f"its files could not be recorded: {one_line(error.message, 300)}"
@@ -104,6 +108,12 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return _of_run(event)
         case _:
             return _of_wait(event)
+
+
+def _of_fallback(event: FellBack) -> Telling:
+    when = f" at {moment(event.not_before)}" if event.not_before else ""
+    text = f"goes on with {event.by}{when}, left by {event.left} ({one_line(event.reason, 60)})"
+    return Telling(WAITS if event.not_before else GOES_ON, event.key, text)
 
 
 def _of_run(event: Event) -> Telling | None:
@@ -150,6 +160,8 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
+        case BudgetReached(key=key, step=step):
+            return Telling(WAITS, key, f"the budget is reached at {step!r}: waits for a decision")
         case DoubtRaised(key=key):
             return Telling(
                 WAITS, key, "started before a crash, outcome unknown: waits for approval"

@@ -7,11 +7,12 @@ from typing import Any, cast
 import click
 
 from holdfast.eventlog import Log, RunRow
-from holdfast.reducer import ENDED, Gate, State, Step
+from holdfast.reducer import ENDED, NEVER, Gate, State, Step
 
 from .forks import as_fork, fork_line
 from .place import Place
 from .rows import is_alive
+from .shapes import budget_object
 from .values import decoded, encoded, shown
 from .words import duration, moment, money, one_line, printable, table
 
@@ -53,11 +54,24 @@ def _facts(
     if state.usage.cost_usd or state.usage.input_tokens:
         usage = state.usage
         yield "used", f"{usage.input_tokens} + {usage.output_tokens} tokens {money(usage.cost_usd)}"
+    if (budget := budget_object(state)) is not None:
+        yield "budget", " and ".join(_of_budget(budget))
     if state.status == "succeeded":
         output = printable(click.unstyle(text_of(decoded(log, state.output))))
         yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
     if state.error is not None:
         yield "error", printable(f"[{state.error.code}] {state.error.message}")
+
+
+def _of_budget(budget: dict[str, Any]) -> Iterator[str]:
+    if budget["usd"]:
+        aside = budget["reserved_usd"]
+        more = f", {money(aside)} set aside" if aside else ""
+        yield f"{money(budget['used_usd']) or '$0'} of {money(budget['usd'])}{more}"
+    if budget["tokens"]:
+        aside = budget["reserved_tokens"]
+        more = f", {aside} set aside" if aside else ""
+        yield f"{budget['used_tokens']} of {budget['tokens']} tokens{more}"
 
 
 def _fork_facts(log: Log, state: State) -> Iterator[tuple[str, str]]:
@@ -102,6 +116,10 @@ def _steps(steps: Sequence[Step], now: int) -> str:
         heading.append("REUSED FROM")
         for step, row in zip(steps, rows, strict=True):
             row.append((one_line(step.origin) or "an edit") if step.reused else "")
+    if any(step.by for step in steps):
+        heading.append("BY")
+        for step, row in zip(steps, rows, strict=True):
+            row.append(one_line(step.by, 60))
     return table(heading, rows)
 
 
@@ -114,6 +132,10 @@ def _cells(step: Step, now: int) -> list[str]:
 
 def _print_failures(state: State) -> None:
     for step in state.steps.values():
+        for one in step.left:
+            left = f"{step.key}: left by {one.by} ({one.reason})"
+            until = f" until {moment(one.until)}" if one.until < NEVER else ""
+            click.echo(f"\n{printable(left + until, keep='')}")
         if step.error is not None and step.status != "succeeded":
             where = printable(f"{step.key}: [{step.error.code}]", keep="")
             click.echo(f"\n{where} {one_line(step.error.message, 400)}")
@@ -138,6 +160,8 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
 
 
 def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
+    if gate.kind == "budget":
+        return _budget_gate(place, log, state, gate)
     head = f"waits for {'approval' if gate.kind == 'approval' else 'a decision'} {gate.key!r}"
     if gate.kind == "doubt":
         head += ": this effect was started and its outcome is unknown. Approve to do it again"
@@ -150,6 +174,17 @@ def _gate(place: Place, log: Log, state: State, gate: Gate) -> str:
         head += f" ({approvals} of {gate.count} so far)"
     approve = place.command("approve", state.run, gate.key)
     deny = place.command("deny", state.run, gate.key)
+    return "\n".join([head, *_subject(decoded(log, gate.subject)), f"  {approve}", f"  {deny}"])
+
+
+def _budget_gate(place: Place, log: Log, state: State, gate: Gate) -> str:
+    head = f"waits for a decision {gate.key!r}: the budget is reached. Approve to add to it"
+    more = ["--add", f"{gate.limit.usd:.4g}"] if gate.limit.usd else []
+    more += ["--add-tokens", str(gate.limit.tokens)] if gate.limit.tokens else []
+    is_only = sum(other.kind == "budget" for other in state.open_gates) == 1
+    name = "budget" if is_only else gate.key
+    approve = place.command("approve", state.run, name, *more)
+    deny = place.command("deny", state.run, name)
     return "\n".join([head, *_subject(decoded(log, gate.subject)), f"  {approve}", f"  {deny}"])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..options import json_option
+from ..options import dollars, json_option
 from ..place import Place, user
 
 
@@ -24,11 +24,30 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_options
+@click.option(
+    "--add",
+    "usd",
+    metavar="USD",
+    type=dollars,
+    help="Of a budget: how many dollars more; by default as much again.",
+)
+@click.option(
+    "--add-tokens",
+    "tokens",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Of a budget: how many tokens more.",
+)
 def approve(
-    place: Place, run: str, gate: str | None, by: str | None, note: str, as_json: bool
-) -> None:
-    """Approve what RUN waits for; GATE may be left out where only one is open."""
-    _decide(place, run, gate, approved=True, by=by, note=note, as_json=as_json)
+    place: Place, run: str, gate: str | None, by: str | None, note: str, usd: float | None, tokens: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Approve what RUN waits for; GATE may be left out where only one is open.
+
+    The gate of a budget that is reached is called budget: holdfast approve RUN budget --add 5
+    """
+    more = {"usd": usd or 0.0, "tokens": tokens or 0} if usd or tokens else None
+    _decide(place, run, gate, approved=True, by=by, note=note, as_json=as_json, more=more)
 
 
 @click.command()
@@ -49,7 +68,10 @@ def _decide(
     by: str | None,
     note: str,
     as_json: bool,
+    more: dict[str, float] | None = None,
 ) -> None:
+    import msgspec
+
     from holdfast.runs import decide_gate
 
     from ..rows import is_alive
@@ -58,7 +80,17 @@ def _decide(
 
     who = by or user()
     with place.log() as log:
-        found = decide_gate(log, run, gate, approved=approved, by=who, actor=place.actor, note=note)
+        found = decide_gate(
+            log,
+            run,
+            gate,
+            approved=approved,
+            by=who,
+            actor=place.actor,
+            note=note,
+            edits=msgspec.Raw(msgspec.msgpack.encode(more)),
+            kind="budget" if more else "",
+        )
         row = log.run(run)
         alive = is_alive(log, row)
     if as_json:
