@@ -29,6 +29,38 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cost_usd: float = 0.0
 
 
+class Budget(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """How much may be used: US dollars, and tokens, those read and written together. 0: any amount.
+
+    `each_usd` and `each_tokens` are what to set aside for one attempt; 0: as is estimated.
+    """
+
+    usd: float = 0.0
+    tokens: int = 0
+    each_usd: float = 0.0
+    each_tokens: int = 0
+
+
+class Reserved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is set aside of a budget for something at work. `guessed`: all that was left, for nobody
+    knows yet what such a thing uses."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    guessed: bool = False
+
+
+class Role(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Who does what a workflow leaves to a role. `fallback` names agents, "agent:model", models or roles."""
+
+    name: str
+    agent: str = ""
+    model: str = ""
+    fallback: list[str] = []
+    permissions: str = ""
+    options: Value = NONE
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
     """One immutable fact, in the past tense."""
 
@@ -61,6 +93,7 @@ class RunStarted(Event, frozen=True, tag="run.started"):
     tree: bytes = b""  # stands for the files that a child found, see the reducer
     edits: list[Edit] = []  # of a child's steps: its parent is a fork that does them otherwise
     continues: int = 0  # the branch with the history that ended for this one to begin
+    budget: Budget | None = None
 
 
 class RunForked(Event, frozen=True, tag="run.forked"):
@@ -98,6 +131,7 @@ class RunClaimed(Event, frozen=True, tag="run.claimed"):
     owner: str
     host: str = ""
     pid: int = 0
+    roles: list[Role] = []  # as the project has them now: for all steps that have not begun
 
 
 class RunReleased(Event, frozen=True, tag="run.released"):
@@ -161,6 +195,8 @@ class StepStarted(Event, frozen=True, tag="step.started"):
     workspace: str = (
         ""  # key of the step that opened the worktree it works in; empty: the run's folder
     )
+    by: str = ""  # the agent, with its model, or the model that makes this attempt
+    reserved: Reserved | None = None  # what was set aside for it, where there is a budget
 
 
 class StepReused(Event, frozen=True, tag="step.reused"):
@@ -194,6 +230,7 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     unseen: bytes | None = None  # what stood for the files before they were looked at; None: `tree`
     workspace: str = ""
     head: bytes = b""
+    by: str = ""
 
 
 class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
@@ -246,6 +283,23 @@ class StepDeferred(Event, frozen=True, tag="step.deferred"):
     attempt: int = 1
     snapshot: bytes = b""
     head: bytes = b""
+    usage: Usage | None = None
+
+
+class FellBack(Event, frozen=True, tag="step.fell_back"):
+    """Another agent or model goes on with a step: the one at work could not, because of `reason`.
+
+    `place` counts those that the step may be given to; 0 is the first choice. `until` is when the one
+    that was left may be asked again; 0: not any more.
+    """
+
+    key: str
+    place: int
+    by: str
+    left: str = ""
+    reason: str = ""
+    until: int = 0
+    not_before: int = 0
 
 
 class StepCancelled(Event, frozen=True, tag="step.cancelled"):
@@ -283,6 +337,19 @@ class EffectHeld(Event, frozen=True, tag="step.effect_held"):
     """An effect in a fork asks before it happens, maybe again: a gate, until a person decides."""
 
     key: str
+
+
+class BudgetReached(Event, frozen=True, tag="budget.reached"):
+    """The next attempt at `step` may not fit what is left: a gate, until a person decides.
+
+    `key` is "[budget]" for the run's budget, "STEP[budget]" for a step's own; `usd` and `tokens` are it.
+    """
+
+    key: str
+    step: str = ""
+    subject: Value = NONE  # the figures, for people
+    usd: float = 0.0
+    tokens: int = 0
 
 
 class DoubtRaised(Event, frozen=True, tag="step.doubt_raised"):
@@ -473,6 +540,7 @@ class ChildStarted(Event, frozen=True, tag="child.started"):
     origin: str = ""
     at: int = 0
     workspace: str = ""
+    reserved: Reserved | None = None  # its own budget, set aside from that of its parent
 
 
 class ChildFinished(Event, frozen=True, tag="child.finished"):
@@ -483,6 +551,7 @@ class ChildFinished(Event, frozen=True, tag="child.finished"):
     status: str
     output: Value = NONE
     error: Failure | None = None
+    usage: Usage | None = None  # what it and its own children used
 
 
 class LoopExhausted(Event, frozen=True, tag="loop.exhausted"):
@@ -527,10 +596,12 @@ KNOWN: tuple[type[Event], ...] = (
     AttemptFailed,
     StepFailed,
     StepDeferred,
+    FellBack,
     StepCancelled,
     SessionOpened,
     Journaled,
     EffectHeld,
+    BudgetReached,
     DoubtRaised,
     WorkspaceSeen,
     WorkspaceDrifted,
@@ -574,10 +645,12 @@ AnyEvent = (
     | AttemptFailed
     | StepFailed
     | StepDeferred
+    | FellBack
     | StepCancelled
     | SessionOpened
     | Journaled
     | EffectHeld
+    | BudgetReached
     | DoubtRaised
     | WorkspaceSeen
     | WorkspaceDrifted

@@ -11,6 +11,7 @@ from .events import (
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
+    BudgetReached,
     DoubtRaised,
     EffectHeld,
     Event,
@@ -52,6 +53,7 @@ CHANGING: frozenset[type[Event]] = frozenset(
         QuestionAsked,
         QuestionAnswered,
         AnswerCarried,
+        BudgetReached,
         DoubtRaised,
         EffectHeld,
         GateReminded,
@@ -89,11 +91,12 @@ def advance(gates: Gates, event: Event | UnknownEvent, time: int, offset: int) -
             return gates
 
 
-def put_off(gates: Gates, shift: int) -> Gates:
-    """Return the gates with the times at which they expire moved on."""
+def left(gates: Gates, shift: int) -> Gates:
+    """Return a fork's gates: those that expire do so `shift` later, and it has a budget of its own."""
     return {
         key: replace(gate, expires_at=gate.expires_at + shift) if gate.expires_at else gate
         for key, gate in gates.items()
+        if gate.kind != "budget"
     }
 
 
@@ -105,6 +108,8 @@ def _opened(event: Event | UnknownEvent, time: int, offset: int) -> OpenGate | N
             return OpenGate(key, "question", time, offset, by, 1, expires_at)
         case DoubtRaised(key=key):
             return OpenGate(key, "doubt", time, offset)
+        case BudgetReached(key=key):
+            return OpenGate(key, "budget", time, offset)
         case EffectHeld(key=key):
             return OpenGate(key, "effect", time, offset)
         case _:

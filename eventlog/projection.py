@@ -164,7 +164,7 @@ def _forked(row: RunRow, event: RunForked) -> RunRow:
         waiting=[],
         paused=False,
         timers={key: until + event.shift for key, until in row.timers.items()},
-        gates=gates.put_off(row.gates, event.shift),
+        gates=gates.left(row.gates, event.shift),
         parent_run=event.parent,
         parent_key=event.parent_key,
     )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.eventlog import HoldfastError
+    from holdfast.eventlog import Budget, HoldfastError
     from holdfast.reducer import (
         ApprovalDenied,
         Cancelled,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApprovalDenied",
+    "Budget",
     "Cancelled",
     "ChildFailed",
     "Conflict",
@@ -43,7 +44,7 @@ __all__ = [
     "step_folder",
     "workflow",
 ]
-_ELSEWHERE = {"HoldfastError": "eventlog", "step_folder": "where"}
+_ELSEWHERE = {"Budget": "eventlog", "HoldfastError": "eventlog", "step_folder": "where"}
 
 
 def __getattr__(name: str) -> Any:

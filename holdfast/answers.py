@@ -8,6 +8,8 @@ import msgspec
 from holdfast.eventlog import (
     AnyEvent,
     ApprovalRequested,
+    BudgetReached,
+    ChildFinished,
     ChildStarted,
     DoubtRaised,
     EffectHeld,
@@ -15,6 +17,7 @@ from holdfast.eventlog import (
     LoopExhausted,
     Noted,
     QuestionAsked,
+    Reserved,
     SignalAwaited,
     StepCancelled,
     StepFailed,
@@ -33,19 +36,27 @@ from holdfast.reducer import (
     FunctionCall,
     Gate,
     Hold,
+    Later,
     NoteRequest,
     QuestionRequest,
+    Reached,
     Request,
     Reuse,
     SignalRequest,
     Start,
     StepRequest,
     TimerRequest,
+    UnknownRole,
+    acting,
+    afford_child,
     after_expiry,
     decide,
+    denied,
     digest,
     diverged,
+    doer,
     fingerprint,
+    unresolved,
 )
 
 from .attempts import Attempt, Attempts
@@ -62,6 +73,7 @@ class Answers:
 
     `held` are steps and children for which the files are to be seen to first; `begin` begins them.
     `parent_paused` says that nothing may begin because a parent is paused.
+    `short` are those for which the budget has to say more, or what is at work to use less.
     """
 
     def __init__(
@@ -74,6 +86,8 @@ class Answers:
     ) -> None:
         self.to_launch: list[Attempt] = []
         self.held: dict[str, StepRequest | ChildRequest] = {}
+        self.short: dict[str, StepRequest | ChildRequest] = {}
+        self._money: tuple[object, object] = (None, None)  # when it was asked last: purse and gates
         self._seen_to: frozenset[str] = frozenset()
         self._spaces = spaces
         self._engine = engine
@@ -113,13 +127,28 @@ class Answers:
         if self._answering:
             return
         self._answering = True
-        while (found := history.agenda.take(history.state, self._is_wanted)) is not None:
+        while (found := self._next()) is not None:
             request, events = found
             if events:
                 self._take_over(request, events)
             else:
                 self._answer(request)
         self._answering = False
+
+    def _next(self) -> tuple[Request, Sequence[Event]] | None:
+        """Return the next request; when there is none, those again for which the budget was short."""
+        history = self._history
+        found = history.agenda.take(history.state, self._is_wanted)
+        state = history.state
+        money = (state.purse, state.gates)
+        news = any(now is not then for now, then in zip(money, self._money, strict=True))
+        if found is None and self.short and news:
+            self._money = money
+            short, self.short = self.short, {}
+            for request in short.values():
+                history.agenda.put(request)
+            found = history.agenda.take(history.state, self._is_wanted)
+        return found
 
     def _take_over(self, request: Request, events: Sequence[Event]) -> None:
         """Record what answers a request; where that is not all of the answer, do the rest."""
@@ -150,6 +179,7 @@ class Answers:
         self.to_launch.clear()
         self.held.clear()
         self._paused.clear()
+        self.short.clear()
         self._spaces.forget()
 
     def consider_again(self, key: str) -> None:
@@ -192,24 +222,28 @@ class Answers:
 
     def _answer_step(self, request: StepRequest) -> None:
         history, key = self._history, request.key
+        if missing := unresolved(request):
+            raise UnknownRole(key, missing, [role.name for role in history.state.roles])
         read = fingerprint.reads(request)
         mark = fingerprint.fingerprint(request, read)
         happened = history.pool is not None and key in history.pool.begun
         match decide(history.state, request, mark, happened=happened):
-            case Start(attempt=attempt, not_before=not_before):
+            case Start(not_before=not_before) as start:
                 if not_before > history.now:
                     self._alarms.set(not_before, key)
                 elif self.is_paused:
                     self._paused[key] = request
                 elif key not in self._seen_to and self._spaces.must_look(request):
                     self.held[key] = request
-                elif self._engine.limits.acquire(request):
-                    self._start(request, attempt, read, mark)
-                else:
-                    self._attempts.queue(request)
+                elif self._attempts.has_turn(key, doing := self._doing(request)):
+                    self._start(request, start, read, mark, doer(doing))
             case Reuse():
                 history.state = msgspec.structs.replace(history.state, resolved=(key,))
                 self.consider(history.driver.feed(history.state))
+            case Later():
+                self.short[key] = request
+            case Hold(reached=Reached() as reached, open=is_new):
+                self._hold_for_budget(request, reached, is_new=is_new)
             case Hold(reason="effect", open=True):
                 self.record(EffectHeld(key))
             case Hold(open=True):
@@ -241,12 +275,38 @@ class Answers:
                     redact=history.redactor.value,
                 )
 
-    def _start(self, request: StepRequest, number: int, read: bytes, mark: bytes) -> None:
+    def _doing(self, request: StepRequest) -> StepRequest:
+        """Return the request as whoever is to do it now gets it."""
+        step = self._history.state.steps.get(request.key)
+        return request if step is None else acting(request, step.place)
+
+    def _hold_for_budget(
+        self, request: StepRequest | ChildRequest, reached: Reached, *, is_new: bool
+    ) -> None:
+        """Wait at the budget's gate, which may stand open already."""
+        self.short[request.key] = request
+        if is_new:
+            subject = fingerprint.encode(
+                {"step": request.key, **reached.told()}, f"the budget of {request.key!r}"
+            )
+            limit = reached.limit
+            self.record(
+                BudgetReached(
+                    reached.gate, request.key, self._history.pack(subject), limit.usd, limit.tokens
+                )
+            )
+
+    def waited_for(self) -> list[str]:
+        """Return the keys of all that the run waits for: first the gates of budgets."""
+        gates = [gate.key for gate in self._history.state.open_gates if gate.kind == "budget"]
+        return [*gates, *self._history.driver.pending]
+
+    def _start(self, request: StepRequest, start: Start, read: bytes, mark: bytes, by: str) -> None:
         """Record the intent; the effect begins after the commit, a pure one at once."""
         call, history = request.call, self._history
         code = digest(call.function) if isinstance(call, FunctionCall) else b""
         reads = history.pack(read)
-        attempt = self._attempts.reserve(request, number)
+        attempt = self._attempts.reserve(request, start.attempt)
         self.record(
             StepStarted(
                 request.key,
@@ -254,9 +314,11 @@ class Answers:
                 mark,
                 reads,
                 code,
-                number,
+                start.attempt,
                 request.works_on_files,
                 request.workspace,
+                by,
+                start.reserved,
             )
         )
         if request.policy.pure:
@@ -331,10 +393,29 @@ class Answers:
         if key not in self._seen_to and self._spaces.must_look(request):
             self.held[key] = request
             return
-        self.to_launch.append(self._attempts.reserve(request, 1))
         child = history.state.children.get(key)
-        if child is None or not child.run:
-            mark = fingerprint.child_fingerprint(request)
-            origin, at = origin_of_child(self._engine.log, history.state, history.pool, request)
-            name = child_name(history.state, key, history.branch)
-            self.record(ChildStarted(key, name, mark, origin, at, request.workspace))
+        if child is not None and child.run:
+            self.to_launch.append(self._attempts.reserve(request, 1))
+            return
+        match afford_child(history.state, request):
+            case Later():
+                self.short[key] = request
+            case Reached() as reached if (why := denied(history.state, reached.gate)) is not None:
+                name = child_name(history.state, key, history.branch)
+                mark = fingerprint.child_fingerprint(request)
+                self.record(ChildStarted(key, name, mark, workspace=request.workspace))
+                self.record(ChildFinished(key, name, "failed", error=why))
+            case Reached() as reached:
+                gate = history.state.gates.get(reached.gate)
+                is_new = gate is None or gate.decision is not None
+                self._hold_for_budget(request, reached, is_new=is_new)
+            case reserved:
+                self._start_child(request, reserved)
+
+    def _start_child(self, request: ChildRequest, reserved: Reserved | None) -> None:
+        history, key = self._history, request.key
+        self.to_launch.append(self._attempts.reserve(request, 1))
+        mark = fingerprint.child_fingerprint(request)
+        origin, at = origin_of_child(self._engine.log, history.state, history.pool, request)
+        name = child_name(history.state, key, history.branch)
+        self.record(ChildStarted(key, name, mark, origin, at, request.workspace, reserved))

@@ -20,6 +20,7 @@ from holdfast.reducer import (
     Step,
     StepRequest,
     WorkspaceCall,
+    acting,
     fingerprint,
 )
 
@@ -27,6 +28,7 @@ from .effects import Done, perform
 from .errors import RunBusy, RunReplaced
 from .files import Kept
 from .journals import LogJournal, Written, read_journal
+from .limits import Slots
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -38,15 +40,16 @@ if TYPE_CHECKING:
 class Attempt:
     """An attempt at a step, or a child run; `launched` once it has begun."""
 
-    __slots__ = ("emitted", "has_slot", "launched", "number", "request", "scope")
+    __slots__ = ("emitted", "has_slots", "launched", "number", "request", "scope", "slots")
 
-    def __init__(self, request: StepRequest | ChildRequest, number: int) -> None:
+    def __init__(self, request: StepRequest | ChildRequest, number: int, slots: Slots = ()) -> None:
         self.request = request
         self.number = number
         self.scope = trio.CancelScope()
         self.emitted: list[Progress] = []
         self.launched = False
-        self.has_slot = isinstance(request, StepRequest)
+        self.slots = slots
+        self.has_slots = True
 
     @property
     def is_talkative(self) -> bool:
@@ -84,7 +87,9 @@ class Attempts:
         self._alarms = alarms
         self._spaces = spaces
         self._by_key: dict[str, Attempt] = {}
-        self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
+        self._in_line: set[str] = set()  # keys of steps that wait for slots
+        self._turns: dict[str, Slots] = {}  # taken for a step that has not begun yet
+        self._called: deque[str] = deque()  # keys of steps whose turn came while they waited
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
         self._unwanted: list[Attempt] = []  # to be stopped once that is on disk
         self._unwanted_children: list[str] = []
@@ -95,7 +100,7 @@ class Attempts:
     @property
     def is_busy(self) -> bool:
         """Whether something is at work or waits for its turn."""
-        return bool(self._by_key) or any(self._queues.values())
+        return bool(self._by_key) or bool(self._in_line) or bool(self._called)
 
     @property
     def mark(self) -> str:
@@ -110,23 +115,54 @@ class Attempts:
 
     def reserve(self, request: StepRequest | ChildRequest, number: int) -> Attempt:
         """Note that the key is at work; `launch` begins it."""
-        attempt = self._by_key[request.key] = Attempt(request, number)
+        slots = self._turns.pop(request.key, ())
+        attempt = self._by_key[request.key] = Attempt(request, number, slots)
         return attempt
 
-    def queue(self, request: StepRequest) -> None:
-        """Let a step wait until there is room for it."""
-        slot = self._engine.limits.slot(request)
-        self._queues.setdefault(slot, deque()).append(request)
+    def has_turn(self, key: str, request: StepRequest) -> bool:
+        """Take the slots that an attempt needs, or let it wait in line for them.
 
-    def next_in_line(self) -> StepRequest | None:
-        """Return a queued step for which there is room now."""
-        for queue in self._queues.values():
-            while queue and self._engine.limits.has_room(queue[0]):
-                request = queue.popleft()
-                future = self._history.driver.pending.get(request.key)
-                if future is not None and future.request is request:
-                    return request
+        `request` is as whoever makes the attempt gets it.
+        """
+        limits = self._engine.limits
+        slots = limits.slots(request, self._history.branch)
+        if self._turns.get(key) == slots:
+            return True
+        self.give_back(key)
+
+        def call() -> None:
+            self._in_line.discard(key)
+            self._turns[key] = slots
+            self._called.append(key)
+            self.arrived.set()
+
+        if limits.acquire((self, key), slots, call):
+            self._turns[key] = slots
+            return True
+        self._in_line.add(key)
+        return False
+
+    def next_in_line(self) -> Request | None:
+        """Return a step whose turn has come. If it does not begin then, `give_back` its slots."""
+        while self._called:
+            key = self._called.popleft()
+            future = self._history.driver.pending.get(key)
+            if key in self._turns and future is not None and future.request is not None:
+                return future.request
+            self.give_back(key)
         return None
+
+    def give_back(self, key: str) -> None:
+        """Give back the slots that were taken for a step which does not begin."""
+        slots = self._turns.pop(key, None)
+        if slots is not None:
+            self._engine.limits.release(slots)
+
+    def _leave_line(self, key: str) -> None:
+        if key in self._in_line:
+            self._in_line.discard(key)
+            self._engine.limits.leave((self, key))
+        self.give_back(key)
 
     def launch(self, attempt: Attempt) -> None:
         """Begin, unless what was reserved has been dropped before its start was on disk."""
@@ -182,7 +218,8 @@ class Attempts:
         """Return what an attempt came to, and the files that it left; None where it was stopped."""
         folder = Path(self._history.state.folder)
         rules = self._engine.sandbox_rules(folder, self._history.workflow)
-        job = self._spaces.job(request, step, mark, rules)
+        doing = acting(request, step.place)
+        job = self._spaces.job(doing, step, mark, rules)
         if isinstance(request.call, AgentCall):
             old = read_journal(self._engine.log, self._history.branch, step)
             job = msgspec.structs.replace(job, journal=LogJournal(old, attempt, self._arrive))
@@ -227,7 +264,9 @@ class Attempts:
             self.arrived.set()
         if outcome.status in ENDED:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
-            event = ChildFinished(request.key, run, outcome.status, output, outcome.error)
+            event = ChildFinished(
+                request.key, run, outcome.status, output, outcome.error, outcome.usage
+            )
             self._arrive(Ended(attempt, 0, event, None))
         else:
             self._rest(attempt, run, outcome)
@@ -288,6 +327,7 @@ class Attempts:
         attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
         if attempt is not None:
             self._unwanted.append(attempt)
+        self._leave_line(key)
         if child is not None and child.run and child.status not in ENDED:
             self._unwanted_children.append(child.run)
 
@@ -361,7 +401,9 @@ class Attempts:
         `arrivals` were taken already, into a batch that was not committed: they arrive again. Returns
         what is still to be launched.
         """
-        self._queues.clear()
+        for key in [*self._in_line, *self._turns]:
+            if key not in self._history.driver.pending:
+                self._leave_line(key)
         self._unwanted_children.clear()
         ended = [arrival.attempt for arrival in arrivals if isinstance(arrival, Ended)]
         attempts = [*self._by_key.values(), *ended, *self._unwanted]
@@ -369,7 +411,7 @@ class Attempts:
         for attempt in attempts:
             if _is_recorded(self._history.state, attempt):
                 self._by_key[attempt.request.key] = attempt
-                self._take_slot(attempt)
+                self._take_slots(attempt)
             else:
                 self._stop(attempt)
         self.inbox.extendleft(reversed(arrivals))
@@ -379,16 +421,18 @@ class Attempts:
         """Give back all slots."""
         for attempt in [*self._by_key.values(), *self._unwanted]:
             self._free(attempt)
+        for key in [*self._in_line, *self._turns]:
+            self._leave_line(key)
 
     def _free(self, attempt: Attempt) -> None:
-        if attempt.has_slot and isinstance(attempt.request, StepRequest):
-            attempt.has_slot = False
-            self._engine.limits.release(attempt.request)
+        if attempt.has_slots:
+            attempt.has_slots = False
+            self._engine.limits.release(attempt.slots)
 
-    def _take_slot(self, attempt: Attempt) -> None:
-        if not attempt.has_slot and isinstance(attempt.request, StepRequest):
-            attempt.has_slot = True
-            self._engine.limits.take(attempt.request)
+    def _take_slots(self, attempt: Attempt) -> None:
+        if not attempt.has_slots:
+            attempt.has_slots = True
+            self._engine.limits.take(attempt.slots)
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

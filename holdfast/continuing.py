@@ -54,6 +54,7 @@ def successor(
         state.parent_key,
         state.effects if state.effects == "hold" else "",
         continues=history.branch,
+        budget=state.purse.budget,
     )
     events: list[Event] = [started, *_moved(state), claim]
     return NewRun(

@@ -169,7 +169,7 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
         model=call.model,
         schema=fingerprint.schema(job.request.output),
         session=session or None,
-        permissions=call.permissions,
+        permissions=call.permissions or "full",
         options=call.options,
         journal=journal,
         offers=plugins,

@@ -43,10 +43,11 @@ from holdfast.reducer import (
     Workflow,
     digest,
     fingerprint,
+    spent_below,
     within,
 )
 
-from .children import forked_child
+from .children import budget_of_child, forked_child
 from .commits import Committer
 from .config import NAME as CONFIG
 from .config import Config
@@ -56,6 +57,7 @@ from .limits import Limits
 from .redact import Redactor
 from .runs import read_state, request_cancel
 from .sandboxing import Rules
+from .settings import budget_of, roles_of
 
 LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
 
@@ -94,8 +96,8 @@ class Engine:
         self.now = now
         self.actor = actor
         self.watcher = watcher
-        self.limits = limits or Limits()
         self.config = config or Config()
+        self.limits = limits or Limits.of(self.config.limits)
         self.linger_ns = int(linger_s * 1e9)
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
@@ -103,7 +105,7 @@ class Engine:
         self.at_work: dict[str, set[str]] = {}  # folder -> marks of steps that work on its files
         self._held: set[str] = set()  # what is executed, claimed or made here
         self._committer = Committer(log)
-        self.limits.freed = self._wake_all
+        self.roles = roles_of(self.config, self.redactor)
 
     async def __aenter__(self) -> Self:
         self._service = self._serve()
@@ -143,10 +145,11 @@ class Engine:
 
     # --- runs ----------------------------------------------------------------------------------
 
-    def create(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> int:
+    def create(self, workflow: Workflow, input: Mapping[str, Any], **about: Any) -> int:
         """Record a new run, checked and not yet begun, and return its branch.
 
-        `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key` as in RunStarted. Raises
+        `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key`, `budget` as in RunStarted;
+        without one it is the project's. Raises
         InputInvalid, InputHasSecret, RunExists and LogUnwritable; nothing is written then.
         """
         new = self._new_run(workflow, input, about)
@@ -154,7 +157,7 @@ class Engine:
             new.run, new.events, actor=new.actor, time=new.time, blobs=new.blobs
         )
 
-    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
+    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: Any) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
         with self._holding(about["run"]):
             branch = await self._make(workflow, input, about)
@@ -178,6 +181,8 @@ class Engine:
         given = fingerprint.encode(checked, "the input")
         fields: dict[str, Any] = {**about}
         fields["source"] = about.get("source") or workflow.reference
+        if "budget" not in about:
+            fields["budget"] = budget_of(self.config.limits)
         started = RunStarted(
             workflow=workflow.name,
             code=digest(workflow.function),
@@ -244,7 +249,7 @@ class Engine:
 
     def claim_event(self) -> RunClaimed:
         """Return the event by which this engine claims a run."""
-        return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
+        return RunClaimed(self.owner.token, socket.gethostname(), os.getpid(), self.roles)
 
     async def _claim(self, run: str, *, takeover: bool) -> int:
         """Claim the branch that has the run's name now, and return it."""
@@ -304,6 +309,7 @@ class Engine:
                 about |= {"source": request.workflow, "effects": effects}
                 about["edits"] = within(parent.edits, request.key)
                 about |= {"parent": parent.run, "parent_key": request.key}
+                about["budget"] = budget_of_child(parent, request)
                 branch = await self._make(workflow, request.input, about)
             if not is_wanted():
                 self.cancel_child(run)
@@ -343,7 +349,15 @@ class Engine:
         row = self.log.run(run)
         state = read_state(self.log, row.branch)
         output = msgspec.msgpack.decode(self.log.load(state.output))
-        return Outcome(run, state.status, state.offset, output, state.error, state.waiting)
+        return Outcome(
+            run,
+            state.status,
+            state.offset,
+            output,
+            state.error,
+            state.waiting,
+            usage=spent_below(state),
+        )
 
     # --- commits -------------------------------------------------------------------------------
 

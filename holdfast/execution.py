@@ -17,6 +17,7 @@ from holdfast.eventlog import (
     NoSuchRun,
     RunReleased,
     TimerFired,
+    Usage,
 )
 from holdfast.plugins import RedactionFailed
 from holdfast.plugins.process import sweep
@@ -28,6 +29,7 @@ from holdfast.reducer import (
     TimerRequest,
     Workflow,
     WorkflowError,
+    spent_below,
 )
 from holdfast.workspaces import WorkspaceError
 
@@ -37,7 +39,7 @@ from .effects import failure
 from .errors import FilesEdited
 from .history import Alarms, History
 from .journals import Written, journaled
-from .outcomes import end_of_run, event_of, missed
+from .outcomes import end_of_run, events_of
 from .pausing import paused_with
 from .spaces import Spaces
 
@@ -52,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """How an execution ended. `waiting` are the keys that a waiting run waits for.
 
     `until` is the next moment, in ns since 1970, at which it goes on by itself; 0: only news help.
+    `usage` is what counts towards a budget, with that of its children; None: nothing.
     """
 
     run: str
@@ -61,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True):
     error: Failure | None = None
     waiting: tuple[str, ...] = ()
     until: int = 0
+    usage: Usage | None = None
 
 
 class Execution:
@@ -145,7 +149,7 @@ class Execution:
             if isinstance(arrival, Written) and self._attempts.take(arrival):
                 self._history.keep(journaled(arrival, self._history))
             elif isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
-                for event in (*missed(arrival), event_of(arrival, self._history)):
+                for event in events_of(arrival, self._history):
                     self._history.keep(event)
 
     async def _loop(self) -> None:
@@ -231,7 +235,7 @@ class Execution:
                 self._news = True
                 return True
             if alarm is None or alarm - self._engine.now() > self._engine.linger_ns:
-                waiting = list(self._history.driver.pending)
+                waiting = self._answers.waited_for()
                 self._answers.record(RunReleased(self._engine.owner.token, "waiting", waiting))
                 await self._commit()
                 return self._history.state.owner != ""
@@ -342,11 +346,12 @@ class Execution:
         self._answers.consider(self._attempts.roused())
         while (request := self._attempts.next_in_line()) is not None:
             self._answers.consider([request])
+            self._attempts.give_back(request.key)
         self._finish_if_ended()
 
     def _absorb_one(self, arrival: Arrival) -> None:
         if isinstance(arrival, Ended):
-            for event in (*missed(arrival), event_of(arrival, self._history)):
+            for event in events_of(arrival, self._history):
                 self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
         elif isinstance(arrival, Written):
@@ -382,5 +387,12 @@ class Execution:
         output = msgspec.msgpack.decode(self._history.load(state.output))
         until = self._alarms.next or 0
         return Outcome(
-            state.run, state.status, state.offset, output, state.error, state.waiting, until
+            state.run,
+            state.status,
+            state.offset,
+            output,
+            state.error,
+            state.waiting,
+            until,
+            spent_below(state),
         )

@@ -20,18 +20,19 @@ from .errors import (
 
 
 def open_gate(
-    state: State, name: str | None, who: str, done: str, now: int
+    state: State, name: str | None, who: str, done: str, now: int, kind: str = ""
 ) -> tuple[Gate, Sequence[Event]]:
     """Return the gate that a person may decide, and what has to be recorded before their word.
 
     Raises RunEnded, RunCancelling, NoSuchGate, GateAmbiguous, GateClosed, GateOverdue, NotAllowed and
     NameReserved, NotAnApproval, NotAQuestion. `done` is what they want: "approved", "denied", "answered".
+    With a `kind` it is one of that kind.
     """
     if not who.strip() or who == NOBODY:
         raise NameReserved(who)
     if state.status in ENDED:
         raise RunEnded(state.run, state.status, done)
-    gate = _named(state, name, done)
+    gate = _named(state, name, done, kind)
     if not (gate.expires_at and gate.expires_at <= now):
         return _allowed(gate, who), ()
     overdue = after_expiry(gate, now)
@@ -47,8 +48,9 @@ def _allowed(gate: Gate, who: str) -> Gate:
     return gate
 
 
-def _named(state: State, name: str | None, done: str) -> Gate:
-    gates, answers = state.open_gates, done == "answered"
+def _named(state: State, name: str | None, done: str, kind: str) -> Gate:
+    gates = [gate for gate in state.open_gates if kind in ("", gate.kind)]
+    answers = done == "answered"
     found = gates if name is None else _called(gates, name)
     fitting = [gate for gate in found if (gate.kind == "question") == answers]
     if len(fitting) > 1:
@@ -66,9 +68,10 @@ def _named(state: State, name: str | None, done: str) -> Gate:
 
 
 def _called(gates: Sequence[Gate], name: str) -> list[Gate]:
-    """Return the gates of this name; one without its scope will do, where only one gate has it."""
+    """Return the gates of this name; one without its scope will do, and "budget" for that of a budget."""
     exactly = [gate for gate in gates if gate.key == name]
-    return exactly or [gate for gate in gates if gate.key.rpartition("/")[2] == name]
+    found = exactly or [gate for gate in gates if gate.key.rpartition("/")[2] == name]
+    return found or [gate for gate in gates if gate.kind == name == "budget"]
 
 
 def _refuse_closed(state: State, name: str) -> None:

@@ -19,6 +19,9 @@ from holdfast.eventlog import (
     Event,
     Log,
     QuestionAnswered,
+    Role,
+    RunClaimed,
+    RunRow,
     SignalReceived,
     Value,
     pack,
@@ -40,6 +43,15 @@ def _redactor() -> Redactor:
 def read_state(log: Log, branch: int, at: int | None = None) -> State:
     """Return the state of a branch after its first `at` events; of all of them by default."""
     return replay(log.records(branch, 0, at))
+
+
+def roles_of_run(log: Log, row: RunRow) -> list[Role]:
+    """Return the roles with which a run was claimed last."""
+    roles: list[Role] = []
+    for record in log.turns(row.branch, 0, row.head):
+        if isinstance(record.event, RunClaimed):
+            roles = record.event.roles
+    return roles
 
 
 def append_to(
@@ -93,8 +105,9 @@ def decide_gate(
     edits: Value = NONE,
     digest: str = "",
     now: int = 0,
+    kind: str = "",
 ) -> Gate:
-    """Approve or deny an open gate; without a name, the only one. Returns the gate as it was.
+    """Approve or deny an open gate; without a name, the only one (of that `kind`). Returns it as it was.
 
     `digest` is of the subject that was seen, or how it begins, in hex; `now` is the time in ns.
     Raises what `open_gate` does, and AlreadyDecided, EditsInvalid, SubjectChanged.
@@ -106,7 +119,7 @@ def decide_gate(
 
     def decide(state: State) -> list[Event]:
         done = "approved" if approved else "denied"
-        found, before = open_gate(state, gate, by, done, moment)
+        found, before = open_gate(state, gate, by, done, moment, kind)
         if not found.digest.hex().startswith(digest.lower()):
             raise SubjectChanged(run, found.key, found.digest.hex())
         chosen[:] = [found]

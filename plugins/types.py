@@ -103,10 +103,11 @@ class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether an adapter can work here: shown by `holdfast doctor` and `holdfast plugins`."""
+    """Whether an adapter can work here: shown by `holdfast doctor` and `holdfast agents`."""
 
     ready: bool
     detail: str  # a version and a path, or what is missing and how to get it
+    login: str = ""  # what it may be logged in by, as far as that is seen without a call
 
 
 class ConfigFolder(msgspec.Struct, frozen=True):

@@ -1,6 +1,16 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
+from .budget import (
+    GATE,
+    Later,
+    Reached,
+    afford_child,
+    denied,
+    limit_of,
+    spent_below,
+    used_by,
+)
 from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
 from .compare import Comparison, Difference, Side, compare, side_of
@@ -24,9 +34,11 @@ from .errors import (
     RunEnding,
     Skipped,
     StepFailed,
+    UnknownRole,
     WorkflowDiverged,
     WorkflowError,
 )
+from .fallback import PATIENCE, after_end, after_limit
 from .files import (
     RECORDED_KINDS,
     Accept,
@@ -55,6 +67,7 @@ from .requests import (
     CancelRequest,
     CeilingRequest,
     ChildRequest,
+    Choice,
     CloseCall,
     CommitCall,
     FunctionCall,
@@ -73,9 +86,23 @@ from .requests import (
     WorkspaceCall,
 )
 from .results import Decision, ShellResult
+from .roles import DEFAULT, DEFAULT_AGENT, acting, changes_of_roles, doer, unresolved
 from .run import Run
 from .secrets import SecretRules
-from .state import ENDED, Child, Gate, Pause, State, Step, Timer, Vote, Wait, WorkspaceFiles
+from .state import (
+    ENDED,
+    NEVER,
+    Amount,
+    Child,
+    Gate,
+    Pause,
+    State,
+    Step,
+    Timer,
+    Vote,
+    Wait,
+    WorkspaceFiles,
+)
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
@@ -84,13 +111,19 @@ from .workflow import Workflow, workflow
 from .workspace import Opened, Workspace
 
 __all__ = [
+    "DEFAULT",
+    "DEFAULT_AGENT",
     "ENDED",
+    "GATE",
+    "NEVER",
     "NOBODY",
+    "PATIENCE",
     "RECORDED_KINDS",
     "STEP_EDITS",
     "Accept",
     "Agenda",
     "AgentCall",
+    "Amount",
     "ApprovalDenied",
     "ApprovalRequest",
     "BadName",
@@ -101,6 +134,7 @@ __all__ = [
     "Child",
     "ChildFailed",
     "ChildRequest",
+    "Choice",
     "CloseCall",
     "CommitCall",
     "Comparison",
@@ -126,6 +160,7 @@ __all__ = [
     "InputHasSecret",
     "InputInvalid",
     "Item",
+    "Later",
     "LoopExhausted",
     "MarkersCall",
     "MergeCall",
@@ -147,6 +182,7 @@ __all__ = [
     "Pool",
     "Proof",
     "QuestionRequest",
+    "Reached",
     "Refuse",
     "Request",
     "Restore",
@@ -169,6 +205,7 @@ __all__ = [
     "Suspended",
     "Timer",
     "TimerRequest",
+    "UnknownRole",
     "Vote",
     "Wait",
     "Workflow",
@@ -178,18 +215,25 @@ __all__ = [
     "WorkspaceCall",
     "WorkspaceFiles",
     "about",
+    "acting",
+    "afford_child",
+    "after_end",
     "after_expiry",
     "after_failure",
+    "after_limit",
     "aligned",
     "changed_fields",
+    "changes_of_roles",
     "compare",
     "decide",
     "decide_files",
     "decode",
+    "denied",
     "differences",
     "digest",
     "digest_source",
     "diverged",
+    "doer",
     "edited_result",
     "fingerprint",
     "first_bad",
@@ -199,6 +243,7 @@ __all__ = [
     "is_tree",
     "known_as",
     "left_behind",
+    "limit_of",
     "named",
     "names",
     "nanoseconds",
@@ -209,8 +254,11 @@ __all__ = [
     "replay",
     "session_to_continue",
     "side_of",
+    "spent_below",
     "suspended",
     "take",
+    "unresolved",
+    "used_by",
     "within",
     "workflow",
 ]

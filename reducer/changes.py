@@ -57,6 +57,8 @@ def of_steps(a: Step, b: Step, load: Load) -> Iterator[Change]:
         yield Change("files", a.snapshot.hex() or None, b.snapshot.hex() or None)
     if a.attempt != b.attempt:
         yield Change("attempts", a.attempt, b.attempt, matters=False)
+    if a.by != b.by:
+        yield Change("done by", a.by or None, b.by or None, matters=False)
     if a.seconds != b.seconds:
         yield Change("seconds", a.seconds, b.seconds, matters=False)
     if a.usage != b.usage:

@@ -8,6 +8,7 @@ HoldfastError
     BadName               a step's name cannot be part of a key
     NotRecordable         a value cannot be written to the log
     NotDurable            the workflow awaited something that is no durable step
+    UnknownRole           no agent or model is known for a step
     WorkflowDiverged      the recorded history and the code disagree
   RunEnding               raised inside the workflow; uncaught, they end the run
     StepFailed            a step failed after all its attempts
@@ -19,6 +20,7 @@ HoldfastError
 """
 
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 from holdfast.eventlog import Failure, HoldfastError
@@ -89,6 +91,21 @@ class NotDurable(WorkflowError):
             "for a command. Find all such places with: holdfast check FILE"
         )
         self.awaited, self.where = awaited, where
+
+
+class UnknownRole(WorkflowError):
+    """A step names a role that the project does not have, or one without what the step needs."""
+
+    code = "unknown_role"
+
+    def __init__(self, key: str, why: str, known: Iterable[str]) -> None:
+        self.key, self.known = key, sorted(known)
+        named = ", ".join(map(repr, self.known)) or "none"
+        super().__init__(
+            f"nobody is there for step {key!r}: {why} in holdfast.toml, at the project's root. Roles there: "
+            f"{named}. Add it there ([roles.NAME] with agent= or model=) and resume the run, or give the "
+            "step agent= or model="
+        )
 
 
 class WorkflowDiverged(WorkflowError):

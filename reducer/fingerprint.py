@@ -12,10 +12,12 @@ import msgspec
 
 from .errors import NotRecordable
 from .requests import (
+    AgentCall,
     ApprovalRequest,
     Call,
     ChildRequest,
     FunctionCall,
+    ModelAsk,
     QuestionRequest,
     ShellCall,
     StepRequest,
@@ -50,6 +52,8 @@ def _reads(call: Call) -> dict[str, Any]:
             del read["check"]
         case _:
             read = msgspec.structs.asdict(call)
+            if isinstance(call, AgentCall | ModelAsk):  # what came of the role is read
+                del read["role"], read["fallback"]
     return {name: value for name, value in read.items() if value not in ("", None, {}, ())}
 
 

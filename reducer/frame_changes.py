@@ -44,7 +44,9 @@ def _step(state: State, key: str) -> str:
     step = state.steps.get(key)
     if step is None:
         return ""
-    return step.status if step.attempt == 1 else f"{step.status} (attempt {step.attempt})"
+    more = [f"attempt {step.attempt}"] if step.attempt > 1 else []
+    more += [f"choice {step.place + 1}"] if step.place else []
+    return f"{step.status} ({', '.join(more)})" if more else step.status
 
 
 def _gate(gate: Gate | None) -> str:

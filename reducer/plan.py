@@ -48,6 +48,7 @@ from .requests import (
     StepRequest,
     TimerRequest,
 )
+from .roles import unresolved
 from .state import State, Step
 
 Action = Literal["kept", "reused", "runs", "asks", "waits", "dropped"]
@@ -83,6 +84,7 @@ class Plan(msgspec.Struct, frozen=True):
     items: list[Item]
     difference: str = ""
     ended: str = ""  # how the run would end, as far as that can be told
+    roles: list[str] = []  # what is otherwise about the project's roles since the run was executed
 
     def of(self, *actions: Action) -> list[Item]:
         """Return the items with one of these actions."""
@@ -189,6 +191,8 @@ class Planner:
         self._open.append(request)
 
     def _why(self, request: StepRequest, before: Step | None) -> str:
+        if missing := unresolved(request):
+            return f"and stops: {missing} in holdfast.toml"
         if before is None:
             return "it is new"
         found = self._pool.steps.get(request.key)

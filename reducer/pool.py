@@ -385,4 +385,5 @@ def _reused(step: Step, origin: str, begun: int) -> StepReused:
         step.unseen,
         step.workspace,
         step.head,
+        step.by,
     )

@@ -7,6 +7,7 @@ import msgspec
 from holdfast.eventlog import Failure, Record, RunClaimed, RunReleased
 
 from . import fingerprint
+from .budget import GATE
 from .driver import Driver, Ended
 from .errors import NotRecordable, WorkflowDiverged, WorkflowError
 from .redrive import Redact, redrive
@@ -99,7 +100,8 @@ class _Watch:
             self.look = self.events
         self._was_open = ended is None
         if isinstance(event, RunReleased) and event.reason == "waiting" and self.waits is None:
-            self._compare(set(event.waiting), set(self._driver.pending))
+            waiting = {key for key in event.waiting if not key.endswith(GATE)}
+            self._compare(waiting, set(self._driver.pending))
 
     def _compare(self, recorded: set[str], asked: set[str]) -> None:
         if asked != recorded:

@@ -14,6 +14,7 @@ from holdfast.eventlog import (
     Noted,
     QuestionAsked,
     Record,
+    RunClaimed,
     RunForked,
     RunStarted,
     SignalAwaited,
@@ -128,6 +129,8 @@ def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
         return driver.feed(state)
     if type(event) is RunStarted:
         return driver.start(state)
+    if type(event) is RunClaimed:
+        driver.assign(state)
     if type(event) is RunForked:
         driver.fork(state)
     if type(event) is CancelRequested and driver.ended is None:

@@ -16,11 +16,13 @@ from holdfast.eventlog import (
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     DoubtRaised,
     EffectHeld,
+    FellBack,
     GateEscalated,
     GateExpired,
     GateReminded,
@@ -59,11 +61,12 @@ from holdfast.eventlog import (
     WorkspaceSeen,
 )
 
+from . import budget
 from .edits import within
 from .folds import after, changed
 from .fork_events import forked
-from .state import Child, Gate, Pause, State, Timer
-from .step_events import deferred, failed, journaled, reused, started, succeeded
+from .state import Amount, Child, Gate, Pause, State, Timer
+from .step_events import deferred, failed, fell_back, journaled, reused, started, succeeded
 from .tree import seen, touched, touched_by_child, with_files
 from .wait_events import (
     answered,
@@ -98,6 +101,8 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return failed(state, event, time)
         case StepDeferred():
             return deferred(state, event, time)
+        case FellBack():
+            return fell_back(state, event, time)
         case StepCancelled():
             return _cancelled(state, event, time)
         case SessionOpened():
@@ -108,7 +113,13 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
         case DoubtRaised():
             gate = Gate(event.key, "doubt", opened=time, offset=state.offset)
             steps = changed(state.steps, event.key, {"status": "doubt"})
-            return after(state, time, steps=steps, gates=state.gates.set(event.key, gate))
+            purse = budget.given_up(state, event.key)
+            gates = state.gates.set(event.key, gate)
+            return after(state, time, steps=steps, gates=gates, purse=purse)
+        case BudgetReached():
+            limit = Amount(event.usd, event.tokens)
+            gate = Gate(event.key, "budget", time, state.offset, subject=event.subject, limit=limit)
+            return after(state, time, gates=state.gates.set(event.key, gate))
         case EffectHeld():
             gate = Gate(event.key, "effect", opened=time, offset=state.offset)
             return after(state, time, gates=state.gates.set(event.key, gate))
@@ -139,7 +150,8 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             passed = state.passed.set(event.key, state.offset)
             return after(state, time, timers=timers, passed=passed, resolved=(event.key,))
         case ChildStarted():
-            return after(state, time, children=state.children.set(event.key, _child(state, event)))
+            children = state.children.set(event.key, _child(state, event))
+            return after(state, time, children=children, purse=budget.reserved_child(state, event))
         case ChildFinished():
             return _child_finished(state, event, time)
         case LoopExhausted() | Noted():
@@ -153,11 +165,21 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
             given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
-            return after(state, time, started=time, **given)
+            purse = replace(state.purse, budget=given.pop("budget"))
+            return after(state, time, started=time, purse=purse, **given)
         case RunForked():
             return forked(state, event, time)
         case RunClaimed():
-            return after(state, time, owner=event.owner, status="running", waiting=(), error=None)
+            return after(
+                state,
+                time,
+                owner=event.owner,
+                status="running",
+                waiting=(),
+                error=None,
+                roles=(*event.roles,),
+                purse=budget.claimed(state),
+            )
         case RunReleased():
             status = "waiting" if event.reason == "waiting" else "running"
             waiting = tuple(event.waiting)
@@ -239,6 +261,7 @@ def _child_finished(state: State, event: ChildFinished, time: int) -> State:
         touched_by_child(state, child),
         time,
         children=state.children.set(event.key, child),
+        purse=budget.settled_child(state, event),
         resolved=(event.key,),
     )
 
@@ -252,6 +275,7 @@ def _cancelled(state: State, event: StepCancelled, time: int) -> State:
     return after(
         state,
         time,
+        purse=budget.given_up(state, event.key),
         children=changed(state.children, event.key, {"status": "cancelled"}),
         gates=state.gates.delete(event.key),
         timers=state.timers.delete(event.key),

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.eventlog import Budget
+
 Permissions = Literal["read", "edit", "full"]
 OnDeny = Literal["raise", "return", "skip"]
 OnExpire = Literal["deny", "halt", "escalate", "remind"]
@@ -39,22 +41,28 @@ class ShellCall(msgspec.Struct, frozen=True):
 
 
 class AgentCall(msgspec.Struct, frozen=True):
+    """A task for an agent. While `agent` is empty it is for the role, see roles.py, to name one."""
+
     prompt: str
     agent: str
     model: str | None = None
-    permissions: Permissions = "full"
+    permissions: Permissions | None = None  # those of the role, or "full"
     folder: str = ""
     options: dict[str, Any] = {}
     sandbox: str | None = None
     network: bool | None = None
+    role: str = ""
+    fallback: tuple[str, ...] | None = None  # as the workflow has it; None: that of the role
 
 
 class ModelAsk(msgspec.Struct, frozen=True):
-    """A model call: `messages` are (role, content) pairs."""
+    """A model call: `messages` are (role, content) pairs. Without a `model` the role has to name one."""
 
     messages: list[tuple[str, str]]
     model: str
     params: dict[str, Any] = {}
+    role: str = ""
+    fallback: tuple[str, ...] | None = None
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -100,12 +108,25 @@ WorkspaceCall = OpenCall | CommitCall | MarkersCall | MergeCall | CloseCall
 Call = FunctionCall | ShellCall | AgentCall | ModelAsk | WorkspaceCall
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """Somebody whom a step may be given to: an agent, maybe with a model, or a model alone."""
+
+    agent: str = ""
+    model: str | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        return ":".join(filter(None, (self.agent, self.model)))
+
+
 class Policy(msgspec.Struct, frozen=True):
     """How hard to try. Times are in nanoseconds; 0 means without limit.
 
     `retries` are further attempts after a failure, `reasks` further attempts after an output that
     did not fit. The n-th wait between attempts is `backoff * 2 ** (n - 1)`, five minutes at most.
-    A `pure` step may begin before its start is durable: to do it twice does no harm.
+    A `pure` step may begin before its start is durable: to do it twice does no harm. `fallback` are
+    those who go on where the first choice cannot, in order.
     """
 
     retries: int = 0
@@ -116,6 +137,8 @@ class Policy(msgspec.Struct, frozen=True):
     effect: bool = False
     pure: bool = False
     on_doubt: Literal["ask", "retry"] = "ask"
+    fallback: tuple[Choice, ...] = ()
+    budget: Budget | None = None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -179,6 +202,7 @@ class ChildRequest(Request, frozen=True):
     input: dict[str, Any]
     output: Any
     workspace: str = ""
+    budget: Budget | None = None
 
 
 class NoteRequest(Request, frozen=True):

@@ -7,9 +7,11 @@ import inspect
 import typing
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from msgspec.structs import replace
+
+from holdfast.eventlog import Budget
 
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
@@ -146,10 +148,13 @@ class Run:
         name: str,
         prompt: str,
         *,
-        agent: str = "claude-code",
+        agent: str | None = None,
         model: str | None = None,
+        role: str = "",
+        fallback: Sequence[str] | None = None,
+        budget: float | Budget | None = None,
         output: Any = str,
-        permissions: Permissions = "full",
+        permissions: Permissions | None = None,
         folder: str = "",
         options: Mapping[str, Any] | None = None,
         sandbox: str | None = None,
@@ -164,12 +169,21 @@ class Run:
     ) -> Durable[Any]:
         """Give a coding agent one task. The result is its final text, or data of type `output`.
 
+        Who does it is what the project's `role` says (holdfast.toml), else its role "default", else
+        claude-code; what is given here wins. Where that agent cannot (a limit for long, a refusal, no
+        program or login, or failed in all its tries), the next of `fallback` goes on: agents,
+        "agent:model" or roles.
+
         An answer that does not fit `output` goes back to the agent with the reason, in the same
         session where the agent can, `reasks` times.
         """
         given = dict(options or {})
-        call = AgentCall(prompt, agent, model, permissions, folder, given, sandbox, network)
+        others = None if fallback is None else _names(name, fallback)
+        call = AgentCall(
+            prompt, agent or "", model, permissions, folder, given, sandbox, network, role, others
+        )
         policy = _policy(retries, reasks, backoff, timeout, idle_timeout, effect, on_doubt)
+        policy = _with_budget(policy, name, budget)
         return self._step(name, "agent", call, policy, output)
 
     def model(
@@ -177,7 +191,10 @@ class Run:
         name: str,
         prompt: str | Sequence[tuple[str, str]],
         *,
-        model: str,
+        model: str | None = None,
+        role: str = "",
+        fallback: Sequence[str] | None = None,
+        budget: float | Budget | None = None,
         output: Any = str,
         params: Mapping[str, Any] | None = None,
         retries: int = 2,
@@ -187,11 +204,17 @@ class Run:
     ) -> Durable[Any]:
         """Call a model once, with a prompt or with (role, content) messages.
 
+        The model is that of the project's `role`, or the one given; `fallback` are models or roles that
+        go on where it cannot.
         It has no tools: whoever calls tools is an agent, whose calls are kept (`agent="builtin"`).
         """
+        if not model and not role:
+            raise WorkflowError(f"model call {name!r} names no model. Write model=... or role=...")
+        others = None if fallback is None else _names(name, fallback)
         messages = [("user", prompt)] if isinstance(prompt, str) else list(prompt)
-        call = ModelAsk(messages, model, dict(params or {}))
+        call = ModelAsk(messages, model or "", dict(params or {}), role, others)
         policy = _policy(retries, reasks, backoff, timeout, 0, False, "ask")
+        policy = _with_budget(policy, name, budget)
         return self._step(name, "model", call, policy, output)
 
     def _step(
@@ -351,14 +374,27 @@ class Run:
         return list(await self._driver.gather("all", spawns, limit))
 
     def child(
-        self, workflow: Workflow | str, input: Mapping[str, Any] | None = None, *, name: str = ""
+        self,
+        workflow: Workflow | str,
+        input: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        budget: float | Budget | None = None,
     ) -> Durable[Any]:
-        """Run another workflow as a run of its own, and return its output."""
+        """Run another workflow as a run of its own, and return its output.
+
+        Where this run has a budget, the child has `budget` of that, or all that is left then.
+        """
         reference = workflow if isinstance(workflow, str) else workflow.reference
         output = Any if isinstance(workflow, str) else workflow.output
         given = dict(input or {}) if isinstance(workflow, str) else workflow.check(input or {})
         label = name or quote(reference if isinstance(workflow, str) else workflow.name)
-        return Durable(self._driver, label, lambda key: ChildRequest(key, reference, given, output))
+        share = budget_of(label, budget)
+        return Durable(
+            self._driver,
+            label,
+            lambda key: ChildRequest(key, reference, given, output, budget=share),
+        )
 
     def continue_as_new(self, **input: Any) -> Continue:
         """End this history and go on in a fresh one: `raise run.continue_as_new(...)`, or await it.
@@ -435,6 +471,32 @@ def _policy(
         effect=effect,
         on_doubt=on_doubt,
     )
+
+
+def budget_of(name: str, budget: float | Budget | None) -> Budget | None:
+    """Return a budget as it was written: dollars, or a Budget."""
+    given = budget if isinstance(budget, Budget) else Budget(usd=float(budget or 0.0))
+    if budget is None:
+        return None
+    if given.usd < 0 or given.tokens < 0 or not (given.usd or given.tokens):
+        raise WorkflowError(
+            f"budget={budget!r} of {name!r} allows nothing. Write dollars, as in budget=0.5, or "
+            "Budget(usd=..., tokens=...)."
+        )
+    return given
+
+
+def _with_budget(policy: Policy, name: str, budget: float | Budget | None) -> Policy:
+    return policy if budget is None else replace(policy, budget=budget_of(name, budget))
+
+
+def _names(name: str, fallback: object) -> tuple[str, ...]:
+    """Return the fallbacks of a step; a single text would be taken for its letters."""
+    if isinstance(fallback, list | tuple):
+        names = cast(Sequence[object], fallback)
+        if all(isinstance(each, str) and each for each in names):
+            return tuple(map(str, names))
+    raise WorkflowError(f'fallback={fallback!r} of {name!r} is no list of names. Write: ["codex"]')
 
 
 def _check_limit(limit: int | None) -> None:

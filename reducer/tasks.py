@@ -77,10 +77,11 @@ def quote(text: str) -> str:
 class Future:
     """What a task waits for: an answer to a request, or the end of a group."""
 
-    __slots__ = ("group", "request", "scope", "task")
+    __slots__ = ("asked", "group", "request", "scope", "task")
 
     def __init__(self, request: Request | None, scope: Scope, group: "Group | None" = None) -> None:
         self.request = request
+        self.asked = request  # as the workflow wrote it, before edits and roles
         self.scope = scope
         self.group = group
         self.task: Task | None = None

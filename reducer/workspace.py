@@ -114,7 +114,7 @@ class Workspace:
         self,
         conflict: Conflict,
         *,
-        agent: str = "claude-code",
+        agent: str | None = None,
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
         message: str = "",

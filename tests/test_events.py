@@ -12,6 +12,8 @@ from holdfast.eventlog import (
     ApprovalRequested,
     AttemptFailed,
     Ballot,
+    Budget,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
@@ -21,6 +23,7 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    FellBack,
     GateEscalated,
     GateExpired,
     GateReminded,
@@ -29,7 +32,9 @@ from holdfast.eventlog import (
     Noted,
     QuestionAnswered,
     QuestionAsked,
+    Reserved,
     RestoreStarted,
+    Role,
     RunCancelled,
     RunClaimed,
     RunContinued,
@@ -78,8 +83,9 @@ GOLDEN: list[tuple[Event, bytes]] = [
             b"\x03",
             [Edit("model", V, "k")],
             4,
+            Budget(2.5, 9, 0.5, 4),
         ),
-        b"\x8e\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k\xa9continues\x04",
+        b"\x8f\xa4type\xabrun.started\xa3run\xa1r\xa8workflow\xa1w\xa6source\xa4w.py\xa4code\xc4\x01\x01\xa5input\xa1v\xa4seed\xc4\x01\x02\xa6folder\xa2/r\xa6parent\xa1p\xaaparent_key\xa1k\xa7effects\xa4hold\xa4tree\xc4\x01\x03\xa5edits\x91\x83\xa4what\xa5model\xa5value\xa1v\xa3key\xa1k\xa9continues\x04\xa6budget\x84\xa3usd\xcb@\x04\x00\x00\x00\x00\x00\x00\xa6tokens\t\xa8each_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xabeach_tokens\x04",
     ),
     (
         RunForked(
@@ -131,8 +137,9 @@ GOLDEN: list[tuple[Event, bytes]] = [
             b"\x08",
             "w",
             b"\x08",
+            by="a:m",
         ),
-        b"\xde\x00\x18\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06\xa5begun\x07\xa6unseen\xc4\x01\x08\xa9workspace\xa1w\xa4head\xc4\x01\x08",
+        b"\xde\x00\x19\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06\xa5begun\x07\xa6unseen\xc4\x01\x08\xa9workspace\xa1w\xa4head\xc4\x01\x08\xa2by\xa3a:m",
     ),
     (EffectHeld("k"), b"\x82\xa4type\xb0step.effect_held\xa3key\xa1k"),
     (
@@ -140,14 +147,28 @@ GOLDEN: list[tuple[Event, bytes]] = [
         b"\x85\xa4type\xb0approval.carried\xa3key\xa1k\xa6origin\xa1o\xa7ballots\x91\x85\xa2by\xa3ada\xa8approved\xc3\xa4time\t\xa4note\xa4fine\xa5edits\xa1v\xa6digest\xc4\x01\x05",
     ),
     (
-        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2, False, "w"),
-        b"\x89\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02\xa5files\xc2\xa9workspace\xa1w",
+        StepStarted(
+            "k",
+            "shell",
+            b"\x01\x02",
+            V,
+            b"\x03",
+            2,
+            False,
+            "w",
+            by="a:m",
+            reserved=Reserved(0.5, 4, True),
+        ),
+        b"\x8b\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02\xa5files\xc2\xa9workspace\xa1w\xa2by\xa3a:m\xa8reserved\x83\xa3usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa6tokens\x04\xa7guessed\xc3",
     ),
     (
-        ChildStarted("k", "r", b"\x01", "o", 7, "w"),
-        b"\x87\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa2at\x07\xa9workspace\xa1w",
+        ChildStarted("k", "r", b"\x01", "o", 7, "w", reserved=Reserved(0.5, 4, True)),
+        b"\x88\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa2at\x07\xa9workspace\xa1w\xa8reserved\x83\xa3usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa6tokens\x04\xa7guessed\xc3",
     ),
-    (RunClaimed("o", "h", 7), b"\x84\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07"),
+    (
+        RunClaimed("o", "h", 7, roles=[Role("p", "a", "m", ["b"], "read", V)]),
+        b"\x85\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07\xa5roles\x91\x86\xa4name\xa1p\xa5agent\xa1a\xa5model\xa1m\xa8fallback\x91\xa1b\xabpermissions\xa4read\xa7options\xa1v",
+    ),
     (
         RunReleased("o", "waiting", ["g"], F),
         b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
@@ -172,8 +193,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
         b"\x8a\xa4type\xabstep.failed\xa3key\xa1k\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x04\xa4head\xc4\x01\x05",
     ),
     (
-        StepDeferred("k", 9, "429", 2, b"\x04", b"\x05"),
-        b"\x87\xa4type\xadstep.deferred\xa3key\xa1k\xa5until\t\xa6reason\xa3429\xa7attempt\x02\xa8snapshot\xc4\x01\x04\xa4head\xc4\x01\x05",
+        StepDeferred("k", 9, "429", 2, b"\x04", b"\x05", usage=U),
+        b"\x88\xa4type\xadstep.deferred\xa3key\xa1k\xa5until\t\xa6reason\xa3429\xa7attempt\x02\xa8snapshot\xc4\x01\x04\xa4head\xc4\x01\x05\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00",
     ),
     (
         StepCancelled("k", "lost", 2),
@@ -207,8 +228,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
     (TimerSet("k", 9), b"\x83\xa4type\xa9timer.set\xa3key\xa1k\xa5until\t"),
     (TimerFired("k"), b"\x82\xa4type\xabtimer.fired\xa3key\xa1k"),
     (
-        ChildFinished("k", "r", "failed", V, F),
-        b"\x86\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+        ChildFinished("k", "r", "failed", V, F, usage=U),
+        b"\x87\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00",
     ),
     (LoopExhausted("k", 3), b"\x83\xa4type\xaeloop.exhausted\xa3key\xa1k\xa3max\x03"),
     (Noted("k", "t", V), b"\x84\xa4type\xa4note\xa3key\xa1k\xa4text\xa1t\xa4data\xa1v"),
@@ -253,6 +274,14 @@ GOLDEN: list[tuple[Event, bytes]] = [
     (RunPaused("why"), b"\x82\xa4type\xaarun.paused\xa6reason\xa3why"),
     (RunUnpaused("why"), b"\x82\xa4type\xacrun.unpaused\xa6reason\xa3why"),
     (RunContinued(V), b"\x82\xa4type\xadrun.continued\xa5input\xa1v"),
+    (
+        FellBack("k", 2, "b:m", "a", "rate_limited", 8, 9),
+        b"\x88\xa4type\xaestep.fell_back\xa3key\xa1k\xa5place\x02\xa2by\xa3b:m\xa4left\xa1a\xa6reason\xacrate_limited\xa5until\x08\xaanot_before\t",
+    ),
+    (
+        BudgetReached("k[budget]", "k", V, 2.5, 9),
+        b"\x86\xa4type\xaebudget.reached\xa3key\xa9k[budget]\xa4step\xa1k\xa7subject\xa1v\xa3usd\xcb@\x04\x00\x00\x00\x00\x00\x00\xa6tokens\t",
+    ),
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
@@ -278,6 +307,51 @@ DEFAULTS: list[tuple[Event, bytes]] = [
     (
         ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return"),
         b"\x88\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return",
+    ),
+    (
+        StepReused(
+            "k",
+            "shell",
+            b"\x01",
+            "o",
+            "failed",
+            V,
+            b"\x02",
+            False,
+            b"\x03",
+            4,
+            5,
+            V,
+            F,
+            2,
+            1.5,
+            U,
+            "s",
+            V,
+            b"\x06",
+            7,
+            b"\x08",
+            "w",
+            b"\x08",
+        ),
+        b"\xde\x00\x18\xa4type\xabstep.reused\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa6status\xa6failed\xa5reads\xa1v\xa4code\xc4\x01\x02\xa5files\xc2\xa4tree\xc4\x01\x03\xa7started\x04\xa8finished\x05\xa6result\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00\xa5usage\x84\xacinput_tokens\x01\xadoutput_tokens\x02\xadcached_tokens\x03\xa8cost_usd\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7session\xa1s\xaatranscript\xa1v\xa8snapshot\xc4\x01\x06\xa5begun\x07\xa6unseen\xc4\x01\x08\xa9workspace\xa1w\xa4head\xc4\x01\x08",
+    ),
+    (
+        StepStarted("k", "shell", b"\x01\x02", V, b"\x03", 2, False, "w"),
+        b"\x89\xa4type\xacstep.started\xa3key\xa1k\xa4kind\xa5shell\xabfingerprint\xc4\x02\x01\x02\xa5reads\xa1v\xa4code\xc4\x01\x03\xa7attempt\x02\xa5files\xc2\xa9workspace\xa1w",
+    ),
+    (
+        ChildStarted("k", "r", b"\x01", "o", 7, "w"),
+        b"\x87\xa4type\xadchild.started\xa3key\xa1k\xa3run\xa1r\xabfingerprint\xc4\x01\x01\xa6origin\xa1o\xa2at\x07\xa9workspace\xa1w",
+    ),
+    (RunClaimed("o", "h", 7), b"\x84\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07"),
+    (
+        StepDeferred("k", 9, "429", 2, b"\x04", b"\x05"),
+        b"\x87\xa4type\xadstep.deferred\xa3key\xa1k\xa5until\t\xa6reason\xa3429\xa7attempt\x02\xa8snapshot\xc4\x01\x04\xa4head\xc4\x01\x05",
+    ),
+    (
+        ChildFinished("k", "r", "failed", V, F),
+        b"\x86\xa4type\xaechild.finished\xa3key\xa1k\xa3run\xa1r\xa6status\xa6failed\xa6output\xa1v\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
     ),
     (
         RunForked(

@@ -24,6 +24,9 @@ KINDS = {
     "effect": Kind(
         "a decision", "this effect is held, for the run is a fork. Approve to let it happen"
     ),
+    "budget": Kind(
+        "a decision", "the budget is reached. Approve to add as much again, or --add what you like"
+    ),
 }
 
 AFTERWARDS = {

@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast.eventlog import Log, RunRow
-from holdfast.reducer import Gate, State, Step
+from holdfast.reducer import NEVER, Gate, State, Step, limit_of, used_by
 
 from .forks import fork_object
 from .rows import error_object, is_alive, usage_object
@@ -22,6 +22,23 @@ def run_object(log: Log, state: State) -> dict[str, Any]:
         "offset": state.offset,
         "waiting": list(state.waiting),
         "usage": usage_object(state.usage),
+        "budget": budget_object(state),
+    }
+
+
+def budget_object(state: State) -> dict[str, Any] | None:
+    """Return a run's budget and what counts as used of it: by itself, by its children, by lost attempts."""
+    if state.purse.budget is None:
+        return None
+    limit, used = limit_of(state), used_by(state)
+    reserved = state.purse.reserved.values()
+    return {
+        "usd": limit.usd or None,
+        "tokens": limit.tokens or None,
+        "used_usd": used.usd,
+        "used_tokens": used.tokens,
+        "reserved_usd": sum(each.usd for each in reserved),
+        "reserved_tokens": sum(each.tokens for each in reserved),
     }
 
 
@@ -91,6 +108,15 @@ def step_object(log: Log, step: Step) -> dict[str, Any]:
         "finished": rfc3339(step.finished),
         "reused": step.reused,
         "origin": step.origin or None,
+        "by": step.by or None,
+        "left": [
+            {
+                "by": one.by,
+                "reason": one.reason,
+                "until": rfc3339(one.until if one.until < NEVER else 0),
+            }
+            for one in step.left
+        ],
     }
 
 

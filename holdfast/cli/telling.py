@@ -9,11 +9,13 @@ from holdfast.eventlog import (
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     DoubtRaised,
     Event,
+    FellBack,
     GateEscalated,
     GateExpired,
     GateReminded,
@@ -108,6 +110,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
         case Journaled(key=key, text=text) if text:
             return Telling(GOES_ON, key, one_line(text, 200))
+        case FellBack():
+            return _of_fallback(event)
         case SnapshotMissed(key=key, error=error):
             return Telling(
                 BAD, key, f"its files could not be recorded: {one_line(error.message, 300)}"
@@ -118,6 +122,12 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return _of_run(event)
         case _:
             return _of_wait(event)
+
+
+def _of_fallback(event: FellBack) -> Telling:
+    when = f" at {moment(event.not_before)}" if event.not_before else ""
+    text = f"goes on with {event.by}{when}, left by {event.left} ({one_line(event.reason, 60)})"
+    return Telling(WAITS if event.not_before else GOES_ON, event.key, text)
 
 
 def _of_run(event: Event) -> Telling | None:
@@ -175,6 +185,8 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(WAITS, key, text)
         case GateExpired(key=key):
             return Telling(BAD, key, "nobody decided in time")
+        case BudgetReached(key=key, step=step):
+            return Telling(WAITS, key, f"the budget is reached at {step!r}: waits for a decision")
         case DoubtRaised(key=key):
             return Telling(
                 WAITS, key, "started before a crash, outcome unknown: waits for approval"

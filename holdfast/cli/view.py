@@ -7,12 +7,13 @@ from typing import Any, cast
 import click
 
 from holdfast.eventlog import Journaled, Log, RunRow
-from holdfast.reducer import ENDED, Gate, State, Step
+from holdfast.reducer import ENDED, NEVER, Gate, State, Step
 
 from .forks import as_fork, fork_line
 from .gates import commands, expiry, kind_of, people
 from .place import Place
 from .rows import is_alive
+from .shapes import budget_object
 from .values import decoded, encoded, shown
 from .words import duration, moment, money, one_line, printable, table
 
@@ -56,11 +57,24 @@ def _facts(
     if state.usage.cost_usd or state.usage.input_tokens:
         usage = state.usage
         yield "used", f"{usage.input_tokens} + {usage.output_tokens} tokens {money(usage.cost_usd)}"
+    if (budget := budget_object(state)) is not None:
+        yield "budget", " and ".join(_of_budget(budget))
     if state.status == "succeeded":
         output = printable(click.unstyle(text_of(decoded(log, state.output))))
         yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
     if state.error is not None:
         yield "error", printable(f"[{state.error.code}] {state.error.message}")
+
+
+def _of_budget(budget: dict[str, Any]) -> Iterator[str]:
+    if budget["usd"]:
+        aside = budget["reserved_usd"]
+        more = f", {money(aside)} set aside" if aside else ""
+        yield f"{money(budget['used_usd']) or '$0'} of {money(budget['usd'])}{more}"
+    if budget["tokens"]:
+        aside = budget["reserved_tokens"]
+        more = f", {aside} set aside" if aside else ""
+        yield f"{budget['used_tokens']} of {budget['tokens']} tokens{more}"
 
 
 def _fork_facts(log: Log, state: State, run: str) -> Iterator[tuple[str, str]]:
@@ -110,6 +124,10 @@ def _steps(steps: Sequence[Step], now: int) -> str:
         heading.append("REUSED FROM")
         for step, row in zip(steps, rows, strict=True):
             row.append((one_line(step.origin) or "an edit") if step.reused else "")
+    if any(step.by for step in steps):
+        heading.append("BY")
+        for step, row in zip(steps, rows, strict=True):
+            row.append(one_line(step.by, 60))
     return table(heading, rows)
 
 
@@ -122,6 +140,10 @@ def _cells(step: Step, now: int) -> list[str]:
 
 def _print_failures(state: State) -> None:
     for step in state.steps.values():
+        for one in step.left:
+            left = f"{step.key}: left by {one.by} ({one.reason})"
+            until = f" until {moment(one.until)}" if one.until < NEVER else ""
+            click.echo(f"\n{printable(left + until, keep='')}")
         if step.error is not None and step.status != "succeeded":
             where = printable(f"{step.key}: [{step.error.code}]", keep="")
             click.echo(f"\n{where} {one_line(step.error.message, 400)}")

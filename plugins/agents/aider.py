@@ -18,7 +18,12 @@ from .cli import PROVIDER_KEYS, Program, arguments_for, options_of, run_lines, s
 from .reading import Reading
 from .structured import prompt_of
 
-PROGRAM = Program("aider", "AIDER_EXECUTABLE", install="pipx install aider-chat")
+PROGRAM = Program(
+    "aider",
+    "AIDER_EXECUTABLE",
+    install="pipx install aider-chat",
+    keys=("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+)
 
 # It edits by what it says and runs no commands, so that "full" is no more than "edit".
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {

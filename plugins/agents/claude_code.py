@@ -11,7 +11,11 @@ from .claude_stream import Stream
 from .cli import Program, options_of, run_jsonl
 
 PROGRAM = Program(
-    "claude", "CLAUDE_CODE_EXECUTABLE", install="npm install -g @anthropic-ai/claude-code"
+    "claude",
+    "CLAUDE_CODE_EXECUTABLE",
+    install="npm install -g @anthropic-ai/claude-code",
+    keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    logins=(".claude/.credentials.json",),
 )
 
 # What the task's own environment says wins over these.

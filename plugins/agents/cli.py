@@ -53,11 +53,16 @@ def parts(event: Json, name: str) -> list[Json]:
 
 
 class Program(NamedTuple):
-    """A program that has to be installed; the environment variable may say where it is."""
+    """A program that has to be installed; the environment variable may say where it is.
+
+    Of the variables `keys` and the files `logins` (below the home folder) each may log it in.
+    """
 
     name: str
     variable: str
     install: str
+    keys: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
 
     def locate(self, env: Mapping[str, str]) -> str:
         """Return its path, or raise MissingBinary."""
@@ -87,7 +92,14 @@ class Program(NamedTuple):
         said = (done.stdout or done.stderr).decode(errors="replace").strip()
         if done.returncode:
             return Readiness(False, f"{path} --version ended with {done.returncode}: {said}")
-        return Readiness(True, f"{said} ({path})")
+        return Readiness(True, f"{said} ({path})", self.login())
+
+    def login(self) -> str:
+        """Say what may log it in: a key or a file that is there. Nothing proves that it is not."""
+        found = [name for name in self.keys if os.environ.get(name)]
+        home = Path(os.environ.get("HOME", "~")).expanduser()
+        found += [f"~/{name}" for name in self.logins if (home / name).is_file()]
+        return ", ".join(found)
 
 
 class Ending(NamedTuple):

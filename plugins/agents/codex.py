@@ -18,7 +18,13 @@ from .strict import strict_schema
 from .structured import prompt_of
 from .usage import less
 
-PROGRAM = Program("codex", "CODEX_EXECUTABLE", install="npm install -g @openai/codex")
+PROGRAM = Program(
+    "codex",
+    "CODEX_EXECUTABLE",
+    install="npm install -g @openai/codex",
+    keys=("CODEX_API_KEY",),
+    logins=(".codex/auth.json",),
+)
 
 # It never asks for approval: what the sandbox forbids, fails, and the model is told.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {

@@ -16,7 +16,12 @@ from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
-PROGRAM = Program("copilot", "COPILOT_EXECUTABLE", install="npm install -g @github/copilot")
+PROGRAM = Program(
+    "copilot",
+    "COPILOT_EXECUTABLE",
+    install="npm install -g @github/copilot",
+    keys=("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"),
+)
 
 # For "read" it is the set of tools that keeps the promise, whatever the user once allowed for good.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {

@@ -13,7 +13,13 @@ from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, par
 from .reading import EventReading, follow
 from .structured import prompt_of
 
-PROGRAM = Program("gemini", "GEMINI_EXECUTABLE", install="npm install -g @google/gemini-cli")
+PROGRAM = Program(
+    "gemini",
+    "GEMINI_EXECUTABLE",
+    install="npm install -g @google/gemini-cli",
+    keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    logins=(".gemini/oauth_creds.json",),
+)
 
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
     "read": ["--approval-mode", "default"],

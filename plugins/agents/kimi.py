@@ -19,7 +19,12 @@ from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
-PROGRAM = Program("kimi", "KIMI_EXECUTABLE", install="npm install -g @moonshot-ai/kimi-code")
+PROGRAM = Program(
+    "kimi",
+    "KIMI_EXECUTABLE",
+    install="npm install -g @moonshot-ai/kimi-code",
+    keys=("KIMI_MODEL_API_KEY",),
+)
 
 # Without a terminal it does whatever it likes, and its modes cannot be had then.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {"full": []}

@@ -15,7 +15,12 @@ from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part, 
 from .reading import EventReading, follow
 from .structured import prompt_of
 
-PROGRAM = Program("opencode", "OPENCODE_EXECUTABLE", install="npm install -g opencode-ai")
+PROGRAM = Program(
+    "opencode",
+    "OPENCODE_EXECUTABLE",
+    install="npm install -g opencode-ai",
+    logins=(".local/share/opencode/auth.json",),
+)
 
 # An agent of opencode's own kind for each: what the user's settings allow to all agents or to theirs
 # does not reach it. What is asked for and not allowed would end the run, so nothing is left to be asked.

@@ -15,7 +15,12 @@ from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part
 from .reading import EventReading, follow
 from .structured import prompt_of
 
-PROGRAM = Program("pi", "PI_EXECUTABLE", install="npm install -g @earendil-works/pi-coding-agent")
+PROGRAM = Program(
+    "pi",
+    "PI_EXECUTABLE",
+    install="npm install -g @earendil-works/pi-coding-agent",
+    logins=(".pi/agent/auth.json",),
+)
 
 # It asks for nothing; what it cannot do is what it has no tool for.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {

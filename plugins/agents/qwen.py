@@ -14,7 +14,13 @@ from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissio
 from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part, scratch_folder
 from .reading import EventReading, follow
 
-PROGRAM = Program("qwen", "QWEN_EXECUTABLE", install="npm install -g @qwen-code/qwen-code")
+PROGRAM = Program(
+    "qwen",
+    "QWEN_EXECUTABLE",
+    install="npm install -g @qwen-code/qwen-code",
+    keys=("OPENAI_API_KEY",),
+    logins=(".qwen/oauth_creds.json",),
+)
 
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
     "read": ["--approval-mode", "default"],

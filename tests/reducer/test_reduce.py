@@ -16,6 +16,8 @@ from holdfast.eventlog import (
     ApprovalRequested,
     AttemptFailed,
     Ballot,
+    Budget,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
@@ -24,6 +26,7 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    FellBack,
     GateEscalated,
     GateExpired,
     GateReminded,
@@ -33,7 +36,9 @@ from holdfast.eventlog import (
     QuestionAnswered,
     QuestionAsked,
     Record,
+    Reserved,
     RestoreStarted,
+    Role,
     RunCancelled,
     RunClaimed,
     RunContinued,
@@ -63,7 +68,7 @@ from holdfast.eventlog import (
     WorkspaceRestored,
     WorkspaceSeen,
 )
-from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
+from holdfast.reducer import Amount, Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
 from holdfast.reducer.state import Pause, Queued
 from tests.support.player import raw
@@ -71,6 +76,7 @@ from tests.support.player import raw
 WHY = Failure("test", "no luck")
 USED = Usage(1, 2, 3, 0.5)
 TREE, OTHER = bytes(range(20)), bytes(range(1, 21))
+ROLE = Role("default", "codex")
 STARTED = StepStarted("k", "step", b"mark", raw({"a": 1}), b"code")
 
 
@@ -345,6 +351,13 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], Journaled("k", "began", usage=USED), {}),
     ([], StepCancelled("k"), {}),
     ([], EffectHeld("k"), {"gates": gate(kind="effect")}),
+    (
+        [],
+        BudgetReached("k", "s", raw(1), 2.5, 9),
+        {"gates": gate(kind="budget", subject=raw(1), limit=Amount(2.5, 9))},
+    ),
+    ([], FellBack("k", 1, "b"), {}),
+    ([], RunClaimed("o", roles=[ROLE]), {"owner": "o", "roles": (ROLE,)}),
     ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
     ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap[Wait]()}),
     ([ASKED], StepCancelled("k"), {"gates": PMap[Gate]()}),
@@ -450,10 +463,14 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
         {"status": "deferred", "not_before": 900, "snapshot": TREE},
     ),
     ([SessionOpened("k", "s")], {"session": "s"}),
-    ([WROTE, WROTE], {"journal": 2, "journal_at": 1, "usage": Usage(2, 4, 6, 1.0)}),
+    (
+        [WROTE, WROTE],
+        {"journal": 2, "journal_at": 1, "usage": Usage(2, 4, 6, 1.0), "paid": Usage(2, 4, 6, 1.0)},
+    ),
     (
         [WROTE, AGAIN, WROTE],
-        {"journal": 2, "journal_at": 1, "attempt": 2, "begun": 2} | {"usage": Usage(2, 4, 6, 1.0)},
+        {"journal": 2, "journal_at": 1, "attempt": 2, "begun": 2, "paid": USED}
+        | {"usage": Usage(2, 4, 6, 1.0)},
     ),
     ([StepCancelled("k")], {"status": "cancelled", "finished": 101, "ended": 101, "last": 1}),
     ([DoubtRaised("k")], {"status": "doubt"}),
@@ -573,6 +590,9 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     list[Edit]: st.just([Edit("model", raw("m"), "k")]),
     list[Ballot]: st.lists(st.builds(Ballot, WORDS, st.booleans(), st.just(9)), max_size=2),
     Usage | None: st.sampled_from([None, USED]),
+    Budget | None: st.sampled_from([None, Budget(1.0, 50), Budget(tokens=9, each_tokens=2)]),
+    Reserved | None: st.sampled_from([None, Reserved(0.5, 2), Reserved(1.0, guessed=True)]),
+    list[Role]: st.sampled_from([[], [Role("default", "codex")], [Role("k", model="m")]]),
 }
 
 

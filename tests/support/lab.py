@@ -13,7 +13,9 @@ from holdfast.engine import Engine
 from holdfast.eventlog import AnyEvent, Batch, Log, NewRun
 from holdfast.execution import Outcome
 from holdfast.plugins import Plugins
+from holdfast.redact import Redactor
 from holdfast.reducer import State, Workflow
+from holdfast.replaying import Replayer
 from holdfast.runs import decide_gate, read_state
 
 E = TypeVar("E")
@@ -106,13 +108,20 @@ class Lab:
             return await engine.execute(run, workflow=workflow, takeover=takeover)
 
     async def crash(
-        self, workflow: Workflow, input: dict[str, Any], *, at: int, after: bool, run: str = "r"
+        self,
+        workflow: Workflow,
+        input: dict[str, Any],
+        *,
+        at: int,
+        after: bool,
+        run: str = "r",
+        **options: Any,
     ) -> bool:
         """Execute a new run and die at commit `at`; return False when it ended before that."""
         self.workflows[workflow.reference] = workflow
         crashed = False
         try:
-            async with self.engine(kind=CrashingEngine) as engine:
+            async with self.engine(kind=CrashingEngine, **options) as engine:
                 assert isinstance(engine, CrashingEngine)
                 engine.at, engine.after = at, after
                 engine.create(workflow, input, run=run, folder=str(self.folder))
@@ -133,6 +142,12 @@ class Lab:
         branch = self.log.branch_of(run)
         head, now = self.log.head(branch), virtual_now()
         self.log.append(branch, events, expected=head, actor="cli:anna", time=now)
+
+    def replays(self, run: str = "r") -> bool:
+        """Tell whether the run's code, driven anew, asks for and comes to what is recorded."""
+        row = self.log.run(run)
+        replayer = Replayer(self.log, self.load, Redactor({}))  # type: ignore[arg-type]
+        return replayer.prove(row, self.load(row.source)).ok
 
     def state(self, run: str = "r") -> State:
         return read_state(self.log, self.log.branch_of(run))

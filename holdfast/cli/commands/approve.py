@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..options import json_option
+from ..options import dollars, json_option
 from ..place import Place, user
 
 
@@ -30,13 +30,39 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.option("--edits", metavar="JSON|@FILE", help="What is to be done otherwise; @- reads it.")
+@click.option(
+    "--add",
+    "usd",
+    metavar="USD",
+    type=dollars,
+    help="Of a budget: how many dollars more; by default as much again.",
+)
+@click.option(
+    "--add-tokens",
+    "tokens",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Of a budget: how many tokens more.",
+)
 @_options
-def approve(place: Place, run: str, gate: str | None, edits: str | None, **word: Any) -> None:
+def approve(
+    place: Place,
+    run: str,
+    gate: str | None,
+    edits: str | None,
+    usd: float | None,
+    tokens: int | None,
+    **word: Any,
+) -> None:
     """Approve what RUN waits for; GATE may be left out where only one is open.
 
     Edits that do not fit what the gate takes are refused, field by field, and nothing is written.
+    The gate of a budget that is reached is called budget: holdfast approve RUN budget --add 5
     """
-    _decide(place, run, gate, approved=True, edits=edits, **word)
+    more = {"usd": usd or 0.0, "tokens": tokens or 0} if usd or tokens else None
+    if more and edits is not None:
+        raise click.UsageError("--add is for a budget, --edits for an approval: give one of them.")
+    _decide(place, run, gate, approved=True, edits=edits, more=more, **word)
 
 
 @click.command()
@@ -57,6 +83,7 @@ def _decide(
     digest: str,
     edits: str | None,
     as_json: bool,
+    more: dict[str, float] | None = None,
 ) -> None:
     import msgspec
 
@@ -70,11 +97,11 @@ def _decide(
     who = user() if by is None else by
     example = place.command("approve", run, *([gate] if gate else []), "--edits", '{"field": 1}')
     given = None if edits is None else parse(edits, "--edits", example)
-    packed = msgspec.Raw(msgspec.msgpack.encode(given))
+    packed = msgspec.Raw(msgspec.msgpack.encode(more or given))
     with place.log() as log:
         found = decide_gate(
             log, run, gate, approved=approved, by=who, actor=place.actor, note=note, edits=packed,
-            digest=digest,
+            digest=digest, kind="budget" if more else "",
         )  # fmt: skip
         row = log.run(run)
         alive = is_alive(log, row)
