@@ -56,7 +56,7 @@ def notes(done: "Outcome", list_them: str) -> Iterator[str]:
     """Yield what else a person wants to know."""
     if any(f.is_removed for f in done.cleaned.snapshots):
         freed = size(done.cleaned.snapshot_bytes)
-        yield f"git gives the {freed} of the snapshots back with its own next gc"
+        yield f"git gives the {freed} of the snapshots back, once its own gc finds them old enough"
     if any(not swept.is_removed for swept in done.cleaned.worktrees):
         yield f"see what is in the worktrees that stay: {list_them}"
 
