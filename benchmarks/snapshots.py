@@ -56,6 +56,7 @@ def measure(bench: Bench) -> list[Figure]:
         Figure("snapshot: two files changed", "ms", changed, at_most(150.0)),
         Figure("snapshot: restoring them", "ms", taken["restored"]),
         ratios("snapshot: nothing changed, beside git status", unchanged, status, None),
+        ratios("snapshot: two files changed, beside git status", changed, status, None),
     ]
 
 

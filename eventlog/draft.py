@@ -40,7 +40,7 @@ class NewRun(msgspec.Struct, frozen=True):
 
     With `parent` it is a fork: it begins with the parent's events before `offset`. With `replaces` it
     may take over the name of an earlier run, which then is listed no more though its branch stays;
-    with `expected` only while that one's next offset is this.
+    with `expected` only while that one's next offset is this; then that one's branch ends with `closing`.
     """
 
     run: str
@@ -53,6 +53,7 @@ class NewRun(msgspec.Struct, frozen=True):
     reason: str = ""
     replaces: bool = False
     expected: int | None = None
+    closing: Sequence[Event | UnknownEvent] = ()
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -171,9 +172,9 @@ class Draft:
         row = self._row(batch.branch)
         if row is None:  # its run's name was taken over by a rewind
             return
-        for event in batch.events:
+        for offset, event in enumerate(batch.events, batch.expected):
             if type(event) in CHANGING:
-                row = advance(row, event, batch.time)
+                row = advance(row, event, batch.time, offset)
         self._rows[batch.branch] = row
 
     def create(self, branch: BranchRow, row: RunRow) -> None:

@@ -20,8 +20,12 @@ HoldfastError
     LogClosed           used after close()
     LogForked           used in a forked child of the process that opened it
     LogOpenTwice        opened a second time in one process
+    LogInUse            somebody has it open, so it cannot be compacted
+    NoRoomToCompact     the disk has no room for a second copy of it
+    CopyDiffers         the compacted copy is not what it was made from
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -230,3 +234,43 @@ class LogOpenTwice(LogError):
             f"the log in {path!r} is already open in this process. Pass that Log on, or close it."
         )
         self.path = path
+
+
+class LogInUse(LogError):
+    code = "log_in_use"
+
+    def __init__(self, path: str, pids: Sequence[int]) -> None:
+        who = f" ({'process' if len(pids) == 1 else 'processes'} {some_pids(pids)})" if pids else ""
+        super().__init__(
+            f"the log in {path!r} cannot be compacted while somebody has it open{who}. Nothing was "
+            "changed. Wait until what runs has ended, or stop it with: holdfast cancel RUN"
+        )
+        self.path, self.pids = path, list(pids)
+
+
+def some_pids(pids: Sequence[int]) -> str:
+    """Name the first few of many processes."""
+    more = f" and {len(pids) - 5} more" if len(pids) > 5 else ""
+    return ", ".join(map(str, pids[:5])) + more
+
+
+class NoRoomToCompact(LogError):
+    code = "no_room_to_compact"
+
+    def __init__(self, path: str, *, needed_bytes: int, free_bytes: int) -> None:
+        super().__init__(
+            f"the log in {path!r} cannot be compacted: the copy takes {needed_bytes} bytes, and the "
+            f"disk has {free_bytes}. Nothing was changed. Make room, then try again"
+        )
+        self.path, self.needed_bytes, self.free_bytes = path, needed_bytes, free_bytes
+
+
+class CopyDiffers(LogError):
+    code = "copy_differs"
+
+    def __init__(self, path: str, table: str) -> None:
+        super().__init__(
+            f"the compacted copy of the log in {path!r} differs from it in the table {table!r}, so "
+            "it was thrown away. Nothing was changed. Find out what is hurt with: holdfast audit verify"
+        )
+        self.path, self.table = path, table

@@ -29,6 +29,38 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cost_usd: float = 0.0
 
 
+class Budget(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """How much may be used: US dollars, and tokens, those read and written together. 0: any amount.
+
+    `each_usd` and `each_tokens` are what to set aside for one attempt; 0: as is estimated.
+    """
+
+    usd: float = 0.0
+    tokens: int = 0
+    each_usd: float = 0.0
+    each_tokens: int = 0
+
+
+class Reserved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is set aside of a budget for something at work. `guessed`: all that was left, for nobody
+    knows yet what such a thing uses."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    guessed: bool = False
+
+
+class Role(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Who does what a workflow leaves to a role. `fallback` names agents, "agent:model", models or roles."""
+
+    name: str
+    agent: str = ""
+    model: str = ""
+    fallback: list[str] = []
+    permissions: str = ""
+    options: Value = NONE
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
     """One immutable fact, in the past tense."""
 
@@ -60,6 +92,8 @@ class RunStarted(Event, frozen=True, tag="run.started"):
     effects: str = ""  # "hold": its parent is a fork whose effects ask first
     tree: bytes = b""  # stands for the files that a child found, see the reducer
     edits: list[Edit] = []  # of a child's steps: its parent is a fork that does them otherwise
+    continues: int = 0  # the branch with the history that ended for this one to begin
+    budget: Budget | None = None
 
 
 class RunForked(Event, frozen=True, tag="run.forked"):
@@ -97,6 +131,7 @@ class RunClaimed(Event, frozen=True, tag="run.claimed"):
     owner: str
     host: str = ""
     pid: int = 0
+    roles: list[Role] = []  # as the project has them now: for all steps that have not begun
 
 
 class RunReleased(Event, frozen=True, tag="run.released"):
@@ -116,11 +151,29 @@ class RunFailed(Event, frozen=True, tag="run.failed"):
     error: Failure
 
 
+class RunContinued(Event, frozen=True, tag="run.continued"):
+    """This history is over, and the run goes on in a fresh one, with another input."""
+
+    input: Value = NONE
+
+
 class CancelRequested(Event, frozen=True, tag="run.cancel_requested"):
     reason: str = ""
 
 
 class RunCancelled(Event, frozen=True, tag="run.cancelled"):
+    reason: str = ""
+
+
+class RunPaused(Event, frozen=True, tag="run.paused"):
+    """It begins no new step from here on; those at work come to their end. Its children neither."""
+
+    reason: str = ""
+
+
+class RunUnpaused(Event, frozen=True, tag="run.unpaused"):
+    """It may begin new steps again."""
+
     reason: str = ""
 
 
@@ -142,6 +195,8 @@ class StepStarted(Event, frozen=True, tag="step.started"):
     workspace: str = (
         ""  # key of the step that opened the worktree it works in; empty: the run's folder
     )
+    by: str = ""  # the agent, with its model, or the model that makes this attempt
+    reserved: Reserved | None = None  # what was set aside for it, where there is a budget
 
 
 class StepReused(Event, frozen=True, tag="step.reused"):
@@ -175,6 +230,7 @@ class StepReused(Event, frozen=True, tag="step.reused"):
     unseen: bytes | None = None  # what stood for the files before they were looked at; None: `tree`
     workspace: str = ""
     head: bytes = b""
+    by: str = ""
 
 
 class StepSucceeded(Event, frozen=True, tag="step.succeeded"):
@@ -227,6 +283,23 @@ class StepDeferred(Event, frozen=True, tag="step.deferred"):
     attempt: int = 1
     snapshot: bytes = b""
     head: bytes = b""
+    usage: Usage | None = None
+
+
+class FellBack(Event, frozen=True, tag="step.fell_back"):
+    """Another agent or model goes on with a step: the one at work could not, because of `reason`.
+
+    `place` counts those that the step may be given to; 0 is the first choice. `until` is when the one
+    that was left may be asked again; 0: not any more.
+    """
+
+    key: str
+    place: int
+    by: str
+    left: str = ""
+    reason: str = ""
+    until: int = 0
+    not_before: int = 0
 
 
 class StepCancelled(Event, frozen=True, tag="step.cancelled"):
@@ -245,10 +318,38 @@ class SessionOpened(Event, frozen=True, tag="step.session_opened"):
     attempt: int = 1
 
 
+class Journaled(Event, frozen=True, tag="step.journaled"):
+    """An agent wrote something down before it went on: what it needs to go on after a crash.
+
+    Its entries make the step's journal, in their order. `kind` and `text` are the agent's words for
+    people; `usage` is what it paid to get there, and is told nowhere else.
+    """
+
+    key: str
+    kind: str
+    entry: Value = NONE
+    text: str = ""
+    attempt: int = 1
+    usage: Usage | None = None
+
+
 class EffectHeld(Event, frozen=True, tag="step.effect_held"):
     """An effect in a fork asks before it happens, maybe again: a gate, until a person decides."""
 
     key: str
+
+
+class BudgetReached(Event, frozen=True, tag="budget.reached"):
+    """The next attempt at `step` may not fit what is left: a gate, until a person decides.
+
+    `key` is "[budget]" for the run's budget, "STEP[budget]" for a step's own; `usd` and `tokens` are it.
+    """
+
+    key: str
+    step: str = ""
+    subject: Value = NONE  # the figures, for people
+    usd: float = 0.0
+    tokens: int = 0
 
 
 class DoubtRaised(Event, frozen=True, tag="step.doubt_raised"):
@@ -318,7 +419,11 @@ class ApprovalRequested(Event, frozen=True, tag="approval.requested"):
     by: list[str] = []  # who may decide; empty: anybody
     count: int = 1  # how many different people must approve
     expires_at: int = 0
-    on_deny: str = "raise"  # or "return"
+    on_deny: str = "raise"  # or "return", "skip"
+    on_expire: str = "deny"  # or "halt", "escalate", "remind"
+    every: int = 0  # ns: how long it was to wait, or between two reminders
+    escalate_to: list[str] = []
+    form: Value = NONE  # JSON Schema of the edits that may come with an approval
 
 
 class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
@@ -349,14 +454,69 @@ class ApprovalCarried(Event, frozen=True, tag="approval.carried"):
     digest: bytes = b""
 
 
+class QuestionAsked(Event, frozen=True, tag="question.asked"):
+    key: str
+    question: Value = NONE
+    form: Value = NONE  # JSON Schema of the answer
+    digest: bytes = b""  # of question and form: an answer holds for what was asked
+    by: list[str] = []  # who may answer; empty: anybody
+    expires_at: int = 0
+    on_expire: str = "halt"  # or "escalate", "remind"
+    every: int = 0  # ns: how long it was to wait, or between two reminders
+    escalate_to: list[str] = []
+
+
+class QuestionAnswered(Event, frozen=True, tag="question.answered"):
+    key: str
+    answer: Value
+    by: str
+    note: str = ""
+    digest: bytes = b""
+
+
+class AnswerCarried(Event, frozen=True, tag="question.answer_carried"):
+    """A fork took over an answer of the run `origin`, given at `time`: the question is unchanged."""
+
+    key: str
+    origin: str
+    answer: Value
+    by: str
+    time: int
+    note: str = ""
+    digest: bytes = b""
+
+
+class GateReminded(Event, frozen=True, tag="gate.reminded"):
+    """Nobody has decided for a while, so whoever may is told again; the next time at `until`."""
+
+    key: str
+    until: int
+
+
+class GateEscalated(Event, frozen=True, tag="gate.escalated"):
+    """Nobody decided in time, so the people `to` may as well, until `until`."""
+
+    key: str
+    to: list[str]
+    until: int
+
+
+class GateExpired(Event, frozen=True, tag="gate.expired"):
+    """Nobody decided in time, and the workflow sees that as an exception."""
+
+    key: str
+
+
 class SignalAwaited(Event, frozen=True, tag="signal.awaited"):
     key: str
     signal: str
+    correlation: str = ""  # only a signal with this key is meant
 
 
 class SignalReceived(Event, frozen=True, tag="signal.received"):
     signal: str
     payload: Value = NONE
+    correlation: str = ""  # the key that it was sent with
 
 
 class TimerSet(Event, frozen=True, tag="timer.set"):
@@ -380,6 +540,7 @@ class ChildStarted(Event, frozen=True, tag="child.started"):
     origin: str = ""
     at: int = 0
     workspace: str = ""
+    reserved: Reserved | None = None  # its own budget, set aside from that of its parent
 
 
 class ChildFinished(Event, frozen=True, tag="child.finished"):
@@ -390,6 +551,7 @@ class ChildFinished(Event, frozen=True, tag="child.finished"):
     status: str
     output: Value = NONE
     error: Failure | None = None
+    usage: Usage | None = None  # what it and its own children used
 
 
 class LoopExhausted(Event, frozen=True, tag="loop.exhausted"):
@@ -423,17 +585,23 @@ KNOWN: tuple[type[Event], ...] = (
     RunReleased,
     RunSucceeded,
     RunFailed,
+    RunContinued,
     CancelRequested,
     RunCancelled,
+    RunPaused,
+    RunUnpaused,
     StepStarted,
     StepReused,
     StepSucceeded,
     AttemptFailed,
     StepFailed,
     StepDeferred,
+    FellBack,
     StepCancelled,
     SessionOpened,
+    Journaled,
     EffectHeld,
+    BudgetReached,
     DoubtRaised,
     WorkspaceSeen,
     WorkspaceDrifted,
@@ -443,6 +611,12 @@ KNOWN: tuple[type[Event], ...] = (
     ApprovalRequested,
     ApprovalDecided,
     ApprovalCarried,
+    QuestionAsked,
+    QuestionAnswered,
+    AnswerCarried,
+    GateReminded,
+    GateEscalated,
+    GateExpired,
     SignalAwaited,
     SignalReceived,
     TimerSet,
@@ -460,17 +634,23 @@ AnyEvent = (
     | RunReleased
     | RunSucceeded
     | RunFailed
+    | RunContinued
     | CancelRequested
     | RunCancelled
+    | RunPaused
+    | RunUnpaused
     | StepStarted
     | StepReused
     | StepSucceeded
     | AttemptFailed
     | StepFailed
     | StepDeferred
+    | FellBack
     | StepCancelled
     | SessionOpened
+    | Journaled
     | EffectHeld
+    | BudgetReached
     | DoubtRaised
     | WorkspaceSeen
     | WorkspaceDrifted
@@ -480,6 +660,12 @@ AnyEvent = (
     | ApprovalRequested
     | ApprovalDecided
     | ApprovalCarried
+    | QuestionAsked
+    | QuestionAnswered
+    | AnswerCarried
+    | GateReminded
+    | GateEscalated
+    | GateExpired
     | SignalAwaited
     | SignalReceived
     | TimerSet

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from .branches import BranchRow
-from .projection import STATUSES, Due, RunRow
+from .projection import STATUSES, Due, RunRow, Waiting
 from .rebuild import Records, is_outdated, rows_of
 from .store import Store, Txn
 from .tables import LAST_TIME, NO_SEQ, Head, Tables, due_key
@@ -22,6 +22,7 @@ class _Listed(msgspec.Struct):
     statuses: list[tuple[str, int]]
     due: list[Due]
     turns: list[tuple[int, int, int]]
+    inbox: list[Waiting]
 
 
 def wrong_listing(store: Store, tables: Tables, records: Records) -> Wrong | None:
@@ -60,6 +61,7 @@ def _read(tables: Tables, txn: Txn) -> _Listed | None:
         [(status, b) for status in STATUSES for b in tables.newest_runs(txn, [status])],
         tables.due(txn, LAST_TIME),
         tables.all_turns(txn),
+        list(tables.inbox(txn)),
     )
 
 
@@ -75,7 +77,14 @@ def _differences(listed: _Listed, owners: dict[str, int], rows: list[RunRow]) ->
     timers = [
         (due_key(until, row.branch, key), row.run, key)
         for row in rows
-        for key, until in row.timers.items()
+        for key, until in row.alarms.items()
     ]
     if [(due_key(d.time, d.branch, d.key), d.run, d.key) for d in listed.due] != sorted(timers):
         yield "the timers that are due are not those that were set"
+    gates = [
+        (due_key(gate.opened, row.branch, gate.key), Waiting(row.run, row.branch, gate))
+        for row in rows
+        for gate in row.gates.values()
+    ]
+    if listed.inbox != [waiting for _, waiting in sorted(gates, key=lambda pair: pair[0])]:
+        yield "the gates that wait for people are not those that are open"

@@ -140,12 +140,20 @@ class Log(ReadableLog):
                 return RunExists(new.run)
             if moved := draft.moved(old, new.expected):
                 return moved
+            self._close(draft, txn, old, new)
             draft.retire(old)
         branch = draft.next_branch()
         draft.create(replace(seed, branch=branch), replace(row, branch=branch))
         batch = Batch(branch, new.events, new.offset, new.actor, new.time, new.blobs)
         draft.add(prepare(self._codec, batch, self._has_blob(txn)))
         return branch
+
+    def _close(self, draft: Draft, txn: Txn, branch: int, new: NewRun) -> None:
+        """Write what a branch ends with whose run goes on in a new one."""
+        if new.closing:
+            assert new.expected is not None, "it ends at an offset that its writer knows"
+            last = Batch(branch, new.closing, new.expected, new.actor, new.time)
+            draft.add(prepare(self._codec, last, self._has_blob(txn)))
 
     def append(
         self,

@@ -85,3 +85,22 @@ def owner_alive(folder: str | os.PathLike[str], token: str) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def living_owners(folder: str | os.PathLike[str]) -> list[int]:
+    """Return the processes of all owners that live, 0 for one that nobody knows.
+
+    The files of dead ones are removed.
+    """
+    owners = Path(folder) / "owners"
+    if not owners.is_dir():
+        return []
+    alive = [path for path in sorted(owners.iterdir()) if owner_alive(folder, path.name)]
+    return sorted({_pid(path) for path in alive})
+
+
+def _pid(path: Path) -> int:
+    try:
+        return int(path.read_text() or 0)
+    except FileNotFoundError:  # it has just ended
+        return 0

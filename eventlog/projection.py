@@ -5,28 +5,34 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
+from . import gates
 from .branches import BranchRow
 from .events import (
+    CancelRequested,
     Event,
     Failure,
     Record,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     StepCancelled,
     TimerFired,
     TimerSet,
     UnknownEvent,
 )
+from .gates import OpenGate
 
-VERSION = 3
+VERSION = 4
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
-STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
+STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled", "continued")
 
 
 class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -50,12 +56,28 @@ class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     pid: int = 0
     waiting: list[str] = []
     timers: dict[str, int] = {}  # key -> when it is due
+    gates: dict[str, OpenGate] = {}  # those that wait for people
     error_code: str = ""
     error_message: str = ""
     parent: int | None = None  # the branch that it was forked from, at `offset`
     offset: int = 0
     parent_run: str = ""  # the run that started it as a child, at `parent_key`
     parent_key: str = ""
+    paused: bool = False  # by an event of its own; a child is paused with its parent
+
+    @property
+    def alarms(self) -> dict[str, int]:
+        """When it goes on by itself, by key: its timers, and the gates whose time runs out."""
+        expiring = {key: gate.expires_at for key, gate in self.gates.items() if gate.expires_at}
+        return {**self.timers, **expiring}
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """An open gate of a run."""
+
+    run: str
+    branch: int
+    gate: OpenGate
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):
@@ -75,17 +97,22 @@ CHANGING = frozenset(
         RunReleased,
         RunSucceeded,
         RunFailed,
+        RunContinued,
         RunCancelled,
+        CancelRequested,
+        RunPaused,
+        RunUnpaused,
         TimerSet,
         TimerFired,
         StepCancelled,
+        *gates.CHANGING,
     }
 )
 """The only event types that `advance` answers with another row."""
 
 
-def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
-    """Return the row as it is after one more event: the same object when nothing changed."""
+def advance(row: RunRow, event: Event | UnknownEvent, time: int, offset: int) -> RunRow:
+    """Return the row as it is after one more event, at an offset: the same object when nothing changed."""
     match event:
         case RunStarted():
             return replace(
@@ -108,14 +135,24 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int) -> RunRow:
             return _ended(row, "succeeded")
         case RunFailed(error=error):
             return _with_error(_ended(row, "failed"), error)
+        case RunContinued():
+            return _ended(row, "continued")
         case RunCancelled():
             return _ended(row, "cancelled")
         case TimerSet(key=key, until=until):
             return replace(row, timers={**row.timers, key: until})
-        case TimerFired(key=key) | StepCancelled(key=key) if key in row.timers:
-            return replace(row, timers={k: t for k, t in row.timers.items() if k != key})
+        case TimerFired(key=key) if key in row.timers:
+            return _without_timer(row, key)
+        case StepCancelled(key=key) if key in row.timers or key in row.gates:
+            row = _without_timer(row, key)
+            return replace(row, gates=gates.advance(row.gates, event, time, offset))
+        case RunPaused() | RunUnpaused():
+            return replace(row, paused=isinstance(event, RunPaused))
+        case CancelRequested() if row.gates:
+            return replace(row, gates={})  # nobody waits for a word on them any more
         case _:
-            return row
+            found = gates.advance(row.gates, event, time, offset)
+            return row if found is row.gates else replace(row, gates=found)
 
 
 def _forked(row: RunRow, event: RunForked) -> RunRow:
@@ -125,10 +162,16 @@ def _forked(row: RunRow, event: RunForked) -> RunRow:
         status="running",
         source=event.source or row.source,
         waiting=[],
+        paused=False,
         timers={key: until + event.shift for key, until in row.timers.items()},
+        gates=gates.left(row.gates, event.shift),
         parent_run=event.parent,
         parent_key=event.parent_key,
     )
+
+
+def _without_timer(row: RunRow, key: str) -> RunRow:
+    return replace(row, timers={k: t for k, t in row.timers.items() if k != key})
 
 
 def _with_error(row: RunRow, error: Failure | None) -> RunRow:
@@ -146,7 +189,7 @@ def _unowned(row: RunRow) -> RunRow:
 
 
 def _ended(row: RunRow, status: str) -> RunRow:
-    return replace(_unowned(row), status=status, waiting=[], timers={})
+    return replace(_unowned(row), status=status, waiting=[], timers={}, gates={}, paused=False)
 
 
 def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:
@@ -156,5 +199,5 @@ def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:
     """
     row = RunRow(run=branch.run, branch=branch.branch, parent=branch.parent, offset=branch.offset)
     for record in inherited:
-        row = advance(row, record.event, record.time)
+        row = advance(row, record.event, record.time, record.offset)
     return replace(_unowned(row), started=branch.time)

@@ -12,11 +12,14 @@ from .branches import BranchRow, Place, segments, shared
 from .codec import Codec
 from .events import Record, Value
 from .merkle import root_of
-from .projection import STATUSES, Due, RunRow, advance, first_row
+from .projection import STATUSES, Due, RunRow, Waiting, advance, first_row
 from .reading import Reader
+from .rebuild import is_outdated
 from .store import Store, Txn
 from .tables import Tables
 from .values import reference, unwrap
+
+UNENDED = ("running", "waiting")
 
 
 class ReadableLog:
@@ -96,7 +99,7 @@ class ReadableLog:
         inherited = () if branch.parent is None else turns(branch.parent, 0, branch.offset)
         row = first_row(branch, inherited)
         for record in turns(branch.branch, branch.offset, head.offset):
-            row = advance(row, record.event, record.time)
+            row = advance(row, record.event, record.time, record.offset)
         return replace(row, head=head.offset, updated=head.time)
 
     def branch(self, branch: int) -> BranchRow:
@@ -124,6 +127,24 @@ class ReadableLog:
     def due(self, until: int) -> list[Due]:
         """Return the timers that are due by the time `until`, the earliest first."""
         return self._store.view(lambda txn: self._tables.due(txn, until))
+
+    def inbox(self, limit: int | None = None) -> list[Waiting]:
+        """Return the gates that wait for people, in all runs, the oldest first."""
+        if self._store.view(lambda txn: is_outdated(self._tables, txn)):
+            return self._inbox_anew()[:limit]
+        return self._store.view(lambda txn: list(islice(self._tables.inbox(txn), limit)))
+
+    def inbox_size(self) -> int:
+        """Return how many gates wait for people, in all runs."""
+        if self._store.view(lambda txn: is_outdated(self._tables, txn)):
+            return len(self._inbox_anew())
+        return self._store.view(lambda txn: txn.stat(self._store.db["inbox"])["entries"])
+
+    def _inbox_anew(self) -> list[Waiting]:
+        """Make the inbox of a log whose listings are of another version and cannot be written."""
+        rows = [self._unlisted(self.branch(row.branch)) for row in self.runs(statuses=UNENDED)]
+        found = [Waiting(row.run, row.branch, gate) for row in rows for gate in row.gates.values()]
+        return sorted(found, key=lambda waiting: (waiting.gate.opened, waiting.branch))
 
     def load(self, value: Value) -> bytes:
         """Return the MessagePack bytes of a value, from its blob where it is a reference."""

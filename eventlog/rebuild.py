@@ -9,7 +9,7 @@ from .store import Txn
 from .tables import U64, Tables
 
 VERSION_KEY = b"projection"
-PROJECTIONS = ("names", "runs", "statuses", "due", "turns")
+PROJECTIONS = ("names", "runs", "statuses", "due", "turns", "inbox")
 
 Records = Callable[[int, int, int | None], Iterator[Record]]
 """Reads a branch's records from one offset to another."""
@@ -52,7 +52,7 @@ def rows_of(
             kept[branch.branch] = turns
         row = first_row(branch, _inherited(branch, known, kept))
         for turn in turns:
-            row = advance(row, turn.event, turn.time)
+            row = advance(row, turn.event, turn.time, turn.offset)
         yield branch, row, turns
 
 

@@ -8,6 +8,7 @@ import os
 import struct
 import threading
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -24,6 +25,7 @@ from .errors import (
     LogTooNew,
     LogUnwritable,
 )
+from .gate import opening
 from .room import Room, check_length
 
 T = TypeVar("T")
@@ -52,7 +54,7 @@ class Store:
     """An LMDB environment in one folder, with its named databases in `db`.
 
     Of `names`, those of `later` are added to a file that has not got them; one that cannot be written
-    does without.
+    does without. `alone`: without locks, for who knows that nobody else can open it, see gate.py.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Store:
         create: bool = True,
         map_size: int = MAP_SIZES[0],
         max_readers: int = MAX_READERS,
+        alone: bool = False,
     ) -> None:
         self.path = str(path)
         self.db: dict[str, lmdb._Database] = {}
@@ -75,16 +78,18 @@ class Store:
         self._pid = os.getpid()
         self._closed = False
         self._remaps = 0
+        self._alone = alone
         self._room: Room | None = None
         if (self._pid, self.path) in _OPEN:
             raise LogOpenTwice(self.path)
         is_new = _make_folder(path, create=create)
-        self._env = self._open(map_size, max_readers)
+        with nullcontext() if alone else opening(path):
+            self._env = self._open(map_size, max_readers)
         _OPEN[self._pid, self.path] = self
         try:
             self._settle()
             if is_new:
-                _flush_folder(path)
+                _flush_both(path)
         except BaseException:
             self.close()
             raise
@@ -117,6 +122,7 @@ class Store:
             max_dbs=len(self._names) + 4,
             max_readers=max_readers,
             max_spare_txns=0,
+            lock=not self._alone,
         )
 
     def _settle(self) -> None:
@@ -281,6 +287,16 @@ class Store:
 
         return self.view(count)
 
+    def file_bytes(self) -> int:
+        """Return the length of the data file."""
+        return os.path.getsize(os.path.join(self.path, "data.mdb"))
+
+    def free_bytes(self) -> int:
+        """Return the bytes of the pages that held something once; what lies ahead is no part of it."""
+        self.check()
+        info, page_bytes = self._env.info(), self._env.stat()["psize"]
+        return max(0, (info["last_pgno"] + 1) * page_bytes - self.used_bytes())
+
     def map_bytes(self) -> int:
         """Return the address space that the file may grow to before it is mapped anew."""
         return self._env.info()["map_size"]
@@ -302,6 +318,11 @@ class Store:
             _OPEN.pop((self._pid, self.path), None)
 
 
+def is_open_here(path: Path) -> bool:
+    """Tell whether this process has the log in a folder open."""
+    return (os.getpid(), str(path)) in _OPEN
+
+
 def _make_folder(path: Path, *, create: bool) -> bool:
     """Make the folder for a new log, and tell whether it is one that has no file yet."""
     data = path / "data.mdb"
@@ -318,11 +339,24 @@ def _make_folder(path: Path, *, create: bool) -> bool:
         raise LogUnwritable(str(path), str(error)) from error
 
 
-def _flush_folder(path: Path) -> None:
+def _flush_both(path: Path) -> None:
     """Make the file's name as durable as what will be in it."""
     for folder in (path, path.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush(folder)
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def renew_locks(path: Path) -> None:
+    """Make the lock file fit the data file that stands there now, for who waits within LMDB.
+
+    The caller has it locked by `alone` (gate.py), which ends with this.
+    """
+    lmdb.Environment(str(path), create=False, max_readers=MAX_READERS).close()

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from .branches import BranchRow
 from .errors import NoSuchBranch, NoSuchRun
+from .gates import OpenGate
 from .merkle import HASH_BYTES, read_peaks
-from .projection import STATUSES, Due, RunRow
+from .projection import STATUSES, Due, RunRow, Waiting
 from .store import BadRow, Store, Txn
 from .tail import KEY, Tail
 from .tail import decode as _decode_tail
@@ -33,8 +34,9 @@ NAMES = (
     "due",  # (time, branch, digest of key) -> (run, key)
     "snapshots",  # (branch, offset) -> an encoded state
     "turns",  # (branch, offset) -> seq, of the events that can change a run's row
+    "inbox",  # (time, branch, digest of key) -> (run, OpenGate)
 )
-LATER = frozenset({"turns"})
+LATER = frozenset({"turns", "inbox"})
 """Those that logs of old have not got yet."""
 
 U64 = Struct(">Q")
@@ -50,6 +52,7 @@ LAST_BRANCH = 2**64 - 1
 encode = msgspec.msgpack.Encoder().encode
 _decode_branch = msgspec.msgpack.Decoder(BranchRow).decode
 _decode_run = msgspec.msgpack.Decoder(RunRow).decode
+_decode_gate = msgspec.msgpack.Decoder(tuple[str, OpenGate]).decode
 _decode_due = msgspec.msgpack.Decoder(tuple[str, str]).decode
 
 
@@ -208,6 +211,7 @@ class Tables:
             txn.put(key, encode(new), db=self.db["runs"])
         self._put_status(txn, old, new)
         self._put_timers(txn, old, new)
+        self._put_gates(txn, old, new)
 
     def _put_status(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
         if old and new and old.status == new.status:
@@ -218,8 +222,8 @@ class Tables:
             txn.put(status_key(new.status, new.branch), b"", db=self.db["statuses"])
 
     def _put_timers(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
-        before = old.timers if old else {}
-        after = new.timers if new else {}
+        before = old.alarms if old else {}
+        after = new.alarms if new else {}
         if before == after:
             return
         for key, until in before.items() - after.items():
@@ -228,6 +232,27 @@ class Tables:
         for key, until in after.items() - before.items():
             assert new is not None
             txn.put(due_key(until, new.branch, key), encode((new.run, key)), db=self.db["due"])
+
+    def _put_gates(self, txn: Txn, old: RunRow | None, new: RunRow | None) -> None:
+        before = old.gates if old else {}
+        after = new.gates if new else {}
+        if before == after:
+            return
+        db = self.db["inbox"]
+        for key, gate in before.items():
+            if after.get(key) != gate:
+                assert old is not None
+                txn.delete(due_key(gate.opened, old.branch, key), db=db)
+        for key, gate in after.items():
+            if before.get(key) != gate:
+                assert new is not None
+                txn.put(due_key(gate.opened, new.branch, key), encode((new.run, gate)), db=db)
+
+    def inbox(self, txn: Txn) -> Iterator[Waiting]:
+        """Yield the open gates of all runs, the oldest first."""
+        for place, row in txn.cursor(self.db["inbox"]):
+            run, gate = _decode_gate(row)
+            yield Waiting(run, DUE.unpack(place)[1], gate)
 
     def due(self, txn: Txn, until: int) -> list[Due]:
         """Return the timers due by `until`, the earliest first."""

@@ -3,17 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.eventlog import HoldfastError
+    from holdfast.eventlog import Budget, HoldfastError
     from holdfast.reducer import (
         ApprovalDenied,
         Cancelled,
         ChildFailed,
         Conflict,
         Decision,
+        GateExpired,
         LoopExhausted,
         Merged,
         Run,
         ShellResult,
+        Skipped,
         StepFailed,
         Workflow,
         Workspace,
@@ -24,22 +26,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApprovalDenied",
+    "Budget",
     "Cancelled",
     "ChildFailed",
     "Conflict",
     "Decision",
+    "GateExpired",
     "HoldfastError",
     "LoopExhausted",
     "Merged",
     "Run",
     "ShellResult",
+    "Skipped",
     "StepFailed",
     "Workflow",
     "Workspace",
     "step_folder",
     "workflow",
 ]
-_ELSEWHERE = {"HoldfastError": "eventlog", "step_folder": "where"}
+_ELSEWHERE = {"Budget": "eventlog", "HoldfastError": "eventlog", "step_folder": "where"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,25 +1,30 @@
 """Answering what a workflow asks for: recorded, started, queued, held or refused, in order."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from holdfast.eventlog import (
     AnyEvent,
     ApprovalRequested,
+    BudgetReached,
+    ChildFinished,
     ChildStarted,
     DoubtRaised,
     EffectHeld,
     Event,
     LoopExhausted,
     Noted,
+    QuestionAsked,
+    Reserved,
     SignalAwaited,
     StepCancelled,
     StepFailed,
     StepReused,
     StepStarted,
     TimerSet,
+    Value,
 )
 from holdfast.reducer import (
     ApprovalRequest,
@@ -29,18 +34,29 @@ from holdfast.reducer import (
     Diverge,
     Fail,
     FunctionCall,
+    Gate,
     Hold,
+    Later,
     NoteRequest,
+    QuestionRequest,
+    Reached,
     Request,
     Reuse,
     SignalRequest,
     Start,
     StepRequest,
     TimerRequest,
+    UnknownRole,
+    acting,
+    afford_child,
+    after_expiry,
     decide,
+    denied,
     digest,
     diverged,
+    doer,
     fingerprint,
+    unresolved,
 )
 
 from .attempts import Attempt, Attempts
@@ -56,6 +72,8 @@ class Answers:
     """Answers the requests of one run. `to_launch` may begin once all that was recorded is on disk.
 
     `held` are steps and children for which the files are to be seen to first; `begin` begins them.
+    `parent_paused` says that nothing may begin because a parent is paused.
+    `short` are those for which the budget has to say more, or what is at work to use less.
     """
 
     def __init__(
@@ -68,6 +86,8 @@ class Answers:
     ) -> None:
         self.to_launch: list[Attempt] = []
         self.held: dict[str, StepRequest | ChildRequest] = {}
+        self.short: dict[str, StepRequest | ChildRequest] = {}
+        self._money: tuple[object, object] = (None, None)  # when it was asked last: purse and gates
         self._seen_to: frozenset[str] = frozenset()
         self._spaces = spaces
         self._engine = engine
@@ -75,6 +95,19 @@ class Answers:
         self._attempts = attempts
         self._alarms = alarms
         self._answering = False
+        self.parent_paused = False
+        self._paused: dict[str, StepRequest | ChildRequest] = {}  # what would begin but for a pause
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no new step may begin; the clean-up of what is cancelled may."""
+        state = self._history.state
+        return state.cancelling is None and (state.paused is not None or self.parent_paused)
+
+    def go_on(self) -> None:
+        """Decide anew about what a pause held back."""
+        paused, self._paused = self._paused, {}
+        self.consider([*paused.values()])
 
     def record(self, event: AnyEvent) -> None:
         """Take an event in, and see to what is asked for then."""
@@ -94,13 +127,28 @@ class Answers:
         if self._answering:
             return
         self._answering = True
-        while (found := history.agenda.take(history.state, self._is_wanted)) is not None:
+        while (found := self._next()) is not None:
             request, events = found
             if events:
                 self._take_over(request, events)
             else:
                 self._answer(request)
         self._answering = False
+
+    def _next(self) -> tuple[Request, Sequence[Event]] | None:
+        """Return the next request; when there is none, those again for which the budget was short."""
+        history = self._history
+        found = history.agenda.take(history.state, self._is_wanted)
+        state = history.state
+        money = (state.purse, state.gates)
+        news = any(now is not then for now, then in zip(money, self._money, strict=True))
+        if found is None and self.short and news:
+            self._money = money
+            short, self.short = self.short, {}
+            for request in short.values():
+                history.agenda.put(request)
+            found = history.agenda.take(history.state, self._is_wanted)
+        return found
 
     def _take_over(self, request: Request, events: Sequence[Event]) -> None:
         """Record what answers a request; where that is not all of the answer, do the rest."""
@@ -130,6 +178,8 @@ class Answers:
         """Forget what was decided and not recorded."""
         self.to_launch.clear()
         self.held.clear()
+        self._paused.clear()
+        self.short.clear()
         self._spaces.forget()
 
     def consider_again(self, key: str) -> None:
@@ -149,9 +199,11 @@ class Answers:
                 self.record(StepCancelled(key, reason, step.attempt if step else 1))
             case ApprovalRequest():
                 self._answer_approval(request)
-            case SignalRequest(signal=signal):
+            case QuestionRequest():
+                self._answer_question(request)
+            case SignalRequest(signal=signal, correlation=correlation):
                 if key not in state.waits:
-                    self.record(SignalAwaited(key, signal))
+                    self.record(SignalAwaited(key, signal, correlation))
             case TimerRequest(until=until):
                 timer = state.timers.get(key)
                 if timer is None:
@@ -170,22 +222,28 @@ class Answers:
 
     def _answer_step(self, request: StepRequest) -> None:
         history, key = self._history, request.key
+        if missing := unresolved(request):
+            raise UnknownRole(key, missing, [role.name for role in history.state.roles])
         read = fingerprint.reads(request)
         mark = fingerprint.fingerprint(request, read)
         happened = history.pool is not None and key in history.pool.begun
         match decide(history.state, request, mark, happened=happened):
-            case Start(attempt=attempt, not_before=not_before):
+            case Start(not_before=not_before) as start:
                 if not_before > history.now:
                     self._alarms.set(not_before, key)
+                elif self.is_paused:
+                    self._paused[key] = request
                 elif key not in self._seen_to and self._spaces.must_look(request):
                     self.held[key] = request
-                elif self._engine.limits.acquire(request):
-                    self._start(request, attempt, read, mark)
-                else:
-                    self._attempts.queue(request)
+                elif self._attempts.has_turn(key, doing := self._doing(request)):
+                    self._start(request, start, read, mark, doer(doing))
             case Reuse():
                 history.state = msgspec.structs.replace(history.state, resolved=(key,))
                 self.consider(history.driver.feed(history.state))
+            case Later():
+                self.short[key] = request
+            case Hold(reached=Reached() as reached, open=is_new):
+                self._hold_for_budget(request, reached, is_new=is_new)
             case Hold(reason="effect", open=True):
                 self.record(EffectHeld(key))
             case Hold(open=True):
@@ -217,12 +275,38 @@ class Answers:
                     redact=history.redactor.value,
                 )
 
-    def _start(self, request: StepRequest, number: int, read: bytes, mark: bytes) -> None:
+    def _doing(self, request: StepRequest) -> StepRequest:
+        """Return the request as whoever is to do it now gets it."""
+        step = self._history.state.steps.get(request.key)
+        return request if step is None else acting(request, step.place)
+
+    def _hold_for_budget(
+        self, request: StepRequest | ChildRequest, reached: Reached, *, is_new: bool
+    ) -> None:
+        """Wait at the budget's gate, which may stand open already."""
+        self.short[request.key] = request
+        if is_new:
+            subject = fingerprint.encode(
+                {"step": request.key, **reached.told()}, f"the budget of {request.key!r}"
+            )
+            limit = reached.limit
+            self.record(
+                BudgetReached(
+                    reached.gate, request.key, self._history.pack(subject), limit.usd, limit.tokens
+                )
+            )
+
+    def waited_for(self) -> list[str]:
+        """Return the keys of all that the run waits for: first the gates of budgets."""
+        gates = [gate.key for gate in self._history.state.open_gates if gate.kind == "budget"]
+        return [*gates, *self._history.driver.pending]
+
+    def _start(self, request: StepRequest, start: Start, read: bytes, mark: bytes, by: str) -> None:
         """Record the intent; the effect begins after the commit, a pure one at once."""
         call, history = request.call, self._history
         code = digest(call.function) if isinstance(call, FunctionCall) else b""
         reads = history.pack(read)
-        attempt = self._attempts.reserve(request, number)
+        attempt = self._attempts.reserve(request, start.attempt)
         self.record(
             StepStarted(
                 request.key,
@@ -230,9 +314,11 @@ class Answers:
                 mark,
                 reads,
                 code,
-                number,
+                start.attempt,
                 request.works_on_files,
                 request.workspace,
+                by,
+                start.reserved,
             )
         )
         if request.policy.pure:
@@ -256,20 +342,80 @@ class Answers:
                 request.count,
                 expires_at,
                 request.on_deny,
+                request.on_expire,
+                request.expires,
+                list(request.escalate_to),
+                self._form(request.edits, request.key),
             )
             self.record(event)
         if expires_at:
             self._alarms.set(expires_at, request.key)
 
+    def _answer_question(self, request: QuestionRequest) -> None:
+        history, key = self._history, request.key
+        gate = history.state.gates.get(key)
+        expires_at = history.now + request.expires if request.expires else 0
+        if gate is not None:
+            expires_at = gate.expires_at
+        else:
+            asked = fingerprint.encode(request.question, f"the question {key!r}")
+            event = QuestionAsked(
+                key,
+                history.pack(asked),
+                self._form(request.output, key),
+                fingerprint.digest_of_question(request),
+                list(request.by),
+                expires_at,
+                request.on_expire,
+                request.expires,
+                list(request.escalate_to),
+            )
+            self.record(event)
+        if expires_at:
+            self._alarms.set(expires_at, key)
+
+    def _form(self, type_: Any, key: str) -> Value:
+        return self._history.pack(msgspec.msgpack.encode(fingerprint.form(type_, key)))
+
+    def expire(self, gate: Gate) -> None:
+        """Do what was to be done when nobody has decided in time."""
+        if gate.expires_at <= self._history.now:
+            self.record(after_expiry(gate, self._history.now))
+        still = self._history.state.gates.get(gate.key)
+        if still is not None and still.decision is None:
+            self._alarms.set(still.expires_at, gate.key)
+
     def _answer_child(self, request: ChildRequest) -> None:
         history, key = self._history, request.key
+        if self.is_paused:
+            self._paused[key] = request
+            return
         if key not in self._seen_to and self._spaces.must_look(request):
             self.held[key] = request
             return
-        self.to_launch.append(self._attempts.reserve(request, 1))
         child = history.state.children.get(key)
-        if child is None or not child.run:
-            mark = fingerprint.child_fingerprint(request)
-            origin, at = origin_of_child(self._engine.log, history.state, history.pool, request)
-            name = child_name(history.state, key, history.branch)
-            self.record(ChildStarted(key, name, mark, origin, at, request.workspace))
+        if child is not None and child.run:
+            self.to_launch.append(self._attempts.reserve(request, 1))
+            return
+        match afford_child(history.state, request):
+            case Later():
+                self.short[key] = request
+            case Reached() as reached if (why := denied(history.state, reached.gate)) is not None:
+                name = child_name(history.state, key, history.branch)
+                mark = fingerprint.child_fingerprint(request)
+                self.record(ChildStarted(key, name, mark, workspace=request.workspace))
+                self.record(ChildFinished(key, name, "failed", error=why))
+            case Reached() as reached:
+                gate = history.state.gates.get(reached.gate)
+                is_new = gate is None or gate.decision is not None
+                self._hold_for_budget(request, reached, is_new=is_new)
+            case reserved:
+                self._start_child(request, reserved)
+
+    def _start_child(self, request: ChildRequest, reserved: Reserved | None) -> None:
+        history, key = self._history, request.key
+        self.to_launch.append(self._attempts.reserve(request, 1))
+        mark = fingerprint.child_fingerprint(request)
+        origin, at = origin_of_child(self._engine.log, history.state, history.pool, request)
+        name = child_name(history.state, key, history.branch)
+        self.record(ChildStarted(key, name, mark, origin, at, request.workspace, reserved))

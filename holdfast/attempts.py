@@ -2,6 +2,7 @@
 
 from collections import deque
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,12 +20,15 @@ from holdfast.reducer import (
     Step,
     StepRequest,
     WorkspaceCall,
+    acting,
     fingerprint,
 )
 
 from .effects import Done, perform
 from .errors import RunBusy, RunReplaced
 from .files import Kept
+from .journals import LogJournal, Written, read_journal
+from .limits import Slots
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -36,15 +40,16 @@ if TYPE_CHECKING:
 class Attempt:
     """An attempt at a step, or a child run; `launched` once it has begun."""
 
-    __slots__ = ("emitted", "has_slot", "launched", "number", "request", "scope")
+    __slots__ = ("emitted", "has_slots", "launched", "number", "request", "scope", "slots")
 
-    def __init__(self, request: StepRequest | ChildRequest, number: int) -> None:
+    def __init__(self, request: StepRequest | ChildRequest, number: int, slots: Slots = ()) -> None:
         self.request = request
         self.number = number
         self.scope = trio.CancelScope()
         self.emitted: list[Progress] = []
         self.launched = False
-        self.has_slot = isinstance(request, StepRequest)
+        self.slots = slots
+        self.has_slots = True
 
     @property
     def is_talkative(self) -> bool:
@@ -63,7 +68,7 @@ class Ended(msgspec.Struct, frozen=True):
     kept: Kept = Kept()
 
 
-Arrival = Ended | SessionOpened
+Arrival = Ended | SessionOpened | Written
 
 
 class Attempts:
@@ -82,7 +87,9 @@ class Attempts:
         self._alarms = alarms
         self._spaces = spaces
         self._by_key: dict[str, Attempt] = {}
-        self._queues: dict[str, deque[StepRequest]] = {}  # by the slot that they wait for
+        self._in_line: set[str] = set()  # keys of steps that wait for slots
+        self._turns: dict[str, Slots] = {}  # taken for a step that has not begun yet
+        self._called: deque[str] = deque()  # keys of steps whose turn came while they waited
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
         self._unwanted: list[Attempt] = []  # to be stopped once that is on disk
         self._unwanted_children: list[str] = []
@@ -93,7 +100,7 @@ class Attempts:
     @property
     def is_busy(self) -> bool:
         """Whether something is at work or waits for its turn."""
-        return bool(self._by_key) or any(self._queues.values())
+        return bool(self._by_key) or bool(self._in_line) or bool(self._called)
 
     @property
     def mark(self) -> str:
@@ -108,23 +115,54 @@ class Attempts:
 
     def reserve(self, request: StepRequest | ChildRequest, number: int) -> Attempt:
         """Note that the key is at work; `launch` begins it."""
-        attempt = self._by_key[request.key] = Attempt(request, number)
+        slots = self._turns.pop(request.key, ())
+        attempt = self._by_key[request.key] = Attempt(request, number, slots)
         return attempt
 
-    def queue(self, request: StepRequest) -> None:
-        """Let a step wait until there is room for it."""
-        slot = self._engine.limits.slot(request)
-        self._queues.setdefault(slot, deque()).append(request)
+    def has_turn(self, key: str, request: StepRequest) -> bool:
+        """Take the slots that an attempt needs, or let it wait in line for them.
 
-    def next_in_line(self) -> StepRequest | None:
-        """Return a queued step for which there is room now."""
-        for queue in self._queues.values():
-            while queue and self._engine.limits.has_room(queue[0]):
-                request = queue.popleft()
-                future = self._history.driver.pending.get(request.key)
-                if future is not None and future.request is request:
-                    return request
+        `request` is as whoever makes the attempt gets it.
+        """
+        limits = self._engine.limits
+        slots = limits.slots(request, self._history.branch)
+        if self._turns.get(key) == slots:
+            return True
+        self.give_back(key)
+
+        def call() -> None:
+            self._in_line.discard(key)
+            self._turns[key] = slots
+            self._called.append(key)
+            self.arrived.set()
+
+        if limits.acquire((self, key), slots, call):
+            self._turns[key] = slots
+            return True
+        self._in_line.add(key)
+        return False
+
+    def next_in_line(self) -> Request | None:
+        """Return a step whose turn has come. If it does not begin then, `give_back` its slots."""
+        while self._called:
+            key = self._called.popleft()
+            future = self._history.driver.pending.get(key)
+            if key in self._turns and future is not None and future.request is not None:
+                return future.request
+            self.give_back(key)
         return None
+
+    def give_back(self, key: str) -> None:
+        """Give back the slots that were taken for a step which does not begin."""
+        slots = self._turns.pop(key, None)
+        if slots is not None:
+            self._engine.limits.release(slots)
+
+    def _leave_line(self, key: str) -> None:
+        if key in self._in_line:
+            self._in_line.discard(key)
+            self._engine.limits.leave((self, key))
+        self.give_back(key)
 
     def launch(self, attempt: Attempt) -> None:
         """Begin, unless what was reserved has been dropped before its start was on disk."""
@@ -178,7 +216,13 @@ class Attempts:
         self, attempt: Attempt, request: StepRequest, step: Step, mark: str
     ) -> Ended | None:
         """Return what an attempt came to, and the files that it left; None where it was stopped."""
-        job = self._spaces.job(request, step, mark)
+        folder = Path(self._history.state.folder)
+        rules = self._engine.sandbox_rules(folder, self._history.workflow)
+        doing = acting(request, step.place)
+        job = self._spaces.job(doing, step, mark, rules)
+        if isinstance(request.call, AgentCall):
+            old = read_journal(self._engine.log, self._history.branch, step)
+            job = msgspec.structs.replace(job, journal=LogJournal(old, attempt, self._arrive))
         began = trio.current_time()
         done: Done | None = None
         error: Exception | None = None
@@ -207,7 +251,7 @@ class Attempts:
                 self._history.state,
                 is_wanted=lambda: not attempt.scope.cancel_called,
                 edits=self._spaces.edits,
-                folder=str(self._spaces.of(request).folder),
+                folder=self._spaces.folder_of(request),
             )
         except (RunBusy, RunReplaced):
             self._rest(attempt, run)  # another process is at it: its end is news to wait for
@@ -220,7 +264,9 @@ class Attempts:
             self.arrived.set()
         if outcome.status in ENDED:
             output = msgspec.Raw(fingerprint.encode(outcome.output, f"the output of {run!r}"))
-            event = ChildFinished(request.key, run, outcome.status, output, outcome.error)
+            event = ChildFinished(
+                request.key, run, outcome.status, output, outcome.error, outcome.usage
+            )
             self._arrive(Ended(attempt, 0, event, None))
         else:
             self._rest(attempt, run, outcome)
@@ -251,8 +297,8 @@ class Attempts:
         if self._engine.watcher is not None:
             self._engine.watcher.progress(self._history.state.run, key, progress)
 
-    def _arrive(self, ended: Ended) -> None:
-        self.inbox.append(ended)
+    def _arrive(self, arrival: Ended | Written) -> None:
+        self.inbox.append(arrival)
         self.arrived.set()
 
     # --- ending --------------------------------------------------------------------------------
@@ -261,6 +307,8 @@ class Attempts:
         """Take an arrival off the work; return False when nobody waits for it any more."""
         if isinstance(arrival, SessionOpened):
             return arrival.key in self._by_key
+        if isinstance(arrival, Written):
+            return self._is_at_work(arrival.attempt)
         request = arrival.attempt.request
         if not self._is_at_work(arrival.attempt):
             return False
@@ -268,11 +316,18 @@ class Attempts:
         self._free(arrival.attempt)
         return True
 
+    def acknowledge(self, arrivals: list[Arrival]) -> None:
+        """Let the agents go on whose entries are on disk now."""
+        for arrival in arrivals:
+            if isinstance(arrival, Written) and self._is_at_work(arrival.attempt):
+                arrival.durable.set()
+
     def drop(self, key: str) -> None:
         """Take what is at work for a key off the work; `stop_unwanted` stops it, after the commit."""
         attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
         if attempt is not None:
             self._unwanted.append(attempt)
+        self._leave_line(key)
         if child is not None and child.run and child.status not in ENDED:
             self._unwanted_children.append(child.run)
 
@@ -283,7 +338,7 @@ class Attempts:
 
     def is_unwanted(self, arrival: Arrival) -> bool:
         """Whether it comes from what is to be stopped, unless the commit meets a branch that moved."""
-        return isinstance(arrival, Ended) and arrival.attempt in self._unwanted
+        return not isinstance(arrival, SessionOpened) and arrival.attempt in self._unwanted
 
     def stop_unwanted(self) -> None:
         """Stop what was dropped; child runs are asked to cancel themselves."""
@@ -325,6 +380,10 @@ class Attempts:
         self._free(attempt)
         attempt.scope.cancel()  # a child run is not in it, and ends by itself
 
+    def rouse(self) -> None:
+        """Look at all children that wait, whatever has happened to them."""
+        self._resting = {key: (branch, -1) for key, (branch, _) in self._resting.items()}
+
     def roused(self) -> list[Request]:
         """Return the requests for children that waited and to whom something happened since."""
         requests: list[Request] = []
@@ -342,7 +401,9 @@ class Attempts:
         `arrivals` were taken already, into a batch that was not committed: they arrive again. Returns
         what is still to be launched.
         """
-        self._queues.clear()
+        for key in [*self._in_line, *self._turns]:
+            if key not in self._history.driver.pending:
+                self._leave_line(key)
         self._unwanted_children.clear()
         ended = [arrival.attempt for arrival in arrivals if isinstance(arrival, Ended)]
         attempts = [*self._by_key.values(), *ended, *self._unwanted]
@@ -350,7 +411,7 @@ class Attempts:
         for attempt in attempts:
             if _is_recorded(self._history.state, attempt):
                 self._by_key[attempt.request.key] = attempt
-                self._take_slot(attempt)
+                self._take_slots(attempt)
             else:
                 self._stop(attempt)
         self.inbox.extendleft(reversed(arrivals))
@@ -360,16 +421,18 @@ class Attempts:
         """Give back all slots."""
         for attempt in [*self._by_key.values(), *self._unwanted]:
             self._free(attempt)
+        for key in [*self._in_line, *self._turns]:
+            self._leave_line(key)
 
     def _free(self, attempt: Attempt) -> None:
-        if attempt.has_slot and isinstance(attempt.request, StepRequest):
-            attempt.has_slot = False
-            self._engine.limits.release(attempt.request)
+        if attempt.has_slots:
+            attempt.has_slots = False
+            self._engine.limits.release(attempt.slots)
 
-    def _take_slot(self, attempt: Attempt) -> None:
-        if not attempt.has_slot and isinstance(attempt.request, StepRequest):
-            attempt.has_slot = True
-            self._engine.limits.take(attempt.request)
+    def _take_slots(self, attempt: Attempt) -> None:
+        if not attempt.has_slots:
+            attempt.has_slots = True
+            self._engine.limits.take(attempt.slots)
 
 
 def _is_recorded(state: State, attempt: Attempt) -> bool:

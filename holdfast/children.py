@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import (
     RUN_NAME_BYTES,
+    Budget,
     Event,
     Log,
     NewRun,
@@ -34,6 +35,17 @@ def child_run(parent: str, key: str) -> str:
         return run
     digest = hashlib.sha256(raw).hexdigest()[:16]
     return f"{raw[: RUN_NAME_BYTES - 17].decode(errors='ignore')}~{digest}"
+
+
+def budget_of_child(parent: State, request: ChildRequest) -> Budget | None:
+    """Return the budget of a new child run: its own, or what its parent set aside for it."""
+    own, aside = request.budget or Budget(), parent.purse.reserved.get(request.key)
+    usd = own.usd or (aside.usd if aside else 0.0)
+    tokens = own.tokens or (aside.tokens if aside else 0)
+    if not usd and not tokens:
+        return None
+    each = parent.purse.budget or own
+    return Budget(usd, tokens, each.each_usd, each.each_tokens)
 
 
 def origin_of_child(

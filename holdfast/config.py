@@ -5,12 +5,14 @@ It stands in the project's root, so that it can be committed, and is optional, a
 
 import tomllib
 from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
 from .errors import ConfigInvalid
 
 NAME = "holdfast.toml"
+T = TypeVar("T")
 
 
 class WorkspaceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,11 +27,75 @@ class TelemetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opentelemetry: bool | None = None  # None: where OTEL_EXPORTER_OTLP_ENDPOINT is set
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SandboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[sandbox]`: what confines the programs of agents and commands, and what they may reach there.
+
+    `network` may be "agents", for these alone. `env` names variables that are let in, "*" stands for
+    any text; `read` and `write` are paths, `processes` how many there may be at once in a step.
+    """
+
+    default: str = "none"  # where a step does not say
+    network: bool | Literal["agents"] = False
+    env: list[str] = []
+    read: list[str] = []
+    write: list[str] = []
+    processes: int = 4096
+
+    def __post_init__(self) -> None:
+        for path in (*self.read, *self.write):
+            if not path.startswith(("/", "~/")):
+                raise ValueError(f"{path!r} must begin with '/' or '~/'")
+        if self.processes < 16:
+            raise ValueError(f"{self.processes} processes are too few for anything: 16 at least")
+
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Tokens = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class RoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[roles.NAME]`: who does what workflows leave to the role (`role="NAME"`).
+
+    `fallback` are those who go on where it cannot: agents, "agent:model", models or other roles.
+    """
+
+    agent: str = ""
+    model: str = ""
+    fallback: list[Name] = []
+    permissions: Literal["read", "edit", "full"] | None = None
+    options: dict[str, Any] = {}
+
+
+class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[limits]`: how much may be at work at once in one process, and what a run may use.
+
+    `agent` and `model` hold for each one that `agents` and `models` do not name; `run` for each run.
+    A budget holds for runs that are started without one; `reserve_` is set aside for each attempt.
+    """
+
+    steps: AtLeastOne = 1024
+    shell: AtLeastOne = 8
+    agent: AtLeastOne = 8
+    model: AtLeastOne = 64
+    run: AtLeastOne | None = None
+    agents: dict[Name, AtLeastOne] = {}
+    models: dict[Name, AtLeastOne] = {}
+    budget_usd: Dollars = 0.0
+    budget_tokens: Tokens = 0
+    reserve_usd: Dollars = 0.0
+    reserve_tokens: Tokens = 0
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All sections; what is left out has these defaults."""
 
+    sandbox: SandboxConfig = SandboxConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     workspace: WorkspaceConfig = WorkspaceConfig()
+    roles: dict[Name, RoleConfig] = {}
+    limits: LimitsConfig = LimitsConfig()
 
 
 def read_config(root: Path) -> Config:
@@ -37,10 +103,25 @@ def read_config(root: Path) -> Config:
     path = root / NAME
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert(data, Config)
+        roles = data.get("roles", {})
+        if isinstance(roles, dict):  # so that the error can name the role
+            for name, role in cast(dict[str, Any], roles).items():
+                _convert(role, RoleConfig, f"[roles.{name}]: ")
+        return _convert(data, Config)
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigInvalid(path, f"cannot be read: {error}") from error
-    except msgspec.ValidationError as error:
+    except _Unfit as error:
         raise ConfigInvalid(path, f"does not fit: {error}") from error
+
+
+class _Unfit(Exception):
+    pass
+
+
+def _convert(data: Any, kind: type[T], where: str = "") -> T:
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise _Unfit(f"{where}{error}") from error

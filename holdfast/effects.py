@@ -19,6 +19,7 @@ from holdfast.plugins import (
     MARK,
     AgentTask,
     Emit,
+    Journal,
     Message,
     ModelCall,
     OutputInvalid,
@@ -27,6 +28,7 @@ from holdfast.plugins import (
     WorkError,
     nested,
 )
+from holdfast.plugins.confining import confined
 from holdfast.plugins.process import run_process
 from holdfast.reducer import (
     AgentCall,
@@ -40,6 +42,7 @@ from holdfast.reducer import (
     session_to_continue,
 )
 
+from .sandboxing import Rules, surroundings
 from .traces import trace_of
 from .where import at_work_in
 
@@ -66,6 +69,8 @@ class Job(msgspec.Struct, frozen=True):
     mark: str
     redact: Callable[[str], str] = str
     env: Mapping[str, str] = {}
+    sandbox: Rules = Rules()
+    journal: Journal | None = None
 
 
 class TimedOut(WorkError):
@@ -104,7 +109,7 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
             at_work_in.set(job.folder)
             return Done(await _call(function, args, kwargs))
         case ShellCall():
-            return Done(await _shell(call, job, emit))
+            return Done(await _shell(call, job, plugins, emit))
         case AgentCall():
             return await _agent(call, job, plugins, emit)
         case ModelAsk():
@@ -122,7 +127,7 @@ async def _call(
     return await trio.to_thread.run_sync(lambda: function(*args, **kwargs), abandon_on_cancel=True)
 
 
-async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
+async def _shell(call: ShellCall, job: Job, plugins: Plugins, emit: Emit) -> ShellResult:
     out, err = bytearray(), bytearray()
 
     def collect(into: bytearray) -> Callable[[bytes], None]:
@@ -132,14 +137,16 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
 
         return take
 
+    around = await surroundings(call, job.sandbox, job.folder, plugins)
     began = time.monotonic()
-    code = await run_process(
-        call.command,
-        folder=job.folder / call.folder,
-        env=environment(job.mark, {**job.env, **call.env}),
-        on_stdout=collect(out),
-        on_stderr=collect(err),
-    )
+    with confined(around.confined):
+        code = await run_process(
+            call.command,
+            folder=job.folder / call.folder,
+            env=environment(job.mark, {**around.env, **job.env, **call.env}),
+            on_stdout=collect(out),
+            on_stderr=collect(err),
+        )
     stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
     result = ShellResult(code, stdout, stderr, round(time.monotonic() - began, 6))
     if call.check and code != 0:
@@ -152,18 +159,23 @@ async def _shell(call: ShellCall, job: Job, emit: Emit) -> ShellResult:
 
 
 async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Done:
-    session = session_to_continue(job.step)
+    agent = plugins.agent(call.agent)
+    session, journal = session_to_continue(job.step), job.journal or Journal()
+    around = await surroundings(call, job.sandbox, job.folder, plugins, agent)
     task = AgentTask(
-        prompt=_prompt(call.prompt, job.step, continues=bool(session)),
+        prompt=_prompt(call.prompt, job.step, continues=bool(session or journal.entries)),
         folder=job.folder / call.folder,
-        env=environment(job.mark, job.env),
+        env=environment(job.mark, {**around.env, **job.env}),
         model=call.model,
         schema=fingerprint.schema(job.request.output),
         session=session or None,
-        permissions=call.permissions,
+        permissions=call.permissions or "full",
         options=call.options,
+        journal=journal,
+        offers=plugins,
     )
-    result = await plugins.run_agent(call.agent, task, emit)
+    with confined(around.confined):
+        result = await plugins.run_agent(call.agent, task, emit)
     value = _typed(job.request.output, result.text, result.output, result.usage, result.session)
     return Done(value, result.usage, result.session)
 
@@ -212,9 +224,9 @@ def _typed(output: Any, text: str, data: Any, usage: Usage | None, session: str 
         ) from error
 
 
-def environment(mark: str, extra: Mapping[str, str]) -> dict[str, str]:
+def environment(mark: str, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a step's processes, with the mark that finds them again."""
-    return {**os.environ, **extra, MARK: nested(mark, os.environ)}
+    return {**env, MARK: nested(mark, os.environ)}
 
 
 def failure(error: BaseException, redact: Callable[[str], str] = str) -> Failure:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -42,17 +43,21 @@ from holdfast.reducer import (
     Workflow,
     digest,
     fingerprint,
+    spent_below,
     within,
 )
 
-from .children import forked_child
+from .children import budget_of_child, forked_child
 from .commits import Committer
+from .config import NAME as CONFIG
 from .config import Config
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
 from .limits import Limits
 from .redact import Redactor
 from .runs import read_state, request_cancel
+from .sandboxing import Rules
+from .settings import budget_of, roles_of
 
 LOOK_AGAIN_S = 1.0  # a bell can be lost when its ringer is killed between commit and ring
 
@@ -91,8 +96,8 @@ class Engine:
         self.now = now
         self.actor = actor
         self.watcher = watcher
-        self.limits = limits or Limits()
         self.config = config or Config()
+        self.limits = limits or Limits.of(self.config.limits)
         self.linger_ns = int(linger_s * 1e9)
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
@@ -100,7 +105,7 @@ class Engine:
         self.at_work: dict[str, set[str]] = {}  # folder -> marks of steps that work on its files
         self._held: set[str] = set()  # what is executed, claimed or made here
         self._committer = Committer(log)
-        self.limits.freed = self._wake_all
+        self.roles = roles_of(self.config, self.redactor)
 
     async def __aenter__(self) -> Self:
         self._service = self._serve()
@@ -140,10 +145,11 @@ class Engine:
 
     # --- runs ----------------------------------------------------------------------------------
 
-    def create(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> int:
+    def create(self, workflow: Workflow, input: Mapping[str, Any], **about: Any) -> int:
         """Record a new run, checked and not yet begun, and return its branch.
 
-        `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key` as in RunStarted. Raises
+        `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key`, `budget` as in RunStarted;
+        without one it is the project's. Raises
         InputInvalid, InputHasSecret, RunExists and LogUnwritable; nothing is written then.
         """
         new = self._new_run(workflow, input, about)
@@ -151,7 +157,7 @@ class Engine:
             new.run, new.events, actor=new.actor, time=new.time, blobs=new.blobs
         )
 
-    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: str) -> Outcome:
+    async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: Any) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
         with self._holding(about["run"]):
             branch = await self._make(workflow, input, about)
@@ -164,7 +170,7 @@ class Engine:
         return await self._write_claimed(self._new_run(workflow, input, about))
 
     async def _write_claimed(self, new: NewRun) -> int:
-        return await self._write(replace(new, events=[*new.events, self._claim_event()]))
+        return await self._write(replace(new, events=[*new.events, self.claim_event()]))
 
     def _new_run(
         self, workflow: Workflow, input: Mapping[str, Any], about: Mapping[str, Any]
@@ -175,6 +181,8 @@ class Engine:
         given = fingerprint.encode(checked, "the input")
         fields: dict[str, Any] = {**about}
         fields["source"] = about.get("source") or workflow.reference
+        if "budget" not in about:
+            fields["budget"] = budget_of(self.config.limits)
         started = RunStarted(
             workflow=workflow.name,
             code=digest(workflow.function),
@@ -218,11 +226,15 @@ class Engine:
     async def _execute(
         self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
     ) -> Outcome:
-        execution = self._executions[run] = Execution(self, branch, workflow, edits)
-        try:
-            return await execution.go()
-        finally:
-            del self._executions[run]
+        while True:
+            execution = self._executions[run] = Execution(self, branch, workflow, edits)
+            try:
+                outcome = await execution.go()
+            finally:
+                del self._executions[run]
+            if outcome.status != "continued":
+                return outcome
+            branch = self.log.branch_of(run)  # its next history, which is claimed already
 
     @contextmanager
     def _holding(self, run: str) -> Generator[None, None, None]:
@@ -235,8 +247,9 @@ class Engine:
         finally:
             self._held.discard(run)
 
-    def _claim_event(self) -> RunClaimed:
-        return RunClaimed(self.owner.token, socket.gethostname(), os.getpid())
+    def claim_event(self) -> RunClaimed:
+        """Return the event by which this engine claims a run."""
+        return RunClaimed(self.owner.token, socket.gethostname(), os.getpid(), self.roles)
 
     async def _claim(self, run: str, *, takeover: bool) -> int:
         """Claim the branch that has the run's name now, and return it."""
@@ -248,7 +261,7 @@ class Engine:
                 raise RunBusy(run, host=row.host, pid=row.pid)
             if row.status in ENDED:
                 raise RunEnded(run, row.status, "resumed")
-            claim = [self._claim_event()]
+            claim = [self.claim_event()]
             try:
                 await self._write(Batch(row.branch, claim, row.head, self.actor, self.now()))
             except BranchMoved:
@@ -296,6 +309,7 @@ class Engine:
                 about |= {"source": request.workflow, "effects": effects}
                 about["edits"] = within(parent.edits, request.key)
                 about |= {"parent": parent.run, "parent_key": request.key}
+                about["budget"] = budget_of_child(parent, request)
                 branch = await self._make(workflow, request.input, about)
             if not is_wanted():
                 self.cancel_child(run)
@@ -308,6 +322,13 @@ class Engine:
         """
         if run in self._executions:
             self._executions[run].edit(workflow, tell)
+
+    def sandbox_rules(self, folder: Path, workflow: Workflow) -> Rules:
+        """Return what sandboxes for a run's steps go by: nothing in them reaches the log."""
+        home = self.log.path.parent
+        hidden = self.log.path if home == folder else home
+        code = Path(workflow.function.__code__.co_filename)
+        return Rules(self.config.sandbox, (hidden,), (folder / CONFIG, code))
 
     def cancel_child(self, run: str) -> bool:
         """Ask a child run to cancel itself; return whether nobody is there to do it."""
@@ -328,13 +349,25 @@ class Engine:
         row = self.log.run(run)
         state = read_state(self.log, row.branch)
         output = msgspec.msgpack.decode(self.log.load(state.output))
-        return Outcome(run, state.status, state.offset, output, state.error, state.waiting)
+        return Outcome(
+            run,
+            state.status,
+            state.offset,
+            output,
+            state.error,
+            state.waiting,
+            usage=spent_below(state),
+        )
 
     # --- commits -------------------------------------------------------------------------------
 
     async def commit(self, batch: Batch) -> int:
         """Append durably and return the new head; raise BranchMoved, LogUnwritable."""
         return await self._write(batch)
+
+    async def commit_successor(self, new: NewRun) -> None:
+        """End a run's history and begin its next one; raise BranchMoved, LogUnwritable."""
+        await self._write(new)
 
     async def _write(self, item: Batch | NewRun) -> int:
         return await self._committer.write(item, alone=self._is_alone())

@@ -9,6 +9,16 @@ HoldfastError
     GateAmbiguous       several gates wait: say which
     NotAllowed          the gate is for others
     AlreadyDecided      who decided once cannot decide otherwise
+    GateClosed          somebody has decided it before
+    GateOverdue         its time has run out
+    NotPaused           it goes on already
+    RunCancelling       nobody waits for a word any more
+    NameReserved        nobody is called that
+    SubjectChanged      what was seen is not what is asked for now
+    EditsInvalid        the edits do not fit what the gate takes
+    AnswerInvalid       the answer does not fit the question
+    NotAnApproval       a question is answered, not approved
+    NotAQuestion        the other way round
     NoSuchStep          the run has no step of this name
     EditTooLate         what is to be edited lies before the fork point
     ResultInvalid       a given result does not fit its step
@@ -18,6 +28,7 @@ HoldfastError
     FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
+  InSandbox             this process is confined by a step: the log is not for it
   ConfigInvalid         holdfast.toml cannot be read, or says what nobody understands
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
   BadCheck              what was to be checked is no expression
@@ -97,10 +108,10 @@ class GateAmbiguous(EngineError):
     code = "gate_ambiguous"
     exit_status = 2
 
-    def __init__(self, run: str, open_gates: Sequence[str]) -> None:
+    def __init__(self, run: str, open_gates: Sequence[str], verb: str = "approve") -> None:
         super().__init__(
             f"run {run!r} waits at {len(open_gates)} gates: {', '.join(map(repr, open_gates))}. "
-            f"Say which: holdfast approve {shlex.quote(run)} GATE"
+            f"Say which: holdfast {verb} {shlex.quote(run)} GATE"
         )
         self.run, self.open_gates = run, list(open_gates)
 
@@ -129,9 +140,144 @@ class AlreadyDecided(EngineError):
         self.run, self.gate, self.who = run, gate, who
 
 
+class GateClosed(EngineError):
+    code = "gate_closed"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str, kind: str, by: str, approved: bool) -> None:
+        done = "answered" if kind == "question" else "approved" if approved else "denied"
+        who = "nobody decided it in time" if by == "engine" else f"{by!r} has {done} it before"
+        super().__init__(
+            f"gate {gate!r} of run {run!r} is closed: {who}, and that stands. To decide otherwise, go "
+            f"back: holdfast rewind {shlex.quote(run)} --to {shlex.quote(gate)}"
+        )
+        self.run, self.gate, self.by = run, gate, by
+
+
+class GateOverdue(EngineError):
+    code = "gate_overdue"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str) -> None:
+        super().__init__(
+            f"the time of gate {gate!r} of run {run!r} has run out, so nobody's word counts any more. Let "
+            f"the run go on: holdfast resume {shlex.quote(run)}"
+        )
+        self.run, self.gate = run, gate
+
+
+class RunCancelling(EngineError):
+    code = "run_cancelling"
+    exit_status = 2
+
+    def __init__(self, run: str, done: str) -> None:
+        super().__init__(
+            f"run {run!r} is being cancelled, so nothing of it can be {done} any more. See what became of it "
+            f"with: holdfast show {shlex.quote(run)}"
+        )
+        self.run = run
+
+
+class NotPaused(EngineError):
+    code = "not_paused"
+    exit_status = 2
+
+    def __init__(self, run: str, parent: str) -> None:
+        if parent:
+            how = f"its parent {parent!r} is: holdfast unpause {shlex.quote(parent)}"
+        else:
+            how = f"see what it waits for: holdfast why {shlex.quote(run)}"
+        super().__init__(f"run {run!r} is not paused; {how}")
+        self.run, self.parent = run, parent
+
+
+class NameReserved(EngineError):
+    code = "name_reserved"
+    exit_status = 2
+
+    def __init__(self, who: str) -> None:
+        super().__init__(
+            f"{who!r} is nobody's name: 'engine' stands for nobody having decided in time. Say who you "
+            "are with --by"
+        )
+        self.who = who
+
+
+class SubjectChanged(EngineError):
+    code = "subject_changed"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str, digest: str) -> None:
+        super().__init__(
+            f"what gate {gate!r} of run {run!r} asks for is not what you saw: its digest is {digest[:16]} now. "
+            f"Look at it again with: holdfast show {shlex.quote(run)}"
+        )
+        self.run, self.gate, self.digest = run, gate, digest
+
+
+class EditsInvalid(EngineError):
+    code = "edits_invalid"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str, problems: Sequence[object]) -> None:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(
+            f"the edits do not fit what gate {gate!r} of run {run!r} takes, and nothing was written:{lines}"
+        )
+        self.run, self.gate, self.problems = run, gate, list(problems)
+
+
+class AnswerInvalid(EngineError):
+    code = "answer_invalid"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str, problems: Sequence[object]) -> None:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(
+            f"the answer does not fit question {gate!r} of run {run!r}, and nothing was written:{lines}"
+        )
+        self.run, self.gate, self.problems = run, gate, list(problems)
+
+
+class NotAQuestion(EngineError):
+    code = "not_a_question"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str) -> None:
+        super().__init__(
+            f"{gate!r} of run {run!r} is no question, so it is approved or denied: "
+            f"holdfast approve {shlex.quote(run)} {shlex.quote(gate)}"
+        )
+        self.run, self.gate = run, gate
+
+
+class NotAnApproval(EngineError):
+    code = "not_an_approval"
+    exit_status = 2
+
+    def __init__(self, run: str, gate: str) -> None:
+        super().__init__(
+            f"{gate!r} of run {run!r} is a question, so it is answered: "
+            f"holdfast answer {shlex.quote(run)} {shlex.quote(gate)}"
+        )
+        self.run, self.gate = run, gate
+
+
 class ProjectError(HoldfastError):
     code = "project"
     exit_status = 2
+
+
+class InSandbox(HoldfastError):
+    code = "in_sandbox"
+    exit_status = 2
+
+    def __init__(self, sandbox: str) -> None:
+        super().__init__(
+            f"this is inside of the sandbox {sandbox!r} of a step, which has no access to the project's "
+            "log: a step cannot start runs, nor decide its own gates. Do it from outside"
+        )
+        self.sandbox = sandbox
 
 
 class NoSuchFrame(HoldfastError):

@@ -14,8 +14,10 @@ from holdfast.eventlog import (
     ApprovalDecided,
     BranchMoved,
     Failure,
+    NoSuchRun,
     RunReleased,
     TimerFired,
+    Usage,
 )
 from holdfast.plugins import RedactionFailed
 from holdfast.plugins.process import sweep
@@ -27,6 +29,7 @@ from holdfast.reducer import (
     TimerRequest,
     Workflow,
     WorkflowError,
+    spent_below,
 )
 from holdfast.workspaces import WorkspaceError
 
@@ -35,7 +38,9 @@ from .attempts import Arrival, Attempts, Ended
 from .effects import failure
 from .errors import FilesEdited
 from .history import Alarms, History
-from .outcomes import end_of_run, event_of, missed
+from .journals import Written, journaled
+from .outcomes import end_of_run, events_of
+from .pausing import paused_with
 from .spaces import Spaces
 
 if TYPE_CHECKING:
@@ -49,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """How an execution ended. `waiting` are the keys that a waiting run waits for.
 
     `until` is the next moment, in ns since 1970, at which it goes on by itself; 0: only news help.
+    `usage` is what counts towards a budget, with that of its children; None: nothing.
     """
 
     run: str
@@ -58,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True):
     error: Failure | None = None
     waiting: tuple[str, ...] = ()
     until: int = 0
+    usage: Usage | None = None
 
 
 class Execution:
@@ -73,6 +80,7 @@ class Execution:
         self._attempts = Attempts(engine, self._history, self._alarms, self._spaces)
         self._answers = Answers(engine, self._history, self._attempts, self._alarms, self._spaces)
         self._absorbed: list[Arrival] = []  # what the uncommitted events were made of
+        self._is_awaited = False  # an agent goes on when the uncommitted events are on disk
         self._news = False
         self._edited: tuple[Workflow, Callable[[str], None]] | None = None
 
@@ -138,12 +146,15 @@ class Execution:
         inbox = self._attempts.inbox
         while inbox:
             arrival = inbox.popleft()
-            if isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
-                for event in (*missed(arrival), event_of(arrival, self._history)):
+            if isinstance(arrival, Written) and self._attempts.take(arrival):
+                self._history.keep(journaled(arrival, self._history))
+            elif isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
+                for event in events_of(arrival, self._history):
                     self._history.keep(event)
 
     async def _loop(self) -> None:
         self._history.rebuild()
+        self._look_at_parent()
         self._attempts.remind_children()
         await self._end_orphans()
         self._answers.consider_pending()
@@ -182,6 +193,8 @@ class Execution:
         """Whether the commit may wait: all that began is pure, and some of it has ended already."""
         if self._answers.to_launch or self._attempts.has_unwanted or not self._attempts.is_busy:
             return False
+        if self._is_awaited:
+            return False
         if not 0 < len(self._history.uncommitted) < MOST_UNCOMMITTED:
             return False
         for _ in range(2):  # the first lets new tasks begin, the second lets quick ones end
@@ -197,7 +210,9 @@ class Execution:
             except BranchMoved:
                 self._start_over()
             else:
+                self._attempts.acknowledge(self._absorbed)
                 self._absorbed.clear()
+                self._is_awaited = False
             self._act_upon_commits()
 
     def _act_upon_commits(self) -> None:
@@ -220,7 +235,7 @@ class Execution:
                 self._news = True
                 return True
             if alarm is None or alarm - self._engine.now() > self._engine.linger_ns:
-                waiting = list(self._history.driver.pending)
+                waiting = self._answers.waited_for()
                 self._answers.record(RunReleased(self._engine.owner.token, "waiting", waiting))
                 await self._commit()
                 return self._history.state.owner != ""
@@ -244,8 +259,23 @@ class Execution:
         if self._edited is not None:
             self._take_up(*self._edited)
             self._edited = None
-        if not self._history.is_behind:
-            return
+        was_paused = self._answers.is_paused
+        self._look_at_parent()
+        if self._history.is_behind:
+            self._take_news()
+        if was_paused and not self._answers.is_paused:
+            self._answers.go_on()
+            self._attempts.rouse()
+
+    def _look_at_parent(self) -> None:
+        parent = self._history.state.parent
+        log = self._engine.log
+        try:
+            self._answers.parent_paused = bool(parent and paused_with(log, log.run(parent)))
+        except NoSuchRun:
+            self._answers.parent_paused = False
+
+    def _take_news(self) -> None:
         # All of it first: what we record stands behind it in the log, so it does here as well.
         news = list(self._history.news())
         for event, requests in news:
@@ -316,13 +346,17 @@ class Execution:
         self._answers.consider(self._attempts.roused())
         while (request := self._attempts.next_in_line()) is not None:
             self._answers.consider([request])
+            self._attempts.give_back(request.key)
         self._finish_if_ended()
 
     def _absorb_one(self, arrival: Arrival) -> None:
         if isinstance(arrival, Ended):
-            for event in (*missed(arrival), event_of(arrival, self._history)):
+            for event in events_of(arrival, self._history):
                 self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
+        elif isinstance(arrival, Written):
+            self._is_awaited = True
+            self._answers.record(journaled(arrival, self._history))
         else:
             self._answers.record(arrival)
 
@@ -337,7 +371,7 @@ class Execution:
         elif isinstance(future.request, StepRequest | ChildRequest):
             self._answers.consider([future.request])
         elif gate is not None and gate.decision is None:
-            self._answers.record(ApprovalDecided(key, False, "engine", "nobody decided in time"))
+            self._answers.expire(gate)
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -353,5 +387,12 @@ class Execution:
         output = msgspec.msgpack.decode(self._history.load(state.output))
         until = self._alarms.next or 0
         return Outcome(
-            state.run, state.status, state.offset, output, state.error, state.waiting, until
+            state.run,
+            state.status,
+            state.offset,
+            output,
+            state.error,
+            state.waiting,
+            until,
+            spent_below(state),
         )

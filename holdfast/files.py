@@ -4,6 +4,7 @@ Only where the run's folder is in a git repository; everywhere else there is not
 """
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,8 @@ from holdfast.workspaces import (
     WorkspaceError,
     Worktree,
     WorktreeExists,
-    WorktreeMissing,
     add_worktree,
-    open_worktree,
-    remove_worktree,
+    remove_merged,
     reset_branch,
     restore,
     safe_name,
@@ -255,15 +254,20 @@ class Files:
         assert self._outer is not None, "the run's own folder is there"
         outer = await self._outer.surely_open()
         repository = await Repository.open(outer.root, home=self._home)
-        run, name = self._history.state.run, self._name
+        add = partial(
+            add_worktree,
+            repository,
+            self._history.state.run,
+            self._name,
+            beside=outer,
+            files=self.known.snapshot.hex(),
+        )
         try:
-            made = await add_worktree(repository, run, name, base=base or None, beside=outer)
-            self.made, self._workspace = made.worktree, made.workspace
-            if made.is_new and self.known.snapshot:
-                await restore(made.workspace, self.known.snapshot.hex())
-        except WorktreeExists:  # ours as well, made before its branch went on
-            self.made, self._workspace = await open_worktree(repository, run, name)
-        return self._workspace
+            made = await add(base=base or None)
+        except WorktreeExists:  # ours as well, whose branch has gone on since
+            made = await add()
+        self.made, self._workspace = made.worktree, made.workspace
+        return made.workspace
 
     async def surely_open(self) -> Workspace:
         """Return the workspace. Raises WorkspaceError: NotARepository and its like where there is none."""
@@ -277,17 +281,8 @@ class Files:
         assert self._outer is not None, "the user's folder is nobody's to remove"
         outer = await self._outer.surely_open()
         repository = await Repository.open(outer.root, home=self._home)
-        try:
-            made, workspace = await open_worktree(repository, self._history.state.run, self._name)
-        except WorktreeMissing:
-            return True
-        found = await snapshot(workspace, message=f"After {self.key}", head_too=True)
-        is_clean = found.tree == await workspace.git.resolve(found.head, "tree")
-        if not is_clean or found.left_out or found.head != made.merged:
-            return False
-        await remove_worktree(repository, made)
         self.made = self._workspace = None
-        return True
+        return await remove_merged(repository, self._history.state.run, self._name)
 
     async def _open(self, state: State) -> Workspace:
         folder, home = Path(state.folder), self._engine.log.path.parent

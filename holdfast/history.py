@@ -10,6 +10,7 @@ from holdfast.eventlog import (
     BranchMoved,
     Failure,
     RunClaimed,
+    RunContinued,
     RunReleased,
     StepStarted,
     Value,
@@ -33,6 +34,7 @@ from holdfast.reducer import (
 )
 
 from .audience import Audience
+from .continuing import is_continuation, successor
 from .errors import RunReplaced, RunTooNew
 from .frames import one
 from .pools import pool_for
@@ -111,7 +113,12 @@ class History:
     async def commit(self) -> None:
         """Make all that was recorded durable. Raises BranchMoved when the log has news."""
         events = self.uncommitted
-        self.committed = await self._engine.commit(self._batch(events))
+        if is_continuation(events):
+            claim, actor = self._engine.claim_event(), self._engine.actor
+            await self._engine.commit_successor(successor(self, actor, claim, self._blobs))
+            self.committed += len(events)
+        else:
+            self.committed = await self._engine.commit(self._batch(events))
         self.forget()
         self._audience.show(self.committed, self.state)
         if self._engine.watcher is not None:
@@ -129,12 +136,14 @@ class History:
         if not self.uncommitted:  # those bear the time that the workflow has seen already
             self.tick()
         released = RunReleased(self._engine.owner.token, reason, [], why)
-        kept = [
+        kept: list[AnyEvent] = [
             event
             for event in self.uncommitted
             if not (isinstance(event, StepStarted) and event.key in never_begun)
+            and not isinstance(event, RunContinued)  # it has no next history yet: asked for again
         ]
-        batch = self._batch(kept if self.state.status in ENDED else [*kept, released])
+        over = self.state.status in ENDED and self.state.status != "continued"
+        batch = self._batch(kept if over else [*kept, released])
         while True:
             try:
                 head = await self._engine.commit(batch)

@@ -5,21 +5,33 @@ import msgspec
 from holdfast.eventlog import (
     NONE,
     AnyEvent,
+    AttemptFailed,
     ChildFinished,
     DoubtRaised,
     Failure,
     RunCancelled,
+    RunContinued,
     RunFailed,
     RunSucceeded,
     SnapshotMissed,
     StepDeferred,
+    StepFailed,
     StepSucceeded,
     Value,
 )
 from holdfast.plugins import RateLimited, RedactionFailed, WorkError
-from holdfast.reducer import Driver, Step, StepRequest, after_failure, fingerprint
+from holdfast.reducer import (
+    Driver,
+    Step,
+    StepRequest,
+    after_end,
+    after_failure,
+    after_limit,
+    fingerprint,
+)
 
 from .attempts import Ended
+from .continuing import next_input
 from .effects import Done, TimedOut, failure, retryable
 from .history import History
 from .redact import Redactor
@@ -29,15 +41,19 @@ LONGEST_TRACE = 4000  # characters
 SHORTEST_DEFERRAL = 1_000_000_000  # ns: a server that asks for no patience gets some all the same
 
 
-def event_of(ended: Ended, history: History) -> AnyEvent:
-    """Return the event for an attempt that ended; a result that is no data is a failure.
+def events_of(ended: Ended, history: History) -> list[AnyEvent]:
+    """Return what an attempt that ended says of its files and of itself, in this order.
 
-    Raises what kept a child run from being executed.
+    A result that is no data is a failure. Raises what kept a child run from being executed.
     """
+    return [*_missed(ended), *_ending(ended, history)]
+
+
+def _ending(ended: Ended, history: History) -> list[AnyEvent]:
     request = ended.attempt.request
     if isinstance(ended.done, ChildFinished):
         output = history.pack(bytes(ended.done.output))
-        return msgspec.structs.replace(ended.done, output=output)
+        return [msgspec.structs.replace(ended.done, output=output)]
     if not isinstance(request, StepRequest):
         assert ended.error is not None, "a child without an end could not be executed"
         raise ended.error
@@ -45,15 +61,14 @@ def event_of(ended: Ended, history: History) -> AnyEvent:
     said = ended.attempt.emitted
     transcript = history.pack(msgspec.msgpack.encode(said)) if said else NONE
     try:
-        return _success(ended, step, history, transcript)
+        return [_success(ended, step, history, transcript)]
     except RedactionFailed:
         raise  # the failure could not be written either
     except Exception as error:  # noqa: BLE001 - whatever it was, the failure is recorded
         return _failure(ended, request, step, error, history, transcript)
 
 
-def missed(ended: Ended) -> list[AnyEvent]:
-    """Return what there is to say where the files could not be recorded after an attempt."""
+def _missed(ended: Ended) -> list[AnyEvent]:
     if ended.kept.missed is None:
         return []
     return [SnapshotMissed(ended.attempt.request.key, ended.kept.missed)]
@@ -84,16 +99,12 @@ def _failure(
     error: Exception,
     history: History,
     transcript: Value,
-) -> AnyEvent:
+) -> list[AnyEvent]:
     if isinstance(error, RateLimited):
-        patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
-        until = max(error.until or history.now + patience, history.now + SHORTEST_DEFERRAL)
-        why = history.redactor.text(str(error))
-        kept = ended.kept
-        return StepDeferred(step.key, until, why, step.attempt, kept.tree, kept.head)
+        return _limited(ended, request, step, error, history)
     policy = request.policy
     if isinstance(error, TimedOut) and policy.effect and policy.on_doubt == "ask":
-        return DoubtRaised(step.key, step.attempt)  # it was cut short, and may have happened
+        return [DoubtRaised(step.key, step.attempt)]  # it was cut short, and may have happened
     known = error if isinstance(error, WorkError) else WorkError("")
     event = after_failure(
         step,
@@ -105,20 +116,45 @@ def _failure(
         session=known.session,
         hopeless=not retryable(error),
     )
+    kept = ended.kept
+    event = msgspec.structs.replace(
+        event, transcript=transcript, snapshot=kept.tree, head=kept.head
+    )
+    if isinstance(event, AttemptFailed):
+        return [event]
+    found = after_end(step, request, event, now=history.now)
+    return [found] if isinstance(found, StepFailed) else [*found]
+
+
+def _limited(
+    ended: Ended, request: StepRequest, step: Step, error: RateLimited, history: History
+) -> list[AnyEvent]:
+    """Put a step off until its limit ends, or let another go on with it."""
+    patience = request.policy.backoff * 2 ** min(step.attempt - 1, 6)
+    until = max(error.until or history.now + patience, history.now + SHORTEST_DEFERRAL)
+    why = history.redactor.text(str(error))
     tree, head = ended.kept.tree, ended.kept.head
-    return msgspec.structs.replace(event, transcript=transcript, snapshot=tree, head=head)
+    deferred = StepDeferred(step.key, until, why, step.attempt, tree, head, error.usage)
+    moved = after_limit(step, request, until, now=history.now)
+    return [deferred] if moved is None else [deferred, moved]
 
 
 def end_of_run(driver: Driver, history: History) -> AnyEvent:
     """Return the event for a workflow function that ended. Raises NotRecordable."""
     ended = driver.ended
     assert ended is not None, "asked when it ended"
-    if ended.status == "cancelled":
+    if ended.status == "cancelled" or (ended.status == "continued" and _is_cancelled(history)):
         return RunCancelled(history.state.cancelling or "")
     if ended.error is not None:
         return RunFailed(run_failure(ended.error, history.redactor))
+    if ended.status == "continued":
+        return RunContinued(next_input(ended.value, history))
     raw = fingerprint.encode(ended.value, f"the output of workflow {history.workflow.name!r}")
     return RunSucceeded(history.pack(raw))
+
+
+def _is_cancelled(history: History) -> bool:
+    return history.state.cancelling is not None
 
 
 def run_failure(error: BaseException, redactor: Redactor) -> Failure:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from holdfast.eventlog import Log
 
-from .errors import ProjectError
+from .errors import InSandbox, ProjectError
 
 FOLDER = ".holdfast"
+SANDBOX = "HOLDFAST_SANDBOX"  # in the environment of what is confined: the sandbox's name
 
 
 class Project:
@@ -58,7 +59,13 @@ class Project:
         return self.log_folder.exists()
 
     def open_log(self, *, create: bool = False) -> Log:
-        """Open the project's log. Raises ProjectError where there is none, LogError otherwise."""
+        """Open the project's log. Raises ProjectError where there is none, LogError otherwise.
+
+        Raises InSandbox within one: there, another process may have this one's id, which the log's
+        locks go by. What keeps the log from who does not ask is that the sandbox hides it.
+        """
+        if sandbox := os.environ.get(SANDBOX):
+            raise InSandbox(sandbox)
         if not create and not self.exists():
             where = f"{str(self.home)!r}" if self.is_given else f"{str(self.root)!r} or above"
             raise ProjectError(

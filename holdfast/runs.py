@@ -7,6 +7,7 @@ bell of whoever executes the run.
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,10 @@ from holdfast.eventlog import (
     CancelRequested,
     Event,
     Log,
+    QuestionAnswered,
+    Role,
+    RunClaimed,
+    RunRow,
     SignalReceived,
     Value,
     pack,
@@ -24,7 +29,9 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import ENDED, Gate, State, replay
 
-from .errors import AlreadyDecided, GateAmbiguous, NoSuchGate, NotAllowed, RunEnded
+from .errors import AlreadyDecided, AnswerInvalid, EditsInvalid, RunEnded, SubjectChanged
+from .forms import problems
+from .people import open_gate
 from .redact import Redactor
 
 
@@ -36,6 +43,15 @@ def _redactor() -> Redactor:
 def read_state(log: Log, branch: int, at: int | None = None) -> State:
     """Return the state of a branch after its first `at` events; of all of them by default."""
     return replay(log.records(branch, 0, at))
+
+
+def roles_of_run(log: Log, row: RunRow) -> list[Role]:
+    """Return the roles with which a run was claimed last."""
+    roles: list[Role] = []
+    for record in log.turns(row.branch, 0, row.head):
+        if isinstance(record.event, RunClaimed):
+            roles = record.event.roles
+    return roles
 
 
 def append_to(
@@ -67,7 +83,11 @@ def append_to(
                 blobs=blobs,
             )
         except BranchMoved:
-            state = replay(log.records(branch, state.offset), state)
+            newest = log.branch_of(run)
+            if newest == branch:
+                state = replay(log.records(branch, state.offset), state)
+            else:  # it went on in another history
+                branch, state = newest, read_state(log, newest)
             continue
         ring(log.path)
         return state
@@ -83,63 +103,99 @@ def decide_gate(
     actor: str,
     note: str = "",
     edits: Value = NONE,
+    digest: str = "",
+    now: int = 0,
+    kind: str = "",
 ) -> Gate:
-    """Approve or deny an open gate; without a name, the only one. Returns the gate as it was.
+    """Approve or deny an open gate; without a name, the only one (of that `kind`). Returns it as it was.
 
-    Raises NoSuchGate, GateAmbiguous, NotAllowed, AlreadyDecided, RunEnded.
+    `digest` is of the subject that was seen, or how it begins, in hex; `now` is the time in ns.
+    Raises what `open_gate` does, and AlreadyDecided, EditsInvalid, SubjectChanged.
     """
     chosen: list[Gate] = []
     blobs: dict[bytes, bytes] = {}
     redactor = _redactor()
+    moment = now or time.time_ns()
 
     def decide(state: State) -> list[Event]:
-        found = _open_gate(state, gate, approved=approved)
-        if found.by and by not in found.by:
-            raise NotAllowed(found.key, by, found.by)
+        done = "approved" if approved else "denied"
+        found, before = open_gate(state, gate, by, done, moment, kind)
+        if not found.digest.hex().startswith(digest.lower()):
+            raise SubjectChanged(run, found.key, found.digest.hex())
         chosen[:] = [found]
         if any(vote.by == by for vote in found.votes):
             if not approved:
                 raise AlreadyDecided(run, found.key, by)
             return []
+        _check_edits(log, run, found, edits)
         hidden = pack(redactor.value(bytes(edits)), blobs)
         words = redactor.text(note)
-        return [ApprovalDecided(found.key, approved, by, words, hidden, found.digest)]
+        return [*before, ApprovalDecided(found.key, approved, by, words, hidden, found.digest)]
 
-    append_to(log, run, decide, actor, blobs=blobs)
+    append_to(log, run, decide, actor, now=now, blobs=blobs)
     return chosen[0]
 
 
-def _open_gate(state: State, name: str | None, *, approved: bool) -> Gate:
-    if state.status in ENDED:
-        raise RunEnded(state.run, state.status, "approved" if approved else "denied")
-    gates = state.open_gates
-    keys = [gate.key for gate in gates]
-    if name is None:
-        if len(gates) > 1:
-            raise GateAmbiguous(state.run, keys)
-        named = gates
-    else:
-        named = [gate for gate in gates if gate.key == name]
-        if not named:  # a name without its scope will do, where only one gate has it
-            named = [gate for gate in gates if gate.key.rpartition("/")[2] == name]
-        if len(named) > 1:
-            raise GateAmbiguous(state.run, [gate.key for gate in named])
-    if not named:
-        raise NoSuchGate(state.run, name, keys)
-    return named[0]
+def answer_question(
+    log: Log,
+    run: str,
+    gate: str | None,
+    answer: object,
+    *,
+    by: str,
+    actor: str,
+    note: str = "",
+    now: int = 0,
+) -> Gate:
+    """Answer an open question with plain data; without a name, the only one. Returns it as it was.
+
+    Raises what `open_gate` does, and AnswerInvalid.
+    """
+    chosen: list[Gate] = []
+    blobs: dict[bytes, bytes] = {}
+    redactor = _redactor()
+    moment = now or time.time_ns()
+
+    def decide(state: State) -> list[Event]:
+        found, before = open_gate(state, gate, by, "answered", moment)
+        if wrong := problems(answer, form_of(log, found)):
+            raise AnswerInvalid(run, found.key, wrong)
+        chosen[:] = [found]
+        hidden = pack(redactor.value(msgspec.msgpack.encode(answer)), blobs)
+        words = redactor.text(note)
+        return [*before, QuestionAnswered(found.key, hidden, by, words, found.digest)]
+
+    append_to(log, run, decide, actor, now=now, blobs=blobs)
+    return chosen[0]
 
 
-def send_signal(log: Log, run: str, signal: str, payload: object, actor: str) -> None:
-    """Send a signal; it is kept when nobody awaits it yet. Raises RunEnded."""
+def form_of(log: Log, gate: Gate) -> dict[str, Any]:
+    """Return the JSON Schema of what a person fills in at a gate; empty where that is anything."""
+    return msgspec.msgpack.decode(log.load(gate.form)) or {}
+
+
+def _check_edits(log: Log, run: str, gate: Gate, edits: Value) -> None:
+    given = msgspec.msgpack.decode(edits)
+    if given is not None and (wrong := problems(given, form_of(log, gate))):
+        raise EditsInvalid(run, gate.key, wrong)
+
+
+def send_signal(
+    log: Log, run: str, signal: str, payload: object, actor: str, *, key: str = "", now: int = 0
+) -> None:
+    """Send a signal; it is kept when nobody awaits it yet. Raises RunEnded.
+
+    With a `key` it is for whoever waits for this signal with the same key.
+    """
     blobs: dict[bytes, bytes] = {}
     raw = pack(_redactor().value(msgspec.msgpack.encode(payload)), blobs)
 
     def decide(state: State) -> list[Event]:
         if state.status in ENDED:
             raise RunEnded(run, state.status, "signalled")
-        return [SignalReceived(signal, raw)]
+        return [SignalReceived(signal, raw, key)]
 
-    append_to(log, run, decide, actor, blobs=blobs)
+    append_to(log, run, decide, actor, now=now, blobs=blobs)
 
 
 def request_cancel(log: Log, run: str, actor: str, reason: str = "", *, now: int = 0) -> None:

@@ -33,6 +33,7 @@ from holdfast.workspaces import (
 from .effects import Done, Job
 from .files import Files, Kept
 from .history import History
+from .sandboxing import Rules
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -50,6 +51,11 @@ class Spaces:
     def of(self, request: StepRequest | ChildRequest) -> Files:
         """Return the files that a step or a child works on."""
         return self._at(request.workspace)
+
+    def folder_of(self, request: ChildRequest) -> str:
+        """Return the folder that a child works in: the one that was recorded, unless it is a workspace."""
+        inside = self.of(request).folder if request.workspace else self._history.state.folder
+        return str(inside)
 
     def _at(self, key: str, outer: str | None = None) -> Files:
         if key not in self._by_key:
@@ -91,10 +97,10 @@ class Spaces:
         counts = request.works_on_files and request.kind not in ("workspace", "close")
         return self.of(request).at_work if counts else set()
 
-    def job(self, request: StepRequest, step: Step, mark: str) -> Job:
+    def job(self, request: StepRequest, step: Step, mark: str, sandbox: Rules) -> Job:
         """Return what an attempt at a step needs to know."""
         files, redact = self.of(request), self._history.redactor.text
-        return Job(request, step, files.folder, mark, redact, files.environment)
+        return Job(request, step, files.folder, mark, redact, files.environment, sandbox)
 
     async def keep(self, request: StepRequest, error: Exception | None) -> Kept:
         """Record the files after an attempt at a step that may have changed them."""

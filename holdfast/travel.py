@@ -5,7 +5,7 @@ with a RunForked event. The origin stays as it is; rewind, retry and accept take
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,8 @@ from holdfast.eventlog import (
     Log,
     NewRun,
     NoSuchRun,
+    Role,
+    RunClaimed,
     RunExists,
     RunForked,
     RunRow,
@@ -24,13 +26,14 @@ from holdfast.eventlog import (
     owner_alive,
     reference,
 )
-from holdfast.reducer import Driver, Plan, Planner, State, follow, replay
+from holdfast.reducer import Driver, Plan, Planner, State, changes_of_roles, follow, replay
 
 from .departure import Change, Departure, Load, depart, outline
 from .errors import NoSuchStep, NothingToRetry, RunBusy, RunEnded, StepAmbiguous
 from .frames import near
 from .places import fork_folder
 from .pools import read_pool
+from .runs import roles_of_run
 
 __all__ = ["Change", "Departure", "Load", "depart", "fork", "plan", "retry_change"]
 
@@ -75,9 +78,12 @@ def fork(
 
 def plan(
     log: Log, load: Load, run: str, change: Change, *, now: int = 0,
-    departure: Departure | None = None,
+    departure: Departure | None = None, roles: Sequence[Role] | None = None,
 ) -> Plan:  # fmt: skip
-    """Return what a fork with this change would do. Nothing is written, and nothing is done."""
+    """Return what a fork with this change would do. Nothing is written, and nothing is done.
+
+    `roles` are those with which it will be executed; None: those that the run had.
+    """
     moment = now or time.time_ns()
     departure = departure or depart(log, load, run, change, now=moment)
     row, forked = departure.row, departure.forked
@@ -89,11 +95,20 @@ def plan(
     pool = read_pool(log, forked, departure.base, foresee=True)
     planner = Planner(driver, state, pool)
     planner.leave(departure.events, moment)
+    if roles is not None:
+        planner.leave([RunClaimed("", roles=[*roles])], moment)
     items = planner.run()
     ended = planner.ended.status if planner.ended else ""
     driver.close()
     return Plan(
-        row.run, change.reason, departure.base, departure.at, items, departure.difference, ended
+        row.run,
+        change.reason,
+        departure.base,
+        departure.at,
+        items,
+        departure.difference,
+        ended,
+        [] if roles is None else changes_of_roles(roles_of_run(log, row), roles),
     )
 
 

@@ -6,7 +6,7 @@ Modules are imported when something asks for an agent or a model: most commands 
 from collections.abc import Mapping
 
 from .hooks import hookimpl
-from .types import Agent, Model
+from .types import Agent, Model, Sandbox, Tool
 
 
 @hookimpl
@@ -14,7 +14,10 @@ def holdfast_agents() -> Mapping[str, Agent]:
     from . import agents
 
     return {
+        "acp": agents.Acp(),
+        **{name: agents.Acp(name) for name in agents.KNOWN},
         "aider": agents.Aider(),
+        "builtin": agents.Builtin(),
         "claude-code": agents.ClaudeCode(),
         "codex": agents.Codex(),
         "command": agents.Command(),
@@ -33,3 +36,17 @@ def holdfast_models() -> Mapping[str, Model]:
     from .models import LitellmModel
 
     return {"": LitellmModel()}
+
+
+@hookimpl
+def holdfast_sandboxes() -> Mapping[str, Sandbox]:
+    from .sandboxes import Bubblewrap
+
+    return {"bubblewrap": Bubblewrap()}
+
+
+@hookimpl
+def holdfast_tools() -> Mapping[str, Tool]:
+    from .agents.builtin import TOOLS
+
+    return TOOLS

@@ -2,7 +2,7 @@
 
 HoldfastError
   PluginError             a plugin cannot be loaded or used
-    UnknownAgent, UnknownModel
+    UnknownAgent, UnknownModel, UnknownSandbox
     RedactionFailed       a plugin that hides secrets is broken: nothing is written
   WorkError               one attempt at a task came to nothing
     BadOptions            the options given to the adapter make no sense: no use trying again
@@ -16,8 +16,13 @@ HoldfastError
     NoOutput              it ended well and said nothing
     SessionLost           the agent does not know the session: try again without it
     StillRunning          processes of the step survive even SIGKILL
+    SandboxUnavailable    the sandbox cannot work here: nothing was started
+    SandboxFailed         the sandbox could not be made around this step: nothing was started
+    NotConfinable         the agent cannot do this in a sandbox: nothing was started
+    LimitReached          it was not done within the turns, tokens or money that it was given
     Crashed               it ended badly, for a reason not known better
     AdapterBroken         the adapter does not keep to its protocol: its author has to mend it
+  ToolFailed              a tool could not do what a model wanted: the model is told
 """
 
 from collections.abc import Iterable
@@ -54,6 +59,18 @@ class UnknownModel(PluginError):
         self.name, self.known = name, sorted(known)
         super().__init__(
             f"no model back end answers for {name!r}; there are: {', '.join(self.known) or 'none'}. "
+            f"{_broken(broken)}See what is installed with: holdfast plugins"
+        )
+
+
+class UnknownSandbox(PluginError):
+    code = "unknown_sandbox"
+    exit_status = 2
+
+    def __init__(self, name: str, known: Iterable[str], broken: Iterable[str] = ()) -> None:
+        self.name, self.known = name, sorted(known)
+        super().__init__(
+            f"no sandbox is called {name!r}; there are: {', '.join(['none', *self.known])}. "
             f"{_broken(broken)}See what is installed with: holdfast plugins"
         )
 
@@ -157,6 +174,18 @@ class Crashed(WorkError):
     code = "crashed"
 
 
+class LimitReached(WorkError):
+    code = "limit_reached"
+    retryable = False
+
+    def __init__(self, option: str, limit: float, spent: float) -> None:
+        self.option, self.limit, self.spent = option, limit, spent
+        super().__init__(
+            f"the agent is not done within {option}={limit:g} (it used {spent:g}). Give it more with "
+            f'options={{"{option}": ...}}, or ask for less at once.'
+        )
+
+
 class SessionLost(WorkError):
     code = "session_lost"
 
@@ -185,3 +214,31 @@ class AdapterBroken(WorkError):
             "with holdfast.plugins.testing; or use another."
         )
         self.owner, self.fault, self.where = owner, fault, where
+
+
+class SandboxUnavailable(WorkError):
+    code = "sandbox_unavailable"
+    retryable = False
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(
+            f"the sandbox {name!r} cannot work here: {reason} Nothing was started. Mend that and "
+            'retry the run, or decide to go without: sandbox="none"'
+        )
+
+
+class SandboxFailed(WorkError):
+    code = "sandbox_failed"
+    retryable = False
+
+
+class NotConfinable(WorkError):
+    code = "not_confinable"
+    retryable = False
+
+
+class ToolFailed(HoldfastError):
+    """Raised by a tool, with words that help the model to mend its call."""
+
+    code = "tool_failed"

@@ -11,7 +11,7 @@ import pluggy
 from holdfast.eventlog import Record, Value
 from holdfast.reducer import State
 
-from .types import Agent, Model
+from .types import Agent, Model, Sandbox, Tool
 
 PROJECT = "holdfast"
 
@@ -37,6 +37,16 @@ def holdfast_models() -> Mapping[str, Model]:  # type: ignore[empty-body]
 
     The longest prefix that fits answers; "" fits every model.
     """
+
+
+@hookspec
+def holdfast_sandboxes() -> Mapping[str, Sandbox]:  # type: ignore[empty-body]
+    """Offer sandboxes, by the name that workflows and holdfast.toml use; "none" is no sandbox."""
+
+
+@hookspec
+def holdfast_tools() -> Mapping[str, Tool]:  # type: ignore[empty-body]
+    """Offer tools, by name, to agents that call tools themselves, as `builtin` does."""
 
 
 @hookspec

@@ -9,7 +9,7 @@ from holdfast.eventlog import Record, Value
 from holdfast.reducer import State
 
 from . import offers
-from .errors import RedactionFailed, UnknownAgent, UnknownModel
+from .errors import RedactionFailed, UnknownAgent, UnknownModel, UnknownSandbox
 from .held import held
 from .loading import (
     BrokenPlugin,
@@ -20,7 +20,17 @@ from .loading import (
     load,
     own_source,
 )
-from .types import Agent, AgentResult, AgentTask, Emit, Model, ModelCall, ModelResult
+from .types import (
+    Agent,
+    AgentResult,
+    AgentTask,
+    Emit,
+    Model,
+    ModelCall,
+    ModelResult,
+    Sandbox,
+    Tool,
+)
 from .where import last_line, raised_at
 
 
@@ -106,11 +116,23 @@ class Plugins:
             raise UnknownModel(name, models, map(str, self._broken))
         return models[max(prefixes, key=len)]
 
+    def sandbox(self, name: str) -> Sandbox:
+        sandboxes = self._offered("holdfast_sandboxes")
+        if name not in sandboxes:
+            raise UnknownSandbox(name, sandboxes, map(str, self._broken))
+        return cast(Sandbox, sandboxes[name].value)
+
     def agents(self) -> Mapping[str, Agent]:
         return {name: offer.value for name, offer in self._offered("holdfast_agents").items()}
 
     def models(self) -> Mapping[str, Model]:
         return {name: offer.value for name, offer in self._offered("holdfast_models").items()}
+
+    def sandboxes(self) -> Mapping[str, Sandbox]:
+        return {name: offer.value for name, offer in self._offered("holdfast_sandboxes").items()}
+
+    def tools(self) -> Mapping[str, Tool]:
+        return {name: offer.value for name, offer in self._offered("holdfast_tools").items()}
 
     def workflows(self) -> Mapping[str, str]:
         return {name: offer.value for name, offer in self._offered("holdfast_workflows").items()}
@@ -155,7 +177,7 @@ class Plugins:
         offered: dict[str, list[str]] = {}
         for hook in offers.CHECKS:
             for name, offer in self._offered(hook).items():
-                kind = hook.removeprefix("holdfast_").removesuffix("s")
+                kind = offers.KINDS[hook]
                 offered.setdefault(offer.plugin.name, []).append(f"{kind} {name}".strip())
         rows = [
             PluginRow(p.name, p.distribution, p.version, sorted(p.hooks), offered.get(p.name, []))

@@ -1,10 +1,11 @@
 """What a hook may return: each check says what is wrong in words for the plugin's author."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, get_args
 
-from .types import Readiness
+from .types import Permissions, Readiness, Tool
 from .where import defined_at, last_line, raised_at
 
 
@@ -45,6 +46,35 @@ def _takes(function: Callable[..., object], arguments: tuple[str, ...]) -> bool:
     return True
 
 
+def _sandbox(value: object) -> str:
+    if isinstance(value, type):
+        return f"it is a class: offer an object, {value.__name__}()"
+    for method in ("wrap", "readiness"):
+        found = getattr(value, method, None)
+        if not callable(found) or inspect.iscoroutinefunction(found):
+            return f"it has no method `{method}`, or an async one"
+    wanted = ("argv", "env", "folder", "within")
+    if not _takes(getattr(value, "wrap"), wanted):  # noqa: B009
+        return f"its `wrap` cannot be called as wrap({', '.join(wanted)})"
+    return ""
+
+
+_TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider takes
+
+
+def check_tool(value: object) -> str:
+    """Say what keeps a thing from being a tool; nothing where it is one."""
+    if not isinstance(value, Tool):
+        return f"{value!r} is not a Tool"
+    if value.schema.get("type") != "object":
+        return "its schema is not that of an object"
+    if not inspect.iscoroutinefunction(value.run):
+        return "its `run` is not an async function"
+    if value.needs not in get_args(Permissions):
+        return f"it needs {value.needs!r}, which is none of {get_args(Permissions)}"
+    return "" if value.description else "it has no description, by which a model chooses it"
+
+
 def _reference(value: object) -> str:
     if isinstance(value, str) and all(value.partition(":")):
         return ""
@@ -54,8 +84,19 @@ def _reference(value: object) -> str:
 CHECKS: Mapping[str, Callable[[object], str]] = {
     "holdfast_agents": _worker("run", "task", "emit"),
     "holdfast_models": _worker("call", "call", "emit"),
+    "holdfast_sandboxes": _sandbox,
+    "holdfast_tools": check_tool,
     "holdfast_workflows": _reference,
 }
+KINDS = {
+    "holdfast_agents": "agent",
+    "holdfast_models": "model",
+    "holdfast_sandboxes": "sandbox",
+    "holdfast_tools": "tool",
+    "holdfast_workflows": "workflow",
+}
+NO_SANDBOX = "none"
+TAKEN = {("holdfast_sandboxes", NO_SANDBOX)}  # names that mean something else already
 
 
 def check(hook: str, offered: object) -> tuple[dict[str, Any], list[Fault]]:
@@ -67,6 +108,12 @@ def check(hook: str, offered: object) -> tuple[dict[str, Any], list[Fault]]:
     for name, value in cast(Mapping[object, Any], offered).items():
         if not isinstance(name, str):
             faults.append(Fault(f"{hook} offers {name!r}, but its name is not a text"))
+        elif (hook, name) in TAKEN:
+            faults.append(Fault(f"{hook} offers {name!r}, which stands for nothing of the kind"))
+        elif hook == "holdfast_tools" and not _TOOL_NAME.fullmatch(name):
+            faults.append(
+                Fault(f"{hook} offers {name!r}, which no model can call: use A-Z a-z 0-9 _ -")
+            )
         elif reason := CHECKS[hook](value):
             where = "" if isinstance(value, str) else defined_at(value)
             faults.append(Fault(f"{hook} offers {name!r}, but {reason}", where))

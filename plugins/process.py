@@ -7,32 +7,39 @@ alive when `run_process` returns.
 import errno
 import os
 import shlex
+import shutil
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from . import marks
+from . import confining, marks
+from .child import Child
 from .errors import (
     BadOptions,
     CommandTooLong,
     Crashed,
     MissingBinary,
     MissingFolder,
+    SandboxFailed,
     StillRunning,
     WorkError,
 )
 from .marks import MARK
+from .types import Wrapped
 
 OnBytes = Callable[[bytes], None]
+Talk = Callable[[trio.abc.SendStream], Awaitable[None]]
 Find = Callable[[], Awaitable[set[int]]]
 
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 KILL_S = 10.0  # how long SIGKILL may take before it is an error
 DRAIN_S = 0.5  # how long output may stay open after the program has ended
+COMPLAINT_BYTES = 400
+LEAVE_S = 2.0  # how long a program may take to end by itself after a talk
 LINE_BYTES = 32 * 1024 * 1024
 NOT_A_PROGRAM = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP}
 
@@ -81,7 +88,7 @@ async def run_process(
     *,
     folder: Path,
     env: Mapping[str, str],
-    stdin: bytes = b"",
+    stdin: bytes | Talk = b"",
     on_stdout: OnBytes = ignore,
     on_stderr: OnBytes = ignore,
     install: str = "",
@@ -93,9 +100,21 @@ async def run_process(
     `env` is its whole environment; under the name `MARK` it has what finds everything that the
     program starts. `install` tells how to get the program, for when it is missing. An exception of
     `on_stdout` or `on_stderr` ends the program and is raised here.
+
+    `stdin` is all that the program is told, or a talk: a coroutine that writes to the program for as
+    long as it likes. It is cancelled when the program ends first, and the program when it raises.
+
+    Where something confines the task (confining.py) the program runs in that sandbox. One that dies
+    of signal N there has the exit code 128 + N.
     """
-    process = await _start(command, folder, env, install)
+    argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+    if not folder.is_dir():
+        raise MissingFolder(str(folder), program=argv[0], reason="there is no such folder")
+    wrapped = await _wrapped(argv, env, folder, install)
+    complaint = Complaint(wrapped, on_stderr)
+    process = await _start(argv, folder, env, install, wrapped)
     find = _finder(process, env.get(MARK, ""))
+    spared = set[int]() if wrapped is None else {process.pid}
     failures: list[Exception] = []
     async with trio.open_nursery() as nursery:
 
@@ -105,16 +124,19 @@ async def run_process(
 
         assert process.stdout is not None
         assert process.stderr is not None
-        outlets = (Outlet(process.stdout, on_stdout), Outlet(process.stderr, on_stderr))
+        outlets = (Outlet(process.stdout, on_stdout), Outlet(process.stderr, complaint))
         for outlet in outlets:
             nursery.start_soon(outlet.pump, fail)
-        nursery.start_soon(_feed, process, stdin)
         try:
-            await process.wait()
+            if callable(stdin):
+                await _converse(process, stdin, outlets, drain_s, fail)
+            else:
+                nursery.start_soon(_feed, process, stdin)
+                await process.wait()
             await _wait_for_ends(outlets, drain_s)
         finally:
             with trio.CancelScope(shield=True):
-                if left := await _end(find, grace_s=grace_s):
+                if left := await _end(find, grace_s=grace_s, spared=spared):
                     failures.append(StillRunning(left))
                 else:
                     await process.wait()
@@ -125,6 +147,7 @@ async def run_process(
     if failures:
         raise failures[0]
     assert process.returncode is not None
+    complaint.raise_if_any(argv[0], process.returncode)
     return process.returncode
 
 
@@ -173,13 +196,56 @@ class Outlet:
         self.ended.set()
 
 
+class Complaint:
+    """Listens whether what a sandbox says first is that it could not be made.
+
+    A program may say the same. It fails only its own step by that.
+    """
+
+    def __init__(self, wrapped: Wrapped | None, sink: OnBytes) -> None:
+        self._wrapped, self._sink = wrapped, sink
+        self._said = b""
+
+    def __call__(self, data: bytes) -> None:
+        if len(self._said) < COMPLAINT_BYTES:
+            self._said += data[:COMPLAINT_BYTES]
+        self._sink(data)
+
+    def raise_if_any(self, program: str, code: int) -> None:
+        if self._wrapped is None or code != 1:
+            return
+        if self._said.startswith(self._wrapped.complaint.encode()):
+            said = self._said.decode(errors="replace").partition("\n")[0]
+            raise SandboxFailed(
+                f"the sandbox for {program!r} could not be made: {said!r}. Look at what [sandbox] in "
+                "holdfast.toml allows, and at: holdfast doctor"
+            )
+
+
+async def _wrapped(
+    argv: list[str], env: Mapping[str, str], folder: Path, install: str
+) -> Wrapped | None:
+    confined = confining.current()
+    if confined is None:
+        return None
+    here = argv[0] if os.sep not in argv[0] else str(folder / argv[0])
+    if shutil.which(here, path=env.get("PATH", os.defpath)) is None:
+        # Its own way to fail: the sandbox would only tell that something has failed.
+        number = errno.EACCES if os.path.isfile(here) else errno.ENOENT
+        raise _cannot_start(OSError(number, os.strerror(number)), argv, folder, install)
+    return await trio.to_thread.run_sync(confined.wrap, argv, env, folder)
+
+
 async def _start(
-    command: str | Sequence[str], folder: Path, env: Mapping[str, str], install: str
-) -> trio.Process:
-    argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-    if not folder.is_dir():
-        raise MissingFolder(str(folder), program=argv[0], reason="there is no such folder")
+    argv: list[str],
+    folder: Path,
+    env: Mapping[str, str],
+    install: str,
+    wrapped: Wrapped | None,
+) -> trio.Process | Child:
     try:
+        if wrapped is not None:
+            return Child(wrapped.argv, folder, env)
         return await trio.lowlevel.open_process(
             argv,
             stdin=subprocess.PIPE,
@@ -219,7 +285,7 @@ def _how_to_find(error: OSError, program: str, folder: Path) -> str:
     return "Install it, or mend the PATH."
 
 
-async def _feed(process: trio.Process, data: bytes) -> None:
+async def _feed(process: trio.Process | Child, data: bytes) -> None:
     assert process.stdin is not None
     async with process.stdin as stream:
         try:
@@ -228,13 +294,46 @@ async def _feed(process: trio.Process, data: bytes) -> None:
             return  # it has read all that it wants
 
 
+async def _converse(
+    process: trio.Process | Child,
+    talk: Talk,
+    outlets: Sequence[Outlet],
+    drain_s: float,
+    fail: Callable[[Exception], None],
+) -> None:
+    """Let the talk go on until one side is done, and give the program a moment to leave by itself."""
+    assert process.stdin is not None
+    async with trio.open_nursery() as nursery:
+
+        async def hear_out() -> None:
+            await process.wait()
+            await _wait_for_ends(outlets, drain_s)  # its last words may be what the talk waits for
+            nursery.cancel_scope.cancel()
+
+        async def notice_silence() -> None:
+            await outlets[0].ended.wait()
+            await trio.sleep(LEAVE_S)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(hear_out)
+        nursery.start_soon(notice_silence)
+        async with process.stdin as stream:
+            try:
+                await talk(stream)
+            except Exception as failure:  # noqa: BLE001 - raised by run_process
+                fail(failure)
+        with trio.move_on_after(LEAVE_S):
+            await process.wait()
+        nursery.cancel_scope.cancel()
+
+
 async def _wait_for_ends(outlets: Sequence[Outlet], seconds: float) -> None:
     with trio.move_on_after(seconds):
         for outlet in outlets:
             await outlet.ended.wait()
 
 
-def _finder(process: trio.Process, mark: str) -> Find:
+def _finder(process: trio.Process | Child, mark: str) -> Find:
     if marks.can_see_marks():
         return partial(_marked, mark, process.pid)
     return partial(_group, process)
@@ -245,7 +344,7 @@ async def _marked(mark: str, session: int) -> set[int]:
     return await trio.to_thread.run_sync(partial(marks.find, mark=mark, session=session))
 
 
-async def _group(process: trio.Process) -> set[int]:
+async def _group(process: trio.Process | Child) -> set[int]:
     """Return the process group, as the negative number that os.kill takes, while it has members."""
     process.poll()  # a zombie would count as a member
     try:
@@ -255,10 +354,13 @@ async def _group(process: trio.Process) -> set[int]:
     return {-process.pid}
 
 
-async def _end(find: Find, *, grace_s: float) -> set[int]:
-    """SIGTERM to all, after the grace SIGKILL, until none is left; return those that survive both."""
+async def _end(find: Find, *, grace_s: float, spared: Iterable[int] = ()) -> set[int]:
+    """SIGTERM to all, after the grace SIGKILL, until none is left; return those that survive both.
+
+    The `spared` end by themselves when the others do: they get no SIGTERM.
+    """
     kill_at = trio.current_time() + grace_s
-    told: set[int] = set()
+    told = set(spared)
     pause = 0.002
     while left := await find():
         if trio.current_time() >= kill_at + KILL_S:

@@ -1,6 +1,16 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
+from .budget import (
+    GATE,
+    Later,
+    Reached,
+    afford_child,
+    denied,
+    limit_of,
+    spent_below,
+    used_by,
+)
 from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
 from .compare import Comparison, Difference, Side, compare, side_of
@@ -14,6 +24,7 @@ from .errors import (
     ApprovalDenied,
     BadName,
     ChildFailed,
+    GateExpired,
     InputHasSecret,
     InputInvalid,
     LoopExhausted,
@@ -21,10 +32,13 @@ from .errors import (
     NotDurable,
     NotRecordable,
     RunEnding,
+    Skipped,
     StepFailed,
+    UnknownRole,
     WorkflowDiverged,
     WorkflowError,
 )
+from .fallback import PATIENCE, after_end, after_limit
 from .files import (
     RECORDED_KINDS,
     Accept,
@@ -53,6 +67,7 @@ from .requests import (
     CancelRequest,
     CeilingRequest,
     ChildRequest,
+    Choice,
     CloseCall,
     CommitCall,
     FunctionCall,
@@ -62,6 +77,7 @@ from .requests import (
     NoteRequest,
     OpenCall,
     Policy,
+    QuestionRequest,
     Request,
     ShellCall,
     SignalRequest,
@@ -70,22 +86,44 @@ from .requests import (
     WorkspaceCall,
 )
 from .results import Decision, ShellResult
+from .roles import DEFAULT, DEFAULT_AGENT, acting, changes_of_roles, doer, unresolved
 from .run import Run
 from .secrets import SecretRules
-from .state import ENDED, Child, Gate, State, Step, Timer, Vote, Wait, WorkspaceFiles
+from .state import (
+    ENDED,
+    NEVER,
+    Amount,
+    Child,
+    Gate,
+    Pause,
+    State,
+    Step,
+    Timer,
+    Vote,
+    Wait,
+    WorkspaceFiles,
+)
 from .suspended import Stack, Suspended, raised, suspended
 from .tasks import Cancelled
 from .tree import is_tree, known_as
+from .wait_events import NOBODY, after_expiry
 from .workflow import Workflow, workflow
 from .workspace import Opened, Workspace
 
 __all__ = [
+    "DEFAULT",
+    "DEFAULT_AGENT",
     "ENDED",
+    "GATE",
+    "NEVER",
+    "NOBODY",
+    "PATIENCE",
     "RECORDED_KINDS",
     "STEP_EDITS",
     "Accept",
     "Agenda",
     "AgentCall",
+    "Amount",
     "ApprovalDenied",
     "ApprovalRequest",
     "BadName",
@@ -96,6 +134,7 @@ __all__ = [
     "Child",
     "ChildFailed",
     "ChildRequest",
+    "Choice",
     "CloseCall",
     "CommitCall",
     "Comparison",
@@ -115,11 +154,13 @@ __all__ = [
     "Frames",
     "FunctionCall",
     "Gate",
+    "GateExpired",
     "Hold",
     "Hunk",
     "InputHasSecret",
     "InputInvalid",
     "Item",
+    "Later",
     "LoopExhausted",
     "MarkersCall",
     "MergeCall",
@@ -134,11 +175,14 @@ __all__ = [
     "OpenCall",
     "Opened",
     "Pair",
+    "Pause",
     "Plan",
     "Planner",
     "Policy",
     "Pool",
     "Proof",
+    "QuestionRequest",
+    "Reached",
     "Refuse",
     "Request",
     "Restore",
@@ -150,6 +194,7 @@ __all__ = [
     "ShellResult",
     "Side",
     "SignalRequest",
+    "Skipped",
     "Stack",
     "Start",
     "State",
@@ -160,6 +205,7 @@ __all__ = [
     "Suspended",
     "Timer",
     "TimerRequest",
+    "UnknownRole",
     "Vote",
     "Wait",
     "Workflow",
@@ -169,17 +215,25 @@ __all__ = [
     "WorkspaceCall",
     "WorkspaceFiles",
     "about",
+    "acting",
+    "afford_child",
+    "after_end",
+    "after_expiry",
     "after_failure",
+    "after_limit",
     "aligned",
     "changed_fields",
+    "changes_of_roles",
     "compare",
     "decide",
     "decide_files",
     "decode",
+    "denied",
     "differences",
     "digest",
     "digest_source",
     "diverged",
+    "doer",
     "edited_result",
     "fingerprint",
     "first_bad",
@@ -189,6 +243,7 @@ __all__ = [
     "is_tree",
     "known_as",
     "left_behind",
+    "limit_of",
     "named",
     "names",
     "nanoseconds",
@@ -199,8 +254,11 @@ __all__ = [
     "replay",
     "session_to_continue",
     "side_of",
+    "spent_below",
     "suspended",
     "take",
+    "unresolved",
+    "used_by",
     "within",
     "workflow",
 ]

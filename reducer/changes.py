@@ -57,6 +57,8 @@ def of_steps(a: Step, b: Step, load: Load) -> Iterator[Change]:
         yield Change("files", a.snapshot.hex() or None, b.snapshot.hex() or None)
     if a.attempt != b.attempt:
         yield Change("attempts", a.attempt, b.attempt, matters=False)
+    if a.by != b.by:
+        yield Change("done by", a.by or None, b.by or None, matters=False)
     if a.seconds != b.seconds:
         yield Change("seconds", a.seconds, b.seconds, matters=False)
     if a.usage != b.usage:
@@ -91,12 +93,17 @@ def of_gates(a: Gate | None, b: Gate | None) -> Iterator[Change]:
     yield from changed("decision", _decision(a), _decision(b))
     yield from changed("decided by", [v.by for v in a.votes], [v.by for v in b.votes])
     yield from changed("note", [v.note for v in a.votes], [v.note for v in b.votes])
-    yield from changed("edits", [v.edits for v in a.votes], [v.edits for v in b.votes])
+    said = "answer" if a.kind == b.kind == "question" else "edits"
+    yield from changed(said, [v.edits for v in a.votes], [v.edits for v in b.votes])
 
 
 def _decision(gate: Gate) -> str:
     if gate.decision is None:
         return "open"
+    if gate.expired:
+        return "expired"
+    if gate.kind == "question":
+        return "answered"
     return "approved" if gate.decision.approved else "denied"
 
 
@@ -140,6 +147,10 @@ def of_run(a: State, b: State) -> Iterator[Change]:
     yield from changed("signals", _signals(a), _signals(b))
 
 
-def _signals(state: State) -> dict[str, list[Value]]:
-    """Return what nobody awaited yet, by signal."""
-    return {name: list(values) for name, values in state.signals.items() if values}
+def _signals(state: State) -> dict[str, list[tuple[str, Value]]]:
+    """Return what nobody awaited yet, by signal, each with its key."""
+    return {
+        name: [(each.correlation, each.payload) for each in queued]
+        for name, queued in state.signals.items()
+        if queued
+    }

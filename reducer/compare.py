@@ -141,6 +141,8 @@ def _things(side: Side) -> dict[str, _Thing]:
     for step in state.steps.values():
         found[step.key] = _Thing(step.offset, step)
     for gate in state.gates.values():
+        if gate.kind == "budget":  # money is told with the steps, and makes no difference
+            continue
         _at(found, gate.key, gate.offset).gate = gate
     for child in state.children.values():
         _at(found, child.key, child.offset).child = child

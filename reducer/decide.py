@@ -4,10 +4,12 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.eventlog import AttemptFailed, Failure, StepFailed, Usage
+from holdfast.eventlog import AttemptFailed, Failure, Reserved, StepFailed, Usage
 
+from .budget import Later, Reached, afford, denied
 from .requests import Policy, StepRequest
-from .state import ENDED, State, Step
+from .roles import acting
+from .state import ENDED, State, Step, leaves_open
 
 LONGEST_BACKOFF = 300 * 1_000_000_000
 
@@ -17,17 +19,25 @@ class Reuse(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Start attempt number `attempt`, not before `not_before` (ns since 1970; 0: at once)."""
+    """Start attempt number `attempt`, not before `not_before` (ns since 1970; 0: at once).
+
+    `reserved` is to be set aside for it.
+    """
 
     attempt: int
     not_before: int = 0
+    reserved: Reserved | None = None
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Wait for a person at a gate with the step's key; `open` when it must be opened first."""
+    """Wait for a person at a gate with the step's key; `open` when it must be opened first.
 
-    reason: Literal["doubt", "effect"]
+    A budget that is `reached` has a gate of its own.
+    """
+
+    reason: Literal["doubt", "effect", "budget"]
     open: bool
+    reached: Reached | None = None
 
 
 class Fail(msgspec.Struct, frozen=True):
@@ -42,7 +52,7 @@ class Diverge(msgspec.Struct, frozen=True):
     recorded: Step
 
 
-Decision = Reuse | Start | Hold | Fail | Diverge
+Decision = Reuse | Start | Hold | Later | Fail | Diverge
 
 
 def decide(
@@ -52,8 +62,31 @@ def decide(
 
     `happened` says that the step was started in the history that a fork left.
     """
+    decision = _decide(state, request, fingerprint, happened=happened)
+    if isinstance(decision, Start) and (state.purse.budget or request.policy.budget):
+        return _within_budget(state, request, decision)
+    return decision
+
+
+def _within_budget(state: State, request: StepRequest, start: Start) -> Decision:
+    """Start what fits the budgets; else wait for what is at work, or for a person."""
     step = state.steps.get(request.key)
-    if step is not None and step.fingerprint != fingerprint:
+    found = afford(state, acting(request, step.place if step else 0))
+    match found:
+        case Reached(gate=key):
+            if (failure := denied(state, key)) is not None:
+                return Fail(failure)
+            gate = state.gates.get(key)
+            return Hold("budget", open=gate is None or gate.decision is not None, reached=found)
+        case Later():
+            return found
+        case _:
+            return Start(start.attempt, start.not_before, found)
+
+
+def _decide(state: State, request: StepRequest, fingerprint: bytes, *, happened: bool) -> Decision:
+    step = state.steps.get(request.key)
+    if step is not None and step.fingerprint != fingerprint and not leaves_open(state, step.key):
         return Diverge(step)
     if request.policy.effect and state.effects and _is_left(state, step):
         held = _held(state, request.key, step, happened=happened)

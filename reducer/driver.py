@@ -11,25 +11,26 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.eventlog import Edit, Value
+from holdfast.eventlog import Edit, Role, Value
 
 from .edits import edited
-from .errors import WorkflowError
+from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
 from .outcome import outcome
-from .requests import CancelRequest, Request
+from .requests import CancelRequest, Request, StepRequest
+from .roles import resolved
 from .run import Run
-from .state import State
-from .tasks import Cancelled, Future, Group, Scope, Spawn, Task, dismiss
+from .state import State, leaves_open
+from .tasks import Cancelled, Continue, Future, Group, Scope, Spawn, Task, dismiss
 from .workflow import Workflow
 
 Load = Callable[[Value], bytes]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How the workflow function ended: with `value`, or with `error`."""
+    """How the workflow function ended: with `value`, its next input where it continued, or with `error`."""
 
-    status: Literal["succeeded", "failed", "cancelled"]
+    status: Literal["succeeded", "failed", "cancelled", "continued"]
     value: Any = None
     error: BaseException | None = None
 
@@ -51,6 +52,7 @@ class Driver:
         self.now = 0
         self.seed = b""
         self.edits: tuple[Edit, ...] = ()
+        self.roles: tuple[Role, ...] = ()
         self.current: Task | None = None
         self._ready: deque[tuple[Task, Any, BaseException | None]] = deque()
         self._requests: list[Request] = []
@@ -89,8 +91,17 @@ class Driver:
         """Leave a history: what has not begun there is asked for as the fork's edits want it."""
         self.now, self.edits = state.now, state.edits
         for key, future in self.pending.items():
-            if future.request is not None and key not in state.steps:
-                future.request = edited(future.request, self.edits)
+            if key not in state.steps:
+                self._resolve(future)
+
+    def assign(self, state: State) -> None:
+        """Take the project's roles as they are now: for all that has not begun, or is tried anew."""
+        if state.roles == self.roles:
+            return
+        self.roles = state.roles
+        for key, future in self.pending.items():
+            if leaves_open(state, key):
+                self._resolve(future)
 
     def close(self) -> None:
         """Let go of the coroutines without running them on."""
@@ -101,12 +112,21 @@ class Driver:
 
     def ask(self, request: Request, scope: Scope) -> Future:
         """Make a request on behalf of the current task."""
-        if self.edits:
-            request = edited(request, self.edits)
         future = Future(request, scope)
+        request = self._resolve(future) or request
         self.pending[request.key] = future
         self._requests.append(request)
         return future
+
+    def _resolve(self, future: Future) -> Request | None:
+        """Make of what the workflow wrote what it asks for, by the edits and the roles."""
+        if future.asked is None:
+            return None
+        request = edited(future.asked, self.edits) if self.edits else future.asked
+        request = resolved(request, self.roles)
+        if request is not future.request and not _equal(request, future.request):
+            future.request = request
+        return future.request
 
     def gather(
         self, kind: Literal["all", "race"], spawns: list[Spawn], limit: int | None
@@ -144,7 +164,7 @@ class Driver:
             if (refused := without_loop(raised)) is not None:
                 raise refused from raised
             self._finish(task, None, raised)
-        except (Exception, Cancelled) as raised:  # noqa: BLE001 - its awaiter gets it
+        except (Exception, Cancelled, Continue) as raised:  # noqa: BLE001 - its awaiter gets it
             self._finish(task, None, raised)
         else:
             self._wait(task, waiting)
@@ -159,6 +179,8 @@ class Driver:
 
     def _finish(self, task: Task, value: Any, error: BaseException | None) -> None:
         task.finished = True
+        if isinstance(error, Skipped):
+            error = None  # a branch that a person left out ends with nothing, and is no failure
         group = task.group
         if group is None:
             self.ended = _ended(value, error)
@@ -230,9 +252,18 @@ class Driver:
                 self._ready[index] = (task, None, Cancelled())
 
 
+def _equal(one: Request, other: Request | None) -> bool:
+    """Tell whether two requests of one key, which edits and roles may part, are still the same."""
+    if not isinstance(one, StepRequest) or not isinstance(other, StepRequest):
+        return False
+    return one.call == other.call and one.policy == other.policy
+
+
 def _ended(value: Any, error: BaseException | None) -> Ended:
     if error is None:
         return Ended("succeeded", value)
+    if isinstance(error, Continue):
+        return Ended("continued", error.input)
     return Ended("cancelled" if isinstance(error, Cancelled) else "failed", error=error)
 
 

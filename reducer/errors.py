@@ -8,15 +8,19 @@ HoldfastError
     BadName               a step's name cannot be part of a key
     NotRecordable         a value cannot be written to the log
     NotDurable            the workflow awaited something that is no durable step
+    UnknownRole           no agent or model is known for a step
     WorkflowDiverged      the recorded history and the code disagree
   RunEnding               raised inside the workflow; uncaught, they end the run
     StepFailed            a step failed after all its attempts
     ApprovalDenied        somebody said no
+      Skipped             and what asked is to be left out, which is no failure
+    GateExpired           nobody decided or answered in time
     LoopExhausted         the ceiling was reached before the condition held
     ChildFailed           a child run failed or was cancelled
 """
 
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 from holdfast.eventlog import Failure, HoldfastError
@@ -89,6 +93,21 @@ class NotDurable(WorkflowError):
         self.awaited, self.where = awaited, where
 
 
+class UnknownRole(WorkflowError):
+    """A step names a role that the project does not have, or one without what the step needs."""
+
+    code = "unknown_role"
+
+    def __init__(self, key: str, why: str, known: Iterable[str]) -> None:
+        self.key, self.known = key, sorted(known)
+        named = ", ".join(map(repr, self.known)) or "none"
+        super().__init__(
+            f"nobody is there for step {key!r}: {why} in holdfast.toml, at the project's root. Roles there: "
+            f"{named}. Add it there ([roles.NAME] with agent= or model=) and resume the run, or give the "
+            "step agent= or model="
+        )
+
+
 class WorkflowDiverged(WorkflowError):
     code = "workflow_diverged"
 
@@ -129,6 +148,27 @@ class ApprovalDenied(RunEnding):
     def __init__(self, key: str, by: str, note: str) -> None:
         super().__init__(f"{by} denied {key!r}" + (f": {note}" if note else ""))
         self.key, self.by, self.note = key, by, note
+
+
+class Skipped(ApprovalDenied):
+    """Somebody said no to a gate with `on_deny="skip"`.
+
+    Uncaught, it ends the branch of `run.map`, `run.parallel` or `run.race` that asked, or the workflow
+    itself, with the result None.
+    """
+
+    code = "skipped"
+
+
+class GateExpired(RunEnding):
+    code = "gate_expired"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"nobody decided {key!r} in time. Ask again with a longer expires=, or let it be passed on or "
+            'called to mind: on_expire="escalate" or "remind"'
+        )
+        self.key = key
 
 
 class LoopExhausted(RunEnding):

@@ -121,13 +121,24 @@ def continues(step: Step) -> bool:
     if step.kind == "merge":
         return True  # git finishes it
     invalid = step.error is not None and step.error.code == "output_invalid"
-    return step.kind == "agent" and (invalid or bool(session_to_continue(step)))
+    return step.kind == "agent" and (
+        invalid or bool(session_to_continue(step)) or has_journal(step)
+    )
 
 
 def session_to_continue(step: Step) -> str:
     """A session goes on after a crash of ours or an answer that did not fit, not after its own end."""
-    ended_badly = step.error is not None and step.error.code != "output_invalid"
-    return "" if ended_badly else step.session
+    return "" if _ended_badly(step) else step.session
+
+
+def has_journal(step: Step) -> bool:
+    """Whether another try goes on from the agent's journal: like a session, and after a crash of the
+    try that began it."""
+    return step.journal > 0 and (not _ended_badly(step) or step.journal_at > step.last)
+
+
+def _ended_badly(step: Step) -> bool:
+    return step.error is not None and step.error.code != "output_invalid"
 
 
 def _has_children(state: State, workspace: str) -> bool:

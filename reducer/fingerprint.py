@@ -12,10 +12,13 @@ import msgspec
 
 from .errors import NotRecordable
 from .requests import (
+    AgentCall,
     ApprovalRequest,
     Call,
     ChildRequest,
     FunctionCall,
+    ModelAsk,
+    QuestionRequest,
     ShellCall,
     StepRequest,
 )
@@ -42,12 +45,15 @@ def _reads(call: Call) -> dict[str, Any]:
         case FunctionCall(function=function, args=args, kwargs=kwargs):
             name = getattr(function, "__qualname__", None) or type(function).__qualname__
             read = {"function": name, "args": args, "kwargs": kwargs}
-        case ShellCall(command=command, env=env, folder=folder):
+        case ShellCall(env=env):
             # Values of the environment are often secrets: their digest tells a change as well.
             digests = {name: _digest(value.encode())[:8] for name, value in env.items()}
-            read = {"command": command, "env": digests, "folder": folder}
+            read = {**msgspec.structs.asdict(call), "env": digests}
+            del read["check"]
         case _:
             read = msgspec.structs.asdict(call)
+            if isinstance(call, AgentCall | ModelAsk):  # what came of the role is read
+                del read["role"], read["fallback"]
     return {name: value for name, value in read.items() if value not in ("", None, {}, ())}
 
 
@@ -58,7 +64,28 @@ def fingerprint(request: StepRequest, read: bytes) -> bytes:
 
 def digest_of_subject(request: ApprovalRequest) -> bytes:
     """Return the digest that binds an approval to what was seen: 32 bytes."""
-    return hashlib.sha256(encode(request.subject, f"the subject of {request.key!r}")).digest()
+    shown = encode(request.subject, f"the subject of {request.key!r}")
+    return hashlib.sha256(shown + _form_bytes(request.edits, request.key)).digest()
+
+
+def digest_of_question(request: QuestionRequest) -> bytes:
+    """Return the digest that binds an answer to what was asked: 32 bytes."""
+    asked = encode(request.question, f"the question {request.key!r}")
+    return hashlib.sha256(asked + _form_bytes(request.output, request.key)).digest()
+
+
+def form(type_: Any, key: str) -> dict[str, Any] | None:
+    """Return the JSON Schema of what a person may fill in, its fields in order; None for no type."""
+    if type_ is None:
+        return None
+    try:
+        return msgspec.json.schema(type_)
+    except TypeError as error:
+        raise NotRecordable(f"the type of what people fill in at {key!r}", str(error)) from error
+
+
+def _form_bytes(type_: Any, key: str) -> bytes:
+    return b"" if type_ is None else _encoder.encode(form(type_, key))
 
 
 def child_fingerprint(request: ChildRequest) -> bytes:

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import NONE, RunForked
 
+from . import budget
 from .folds import after
 from .pmap import PMap
 from .state import ENDED, Child, Gate, State, Step, Timer
@@ -35,8 +36,10 @@ def forked(state: State, event: RunForked, time: int) -> State:
         error=None,
         owner="",
         waiting=(),
+        paused=None,
         steps=PMap({key: _left(step, event) for key, step in state.steps.items()}),
-        gates=PMap({key: _put_off(gate, shift) for key, gate in state.gates.items()}),
+        gates=PMap({k: _put_off(g, shift) for k, g in state.gates.items() if g.kind != "budget"}),
+        purse=budget.left(state, event),
         timers=PMap({t.key: Timer(t.key, t.until + shift) for t in state.timers.values()}),
         children=PMap({key: _parted(child, event) for key, child in state.children.items()}),
     )
@@ -44,9 +47,20 @@ def forked(state: State, event: RunForked, time: int) -> State:
 
 def _left(step: Step, event: RunForked) -> Step:
     if step.key in event.retried:
-        return replace(step, status="retrying", failures=0, not_before=0, error=None)
-    if step.session and event.reason in ("fork", "rewind") and step.status not in ENDED:
-        step = replace(step, session="")  # that conversation is the origin's, in its own folder
+        return replace(
+            step,
+            status="retrying",
+            failures=0,
+            not_before=0,
+            error=None,
+            journal=0,
+            place=0,
+            left=(),
+        )
+    left = event.reason in ("fork", "rewind") and step.status not in ENDED
+    if left and (step.session or step.journal):
+        # that conversation is the origin's, in its own folder
+        step = replace(step, session="", journal=0)
     return replace(step, not_before=step.not_before + event.shift) if step.not_before else step
 
 

@@ -44,13 +44,17 @@ def _step(state: State, key: str) -> str:
     step = state.steps.get(key)
     if step is None:
         return ""
-    return step.status if step.attempt == 1 else f"{step.status} (attempt {step.attempt})"
+    more = [f"attempt {step.attempt}"] if step.attempt > 1 else []
+    more += [f"choice {step.place + 1}"] if step.place else []
+    return f"{step.status} ({', '.join(more)})" if more else step.status
 
 
 def _gate(gate: Gate | None) -> str:
     if gate is None:
         return ""
     if (vote := gate.decision) is not None:
+        if gate.kind == "question":
+            return "expired" if gate.expired else f"answered by {vote.by}"
         return f"{'approved' if vote.approved else 'denied'} by {vote.by}"
     return f"open ({len(gate.votes)} of {gate.count} votes)" if gate.votes else "open"
 

@@ -5,13 +5,21 @@ from typing import Any
 
 import msgspec
 
-from holdfast.eventlog import Failure, Value
+from holdfast.eventlog import NONE, Failure, Value
 
-from .errors import ApprovalDenied, ChildFailed, LoopExhausted, StepFailed
+from .errors import (
+    ApprovalDenied,
+    ChildFailed,
+    GateExpired,
+    LoopExhausted,
+    Skipped,
+    StepFailed,
+)
 from .requests import (
     ApprovalRequest,
     CeilingRequest,
     ChildRequest,
+    QuestionRequest,
     Request,
     SignalRequest,
     StepRequest,
@@ -30,6 +38,8 @@ def outcome(state: State, request: Request, load: Load) -> Outcome:
             return _of_step(state, request, load)
         case ApprovalRequest():
             return _of_gate(state, request, load)
+        case QuestionRequest():
+            return _of_question(state, request, load)
         case SignalRequest(key=key, output=output):
             return _decoded(state.received[key], output, key, load)
         case ChildRequest():
@@ -49,12 +59,19 @@ def _of_step(state: State, request: StepRequest, load: Load) -> Outcome:
 
 
 def _of_gate(state: State, request: ApprovalRequest, load: Load) -> Outcome:
-    vote = state.gates[request.key].decision
+    gate = state.gates[request.key]
+    vote = gate.decision
     assert vote is not None, "a resolved gate is decided"
-    if not vote.approved and request.on_deny == "raise":
-        return None, ApprovalDenied(request.key, vote.by, vote.note)
-    edits = msgspec.msgpack.decode(load(vote.edits))
-    return Decision(vote.approved, vote.by, vote.note, edits), None
+    if gate.expired:
+        return None, GateExpired(request.key)
+    if not vote.approved and request.on_deny != "return":
+        denied = Skipped if request.on_deny == "skip" else ApprovalDenied
+        return None, denied(request.key, vote.by, vote.note)
+    given = [each.edits for each in gate.votes if bytes(each.edits) != bytes(NONE)]
+    edits, error = (
+        _filled_in(given[-1], request.edits, request.key, load) if given else (None, None)
+    )
+    return Decision(vote.approved, vote.by, vote.note, edits), error
 
 
 def _of_child(state: State, request: ChildRequest, load: Load) -> Outcome:
@@ -62,6 +79,25 @@ def _of_child(state: State, request: ChildRequest, load: Load) -> Outcome:
     if child.status == "succeeded":
         return _decoded(child.output, request.output, request.key, load)
     return None, ChildFailed(request.key, child.run, child.status, child.error)
+
+
+def _of_question(state: State, request: QuestionRequest, load: Load) -> Outcome:
+    answer = state.gates[request.key].decision
+    assert answer is not None, "a resolved question is decided"
+    if state.gates[request.key].expired:
+        return None, GateExpired(request.key)
+    return _filled_in(answer.edits, request.output, request.key, load)
+
+
+def _filled_in(value: Value, type_: Any, key: str, load: Load) -> Outcome:
+    """Return what a person filled in: JSON, so that a date or bytes may be a text."""
+    plain = msgspec.msgpack.decode(load(value))
+    if type_ is None:
+        return plain, None
+    try:
+        return msgspec.json.decode(msgspec.json.encode(plain), type=type_), None
+    except msgspec.ValidationError as error:
+        return None, StepFailed(key, Failure("output_invalid", str(error)))
 
 
 def _decoded(value: Value, output: Any, key: str, load: Load) -> Outcome:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from holdfast.eventlog import (
+    AnswerCarried,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
@@ -20,6 +21,7 @@ from holdfast.eventlog import (
     Event,
     LoopExhausted,
     Noted,
+    QuestionAsked,
     SignalAwaited,
     StepCancelled,
     StepReused,
@@ -40,11 +42,13 @@ from .requests import (
     CeilingRequest,
     ChildRequest,
     NoteRequest,
+    QuestionRequest,
     Request,
     SignalRequest,
     StepRequest,
     TimerRequest,
 )
+from .roles import unresolved
 from .state import State, Step
 
 Action = Literal["kept", "reused", "runs", "asks", "waits", "dropped"]
@@ -80,6 +84,7 @@ class Plan(msgspec.Struct, frozen=True):
     items: list[Item]
     difference: str = ""
     ended: str = ""  # how the run would end, as far as that can be told
+    roles: list[str] = []  # what is otherwise about the project's roles since the run was executed
 
     def of(self, *actions: Action) -> list[Item]:
         """Return the items with one of these actions."""
@@ -159,7 +164,7 @@ class Planner:
                 self._record(LoopExhausted(key, ceiling))
             case StepRequest():
                 self._answer_step(request)
-            case ApprovalRequest():
+            case ApprovalRequest() | QuestionRequest():
                 self._answer_gate(request)
             case _:
                 self._answer_other(request)
@@ -186,6 +191,8 @@ class Planner:
         self._open.append(request)
 
     def _why(self, request: StepRequest, before: Step | None) -> str:
+        if missing := unresolved(request):
+            return f"and stops: {missing} in holdfast.toml"
         if before is None:
             return "it is new"
         found = self._pool.steps.get(request.key)
@@ -205,15 +212,20 @@ class Planner:
             return "the files that it works on may be others by then"
         return "it had not ended"
 
-    def _answer_gate(self, request: ApprovalRequest) -> None:
-        old = self._pool.gates.get(request.key)
-        because = "what was approved has changed" if old is not None else "nobody has decided it"
-        if request.key not in self.state.gates:
-            digest = fingerprint.digest_of_subject(request)
-            self._record(ApprovalRequested(request.key, digest=digest, by=list(request.by)))
-        self._put(
-            Item(request.key, "approval", "asks", because, self._certain, lapses=old is not None)
-        )
+    def _answer_gate(self, request: ApprovalRequest | QuestionRequest) -> None:
+        key, old = request.key, self._pool.gates.get(request.key)
+        is_question = isinstance(request, QuestionRequest)
+        if old is not None:
+            because = (
+                "what was asked has changed" if is_question else "what was approved has changed"
+            )
+        else:
+            because = "nobody has answered it" if is_question else "nobody has decided it"
+        if key not in self.state.gates:
+            asked = QuestionAsked if is_question else ApprovalRequested
+            self._record(asked(key, by=list(request.by)))
+        kind = "question" if is_question else "approval"
+        self._put(Item(key, kind, "asks", because, self._certain, lapses=old is not None))
         self._open.append(request)
 
     def _answer_other(self, request: Request) -> None:
@@ -223,9 +235,9 @@ class Planner:
                 if key not in self.state.timers:
                     self._record(TimerSet(key, until))
                 self._put(Item(key, "timer", "waits", "its time has to come", self._certain))
-            case SignalRequest(signal=signal):
+            case SignalRequest(signal=signal, correlation=correlation):
                 if key not in self.state.waits:
-                    self._record(SignalAwaited(key, signal))
+                    self._record(SignalAwaited(key, signal, correlation))
                     if not self._is_wanted(request):
                         return  # it had come already
                 why = f"signal {signal!r} has to come"
@@ -355,6 +367,8 @@ def _kind_of(event: Event) -> str:
             return kind
         case ApprovalCarried():
             return "approval"
+        case AnswerCarried():
+            return "question"
         case ChildFinished():
             return "child"
         case _:

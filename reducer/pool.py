@@ -12,12 +12,15 @@ from typing import Literal
 import msgspec
 
 from holdfast.eventlog import (
+    AnswerCarried,
     ApprovalCarried,
     ApprovalRequested,
     Ballot,
     ChildFinished,
     ChildStarted,
     Event,
+    GateExpired,
+    QuestionAsked,
     StepReused,
     TimerFired,
     TimerSet,
@@ -33,6 +36,7 @@ from .requests import (
     CeilingRequest,
     ChildRequest,
     NoteRequest,
+    QuestionRequest,
     Request,
     StepRequest,
     TimerRequest,
@@ -106,7 +110,7 @@ class Pool:
         for key, gate in state.gates.items():
             all_of_it = everything and key not in self._asked
             decided = gate.decision is not None and (all_of_it or gate.decision.approved)
-            if decided and gate.kind == "approval" and key not in self.gates:
+            if decided and gate.kind in ("approval", "question") and key not in self.gates:
                 self.gates[key] = gate
                 self.origins[key], self._ranks[key] = gate.origin or state.run, rank
 
@@ -202,7 +206,7 @@ class Agenda:
         match request:
             case StepRequest() if (step := pool.steps.get(key)) is not None:
                 return pool.begin(key, step.begun if step.reused else step.offset)
-            case ApprovalRequest() if (gate := pool.gates.get(key)) is not None:
+            case ApprovalRequest() | QuestionRequest() if (gate := pool.gates.get(key)) is not None:
                 return pool.begin(key, gate.offset)
             case ChildRequest() if (child := pool.children.get(key)) is not None:
                 return pool.begin(key, child.offset)
@@ -224,6 +228,8 @@ class Agenda:
                 return self._match_step(self.pool, state, request)
             case ApprovalRequest():
                 return self._match_gate(self.pool, state, request)
+            case QuestionRequest():
+                return self._match_question(self.pool, state, request)
             case ChildRequest():
                 return self._match_child(self.pool, state, request)
             case CancelRequest(key=key):
@@ -298,10 +304,36 @@ class Agenda:
         if not same:
             return None
         asked = ApprovalRequested(
-            key, gate.subject, gate.digest, list(gate.by), gate.count, 0, request.on_deny
+            key,
+            gate.subject,
+            gate.digest,
+            list(gate.by),
+            gate.count,
+            0,
+            request.on_deny,
+            form=gate.form,
         )
         ballots = [Ballot(v.by, v.approved, v.time, v.note, v.edits) for v in gate.votes]
-        carried = ApprovalCarried(key, pool.origins[key], ballots, gate.digest)
+        carried: Event = ApprovalCarried(key, pool.origins[key], ballots, gate.digest)
+        if gate.expired:
+            carried = GateExpired(key)
+        events: list[Event] = [carried] if key in state.gates else [asked, carried]
+        return Reusable(pool.end(key, gate.last), events)
+
+    def _match_question(
+        self, pool: Pool, state: State, request: QuestionRequest
+    ) -> Reusable | None:
+        key, gate = request.key, pool.gates[request.key]
+        asked_same = gate.digest == fingerprint.digest_of_question(request)
+        if not asked_same or gate.by != request.by or gate.decision is None:
+            return None
+        asked = QuestionAsked(key, gate.subject, gate.form, gate.digest, list(gate.by))
+        answer = gate.decision
+        carried: Event = AnswerCarried(
+            key, pool.origins[key], answer.edits, answer.by, answer.time, answer.note, gate.digest
+        )
+        if gate.expired:
+            carried = GateExpired(key)
         events: list[Event] = [carried] if key in state.gates else [asked, carried]
         return Reusable(pool.end(key, gate.last), events)
 
@@ -353,4 +385,5 @@ def _reused(step: Step, origin: str, begun: int) -> StepReused:
         step.unseen,
         step.workspace,
         step.head,
+        step.by,
     )

@@ -7,6 +7,7 @@ import msgspec
 from holdfast.eventlog import Failure, Record, RunClaimed, RunReleased
 
 from . import fingerprint
+from .budget import GATE
 from .driver import Driver, Ended
 from .errors import NotRecordable, WorkflowDiverged, WorkflowError
 from .redrive import Redact, redrive
@@ -99,7 +100,8 @@ class _Watch:
             self.look = self.events
         self._was_open = ended is None
         if isinstance(event, RunReleased) and event.reason == "waiting" and self.waits is None:
-            self._compare(set(event.waiting), set(self._driver.pending))
+            waiting = {key for key in event.waiting if not key.endswith(GATE)}
+            self._compare(waiting, set(self._driver.pending))
 
     def _compare(self, recorded: set[str], asked: set[str]) -> None:
         if asked != recorded:
@@ -127,7 +129,7 @@ def _at_its_end(driver: Driver, state: State, explain: Explain, redact: Redact) 
                 f"the run failed with [{then.code}] {then.message!r}, "
                 f"the workflow with [{now.code}] {now.message!r}"
             )
-    if ended.status == "succeeded":
+    if ended.status in ("succeeded", "continued"):
         return _other_output(ended.value, driver.load(state.output), redact)
     return None
 
@@ -155,6 +157,8 @@ def _recorded_stop(rest: Iterator[Record]) -> str:
 
 
 def _ending(ended: Ended) -> str:
+    if ended.status == "continued":
+        return f"goes on with {_short(ended.value)}"
     if ended.error is None:
         return f"returned {_short(ended.value)}"
     return f"raised {_short(ended.error)}" if ended.status == "failed" else "was cancelled"

@@ -12,7 +12,9 @@ from holdfast.eventlog import (
     ChildStarted,
     LoopExhausted,
     Noted,
+    QuestionAsked,
     Record,
+    RunClaimed,
     RunForked,
     RunStarted,
     SignalAwaited,
@@ -34,6 +36,7 @@ from .requests import (
     ChildRequest,
     FunctionCall,
     NoteRequest,
+    QuestionRequest,
     Request,
     SignalRequest,
     StepRequest,
@@ -50,6 +53,7 @@ _ASKED_BY: dict[type, type[Request]] = {
     StepStarted: StepRequest,
     StepReused: StepRequest,
     ApprovalRequested: ApprovalRequest,
+    QuestionAsked: QuestionRequest,
     SignalAwaited: SignalRequest,
     TimerSet: TimerRequest,
     ChildStarted: ChildRequest,
@@ -125,6 +129,8 @@ def take(driver: Driver, state: State, event: AnyEvent) -> list[Request]:
         return driver.feed(state)
     if type(event) is RunStarted:
         return driver.start(state)
+    if type(event) is RunClaimed:
+        driver.assign(state)
     if type(event) is RunForked:
         driver.fork(state)
     if type(event) is CancelRequested and driver.ended is None:
@@ -170,10 +176,12 @@ def _same(event: object, request: Request | None) -> bool:
     match event, request:
         case ApprovalRequested(digest=digest), ApprovalRequest():
             return digest == fingerprint.digest_of_subject(request)
+        case QuestionAsked(digest=digest), QuestionRequest():
+            return digest == fingerprint.digest_of_question(request)
         case ChildStarted(fingerprint=recorded), ChildRequest():
             return recorded == fingerprint.child_fingerprint(request)
-        case SignalAwaited(signal=signal), SignalRequest():
-            return signal == request.signal
+        case SignalAwaited(signal=signal, correlation=correlation), SignalRequest():
+            return (signal, correlation) == (request.signal, request.correlation)
         case _:
             return True
 

@@ -10,27 +10,39 @@ from typing import Any
 import msgspec
 
 from holdfast.eventlog import (
+    AnswerCarried,
     AnyEvent,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     DoubtRaised,
     EffectHeld,
+    FellBack,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
+    Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     RestoreStarted,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -49,13 +61,23 @@ from holdfast.eventlog import (
     WorkspaceSeen,
 )
 
+from . import budget
 from .edits import within
 from .folds import after, changed
 from .fork_events import forked
-from .state import Child, Gate, State, Timer
-from .step_events import deferred, failed, reused, started, succeeded
+from .state import Amount, Child, Gate, Pause, State, Timer
+from .step_events import deferred, failed, fell_back, journaled, reused, started, succeeded
 from .tree import seen, touched, touched_by_child, with_files
-from .wait_events import carried, decided, gate_of, signal_awaited, signal_received
+from .wait_events import (
+    answered,
+    carried,
+    decided,
+    gate_of,
+    question_of,
+    ran_out,
+    signal_awaited,
+    signal_received,
+)
 
 replace = msgspec.structs.replace
 
@@ -79,15 +101,25 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return failed(state, event, time)
         case StepDeferred():
             return deferred(state, event, time)
+        case FellBack():
+            return fell_back(state, event, time)
         case StepCancelled():
             return _cancelled(state, event, time)
         case SessionOpened():
             change = {"session": event.session}
             return after(state, time, steps=changed(state.steps, event.key, change))
+        case Journaled():
+            return journaled(state, event, time)
         case DoubtRaised():
             gate = Gate(event.key, "doubt", opened=time, offset=state.offset)
             steps = changed(state.steps, event.key, {"status": "doubt"})
-            return after(state, time, steps=steps, gates=state.gates.set(event.key, gate))
+            purse = budget.given_up(state, event.key)
+            gates = state.gates.set(event.key, gate)
+            return after(state, time, steps=steps, gates=gates, purse=purse)
+        case BudgetReached():
+            limit = Amount(event.usd, event.tokens)
+            gate = Gate(event.key, "budget", time, state.offset, subject=event.subject, limit=limit)
+            return after(state, time, gates=state.gates.set(event.key, gate))
         case EffectHeld():
             gate = Gate(event.key, "effect", opened=time, offset=state.offset)
             return after(state, time, gates=state.gates.set(event.key, gate))
@@ -99,6 +131,13 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return decided(state, event, time)
         case ApprovalCarried():
             return carried(state, event, time)
+        case QuestionAsked():
+            gate = question_of(state, event, time)
+            return after(state, time, gates=state.gates.set(event.key, gate))
+        case QuestionAnswered() | AnswerCarried():
+            return answered(state, event, time)
+        case GateReminded() | GateEscalated() | GateExpired():
+            return ran_out(state, event, time)
         case SignalAwaited():
             return signal_awaited(state, event, time)
         case SignalReceived():
@@ -111,7 +150,8 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             passed = state.passed.set(event.key, state.offset)
             return after(state, time, timers=timers, passed=passed, resolved=(event.key,))
         case ChildStarted():
-            return after(state, time, children=state.children.set(event.key, _child(state, event)))
+            children = state.children.set(event.key, _child(state, event))
+            return after(state, time, children=children, purse=budget.reserved_child(state, event))
         case ChildFinished():
             return _child_finished(state, event, time)
         case LoopExhausted() | Noted():
@@ -125,11 +165,21 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
             given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
-            return after(state, time, started=time, **given)
+            purse = replace(state.purse, budget=given.pop("budget"))
+            return after(state, time, started=time, purse=purse, **given)
         case RunForked():
             return forked(state, event, time)
         case RunClaimed():
-            return after(state, time, owner=event.owner, status="running", waiting=(), error=None)
+            return after(
+                state,
+                time,
+                owner=event.owner,
+                status="running",
+                waiting=(),
+                error=None,
+                roles=(*event.roles,),
+                purse=budget.claimed(state),
+            )
         case RunReleased():
             status = "waiting" if event.reason == "waiting" else "running"
             waiting = tuple(event.waiting)
@@ -138,10 +188,16 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return after(state, time, status="succeeded", output=event.output, owner="", error=None)
         case RunFailed():
             return after(state, time, status="failed", error=event.error, owner="")
+        case RunContinued(input=given):
+            return after(state, time, status="continued", output=given, owner="", error=None)
         case RunCancelled():
             return after(state, time, status="cancelled", owner="")
         case CancelRequested():
-            return after(state, time, cancelling=event.reason)
+            return after(state, time, cancelling=event.reason, cancelled_at=state.offset)
+        case RunPaused(reason=reason):
+            return after(state, time, paused=state.paused or Pause(reason, time, state.offset))
+        case RunUnpaused():
+            return after(state, time, paused=None)
         case WorkspaceSeen() | WorkspaceDrifted() | RestoreStarted() | WorkspaceRestored():
             return _looked(state, event, time)
         case SnapshotMissed():
@@ -205,6 +261,7 @@ def _child_finished(state: State, event: ChildFinished, time: int) -> State:
         touched_by_child(state, child),
         time,
         children=state.children.set(event.key, child),
+        purse=budget.settled_child(state, event),
         resolved=(event.key,),
     )
 
@@ -218,6 +275,7 @@ def _cancelled(state: State, event: StepCancelled, time: int) -> State:
     return after(
         state,
         time,
+        purse=budget.given_up(state, event.key),
         children=changed(state.children, event.key, {"status": "cancelled"}),
         gates=state.gates.delete(event.key),
         timers=state.timers.delete(event.key),

@@ -8,7 +8,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.eventlog import Budget
+
 Permissions = Literal["read", "edit", "full"]
+OnDeny = Literal["raise", "return", "skip"]
+OnExpire = Literal["deny", "halt", "escalate", "remind"]
 StepKind = Literal[
     "step", "shell", "agent", "model", "workspace", "commit", "markers", "merge", "close"
 ]
@@ -23,29 +27,42 @@ class FunctionCall(msgspec.Struct, frozen=True):
 
 
 class ShellCall(msgspec.Struct, frozen=True):
-    """A command for the shell, or a program with its arguments."""
+    """A command for the shell, or a program with its arguments.
+
+    `sandbox` and `network` are what the workflow says; None leaves it to the project's settings.
+    """
 
     command: str | list[str]
     check: bool = True
     env: dict[str, str] = {}
     folder: str = ""
+    sandbox: str | None = None
+    network: bool | None = None
 
 
 class AgentCall(msgspec.Struct, frozen=True):
+    """A task for an agent. While `agent` is empty it is for the role, see roles.py, to name one."""
+
     prompt: str
     agent: str
     model: str | None = None
-    permissions: Permissions = "full"
+    permissions: Permissions | None = None  # those of the role, or "full"
     folder: str = ""
     options: dict[str, Any] = {}
+    sandbox: str | None = None
+    network: bool | None = None
+    role: str = ""
+    fallback: tuple[str, ...] | None = None  # as the workflow has it; None: that of the role
 
 
 class ModelAsk(msgspec.Struct, frozen=True):
-    """A model call: `messages` are (role, content) pairs."""
+    """A model call: `messages` are (role, content) pairs. Without a `model` the role has to name one."""
 
     messages: list[tuple[str, str]]
     model: str
     params: dict[str, Any] = {}
+    role: str = ""
+    fallback: tuple[str, ...] | None = None
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -91,12 +108,25 @@ WorkspaceCall = OpenCall | CommitCall | MarkersCall | MergeCall | CloseCall
 Call = FunctionCall | ShellCall | AgentCall | ModelAsk | WorkspaceCall
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """Somebody whom a step may be given to: an agent, maybe with a model, or a model alone."""
+
+    agent: str = ""
+    model: str | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        return ":".join(filter(None, (self.agent, self.model)))
+
+
 class Policy(msgspec.Struct, frozen=True):
     """How hard to try. Times are in nanoseconds; 0 means without limit.
 
     `retries` are further attempts after a failure, `reasks` further attempts after an output that
     did not fit. The n-th wait between attempts is `backoff * 2 ** (n - 1)`, five minutes at most.
-    A `pure` step may begin before its start is durable: to do it twice does no harm.
+    A `pure` step may begin before its start is durable: to do it twice does no harm. `fallback` are
+    those who go on where the first choice cannot, in order.
     """
 
     retries: int = 0
@@ -107,6 +137,8 @@ class Policy(msgspec.Struct, frozen=True):
     effect: bool = False
     pure: bool = False
     on_doubt: Literal["ask", "retry"] = "ask"
+    fallback: tuple[Choice, ...] = ()
+    budget: Budget | None = None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -132,16 +164,33 @@ class StepRequest(Request, frozen=True):
 
 
 class ApprovalRequest(Request, frozen=True):
+    """Ask people to approve `subject`; `edits` is the type of what may come with an approval."""
+
     subject: Any
     by: tuple[str, ...]
     count: int
     expires: int  # ns from now; 0: never
-    on_deny: Literal["raise", "return"]
+    on_deny: OnDeny
+    on_expire: OnExpire = "deny"
+    escalate_to: tuple[str, ...] = ()
+    edits: Any = None
+
+
+class QuestionRequest(Request, frozen=True):
+    """Ask a person to fill in a value of type `output`."""
+
+    question: Any
+    output: Any
+    by: tuple[str, ...] = ()
+    expires: int = 0  # ns from now; 0: never
+    on_expire: OnExpire = "halt"
+    escalate_to: tuple[str, ...] = ()
 
 
 class SignalRequest(Request, frozen=True):
     signal: str
     output: Any
+    correlation: str = ""
 
 
 class TimerRequest(Request, frozen=True):
@@ -153,6 +202,7 @@ class ChildRequest(Request, frozen=True):
     input: dict[str, Any]
     output: Any
     workspace: str = ""
+    budget: Budget | None = None
 
 
 class NoteRequest(Request, frozen=True):

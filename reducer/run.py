@@ -7,12 +7,15 @@ import inspect
 import typing
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from msgspec.structs import replace
 
+from holdfast.eventlog import Budget
+
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
+from .gates import check_gate, check_question
 from .loops import Loop
 from .requests import (
     AgentCall,
@@ -22,8 +25,11 @@ from .requests import (
     FunctionCall,
     ModelAsk,
     NoteRequest,
+    OnDeny,
+    OnExpire,
     Permissions,
     Policy,
+    QuestionRequest,
     Request,
     ShellCall,
     SignalRequest,
@@ -32,7 +38,7 @@ from .requests import (
     TimerRequest,
 )
 from .results import Decision, ShellResult
-from .tasks import Future, Scope, Spawn, check_name, dismiss, quote
+from .tasks import Continue, Future, Scope, Spawn, check_name, dismiss, quote
 from .workflow import Workflow
 from .workspace import Workspace
 
@@ -72,7 +78,9 @@ class Run:
     Steps share these options: `retries` (further attempts after a failure), `backoff` (first wait
     between attempts, doubled each time), `timeout` (of one attempt), `idle_timeout` (no output for so
     long), `effect` (it changes the world outside the workspace: never repeated without a person's
-    word, unless `on_doubt="retry"`). Durations are seconds, "90s", "10m", "2h", "3d" or timedelta.
+    word, unless `on_doubt="retry"`). What starts programs takes `sandbox` ("bubblewrap", "none") and
+    `network` (whether they may use it there), which the project's settings decide where the workflow
+    does not. Durations are seconds, "90s", "10m", "2h", "3d" or timedelta.
     """
 
     def __init__(self, driver: "Driver") -> None:
@@ -120,6 +128,8 @@ class Run:
         check: bool = True,
         env: Mapping[str, str] | None = None,
         folder: str = "",
+        sandbox: str | None = None,
+        network: bool | None = None,
         retries: int = 0,
         backoff: Duration = 1,
         timeout: Duration = 0,
@@ -129,7 +139,7 @@ class Run:
     ) -> Durable[ShellResult]:
         """Run a command in the workspace. With `check`, an exit status other than 0 is a failure."""
         line = command if isinstance(command, str) else list(command)
-        call = ShellCall(line, check, dict(env or {}), folder)
+        call = ShellCall(line, check, dict(env or {}), folder, sandbox, network)
         policy = _policy(retries, 0, backoff, timeout, idle_timeout, effect, on_doubt)
         return self._step(name, "shell", call, policy, ShellResult)
 
@@ -138,12 +148,17 @@ class Run:
         name: str,
         prompt: str,
         *,
-        agent: str = "claude-code",
+        agent: str | None = None,
         model: str | None = None,
+        role: str = "",
+        fallback: Sequence[str] | None = None,
+        budget: float | Budget | None = None,
         output: Any = str,
-        permissions: Permissions = "full",
+        permissions: Permissions | None = None,
         folder: str = "",
         options: Mapping[str, Any] | None = None,
+        sandbox: str | None = None,
+        network: bool | None = None,
         retries: int = 2,
         reasks: int = 2,
         backoff: Duration = 5,
@@ -154,11 +169,21 @@ class Run:
     ) -> Durable[Any]:
         """Give a coding agent one task. The result is its final text, or data of type `output`.
 
+        Who does it is what the project's `role` says (holdfast.toml), else its role "default", else
+        claude-code; what is given here wins. Where that agent cannot (a limit for long, a refusal, no
+        program or login, or failed in all its tries), the next of `fallback` goes on: agents,
+        "agent:model" or roles.
+
         An answer that does not fit `output` goes back to the agent with the reason, in the same
         session where the agent can, `reasks` times.
         """
-        call = AgentCall(prompt, agent, model, permissions, folder, dict(options or {}))
+        given = dict(options or {})
+        others = None if fallback is None else _names(name, fallback)
+        call = AgentCall(
+            prompt, agent or "", model, permissions, folder, given, sandbox, network, role, others
+        )
         policy = _policy(retries, reasks, backoff, timeout, idle_timeout, effect, on_doubt)
+        policy = _with_budget(policy, name, budget)
         return self._step(name, "agent", call, policy, output)
 
     def model(
@@ -166,7 +191,10 @@ class Run:
         name: str,
         prompt: str | Sequence[tuple[str, str]],
         *,
-        model: str,
+        model: str | None = None,
+        role: str = "",
+        fallback: Sequence[str] | None = None,
+        budget: float | Budget | None = None,
         output: Any = str,
         params: Mapping[str, Any] | None = None,
         retries: int = 2,
@@ -174,10 +202,19 @@ class Run:
         backoff: Duration = 5,
         timeout: Duration = 600,
     ) -> Durable[Any]:
-        """Call a model once, with a prompt or with (role, content) messages."""
+        """Call a model once, with a prompt or with (role, content) messages.
+
+        The model is that of the project's `role`, or the one given; `fallback` are models or roles that
+        go on where it cannot.
+        It has no tools: whoever calls tools is an agent, whose calls are kept (`agent="builtin"`).
+        """
+        if not model and not role:
+            raise WorkflowError(f"model call {name!r} names no model. Write model=... or role=...")
+        others = None if fallback is None else _names(name, fallback)
         messages = [("user", prompt)] if isinstance(prompt, str) else list(prompt)
-        call = ModelAsk(messages, model, dict(params or {}))
+        call = ModelAsk(messages, model or "", dict(params or {}), role, others)
         policy = _policy(retries, reasks, backoff, timeout, 0, False, "ask")
+        policy = _with_budget(policy, name, budget)
         return self._step(name, "model", call, policy, output)
 
     def _step(
@@ -195,23 +232,68 @@ class Run:
         by: Sequence[str] = (),
         count: int = 1,
         expires: Duration = 0,
-        on_deny: Literal["raise", "return"] = "raise",
+        on_expire: OnExpire = "deny",
+        escalate_to: Sequence[str] = (),
+        on_deny: OnDeny = "raise",
+        edits: Any = None,
     ) -> Durable[Decision]:
-        """Wait until a person approves `subject`; denial raises ApprovalDenied.
+        """Wait until a person approves `subject`.
 
-        `by` says who may decide (empty: anybody), `count` how many different people must approve.
-        An approval that nobody gave within `expires` counts as denied.
+        `by` says who may decide (empty: anybody), `count` how many different people must approve. A
+        denial raises ApprovalDenied, or is returned, or with "skip" raises Skipped: uncaught, that ends
+        the branch of `map`, `parallel` or `race` that asked, or the workflow, with None.
+
+        What nobody decided within `expires` counts as denied; with `on_expire="halt"` it raises
+        GateExpired; with "escalate" the people in `escalate_to` may decide as well, for as long again;
+        with "remind" it never expires, and an event calls it to mind each time.
+
+        An approval may bring edits of type `edits`; the newest ones are in the Decision.
         """
         until = nanoseconds(expires)
+        check_gate(name, until, on_expire, by, escalate_to)
         return Durable(
             self._driver,
             name,
-            lambda key: ApprovalRequest(key, subject, tuple(by), count, until, on_deny),
+            lambda key: ApprovalRequest(
+                key, subject, tuple(by), count, until, on_deny, on_expire, tuple(escalate_to), edits
+            ),
         )
 
-    def wait(self, signal: str, *, output: Any = Any) -> Durable[Any]:
-        """Wait for a signal, and return its payload. One that came before is taken first."""
-        return Durable(self._driver, signal, lambda key: SignalRequest(key, signal, output))
+    def ask(
+        self,
+        name: str,
+        question: Any,
+        *,
+        output: Any = str,
+        by: Sequence[str] = (),
+        expires: Duration = 0,
+        on_expire: Literal["halt", "escalate", "remind"] = "halt",
+        escalate_to: Sequence[str] = (),
+    ) -> Durable[Any]:
+        """Ask people a question, and return the answer: a value of type `output`, filled in as a form.
+
+        `by` says who may answer (empty: anybody). What nobody answered within `expires` raises
+        GateExpired; `on_expire` and `escalate_to` are those of `approve`. A date and time is checked
+        before it is recorded where its type is `Annotated[datetime, Meta(tz=True)]`.
+        """
+        until = nanoseconds(expires)
+        check_question(name, until, on_expire, by, escalate_to)
+        return Durable(
+            self._driver,
+            name,
+            lambda key: QuestionRequest(
+                key, question, output, tuple(by), until, on_expire, tuple(escalate_to)
+            ),
+        )
+
+    def wait(self, signal: str, *, key: str = "", output: Any = Any) -> Durable[Any]:
+        """Wait for a signal, and return its payload. One that came before is taken first.
+
+        With a `key`, such as an order's number, only a signal that was sent with the same key is meant;
+        without one, only those that were sent without.
+        """
+        name = f"{check_name(signal)}:{quote(key)}" if key else signal
+        return Durable(self._driver, name, lambda k: SignalRequest(k, signal, output, key))
 
     def sleep(self, duration: Duration, name: str = "sleep") -> Durable[None]:
         """Wait for a time; a process that ends meanwhile loses nothing of it."""
@@ -292,14 +374,35 @@ class Run:
         return list(await self._driver.gather("all", spawns, limit))
 
     def child(
-        self, workflow: Workflow | str, input: Mapping[str, Any] | None = None, *, name: str = ""
+        self,
+        workflow: Workflow | str,
+        input: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        budget: float | Budget | None = None,
     ) -> Durable[Any]:
-        """Run another workflow as a run of its own, and return its output."""
+        """Run another workflow as a run of its own, and return its output.
+
+        Where this run has a budget, the child has `budget` of that, or all that is left then.
+        """
         reference = workflow if isinstance(workflow, str) else workflow.reference
         output = Any if isinstance(workflow, str) else workflow.output
         given = dict(input or {}) if isinstance(workflow, str) else workflow.check(input or {})
         label = name or quote(reference if isinstance(workflow, str) else workflow.name)
-        return Durable(self._driver, label, lambda key: ChildRequest(key, reference, given, output))
+        share = budget_of(label, budget)
+        return Durable(
+            self._driver,
+            label,
+            lambda key: ChildRequest(key, reference, given, output, budget=share),
+        )
+
+    def continue_as_new(self, **input: Any) -> Continue:
+        """End this history and go on in a fresh one: `raise run.continue_as_new(...)`, or await it.
+
+        The workflow begins again with `input`, under the same name. Signals that nobody took yet move
+        over; the old history stays as RUN@BRANCH. So a run without an end costs no more as it gets older.
+        """
+        return Continue(self._driver.workflow.check(input))
 
     # --- the rest ------------------------------------------------------------------------------
 
@@ -368,6 +471,32 @@ def _policy(
         effect=effect,
         on_doubt=on_doubt,
     )
+
+
+def budget_of(name: str, budget: float | Budget | None) -> Budget | None:
+    """Return a budget as it was written: dollars, or a Budget."""
+    given = budget if isinstance(budget, Budget) else Budget(usd=float(budget or 0.0))
+    if budget is None:
+        return None
+    if given.usd < 0 or given.tokens < 0 or not (given.usd or given.tokens):
+        raise WorkflowError(
+            f"budget={budget!r} of {name!r} allows nothing. Write dollars, as in budget=0.5, or "
+            "Budget(usd=..., tokens=...)."
+        )
+    return given
+
+
+def _with_budget(policy: Policy, name: str, budget: float | Budget | None) -> Policy:
+    return policy if budget is None else replace(policy, budget=budget_of(name, budget))
+
+
+def _names(name: str, fallback: object) -> tuple[str, ...]:
+    """Return the fallbacks of a step; a single text would be taken for its letters."""
+    if isinstance(fallback, list | tuple):
+        names = cast(Sequence[object], fallback)
+        if all(isinstance(each, str) and each for each in names):
+            return tuple(map(str, names))
+    raise WorkflowError(f'fallback={fallback!r} of {name!r} is no list of names. Write: ["codex"]')
 
 
 def _check_limit(limit: int | None) -> None:

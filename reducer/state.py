@@ -4,13 +4,26 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.eventlog import NONE, Edit, Failure, RunForked, Usage, Value
+from holdfast.eventlog import NONE, Budget, Edit, Failure, Reserved, Role, RunForked, Usage, Value
 
 from .pmap import PMap
 
-RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
+RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled", "continued"]
+GateKind = Literal["approval", "question", "doubt", "effect", "budget"]
 StepStatus = Literal["running", "retrying", "deferred", "doubt", "succeeded", "failed", "cancelled"]
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
+ENDED = frozenset({"succeeded", "failed", "cancelled", "continued"})
+NEVER = 2**63 - 1
+"""The time at which something may be asked again that may not."""
+
+
+class Left(msgspec.Struct, frozen=True, gc=False):
+    """One of those that a step may be given to, who could not do it because of `reason`. `until` is when
+    it may be asked again, or NEVER."""
+
+    place: int
+    by: str
+    reason: str
+    until: int
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -23,6 +36,10 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     git tree that its newest attempt left, `head` the commit that this left checked out, where that is
     another than before. It worked in the `workspace` that the step of that key opened; empty: in the run's
     folder. `origin` is the run that did the work, where this one took it over.
+    `journal` counts what its agent wrote down to go on after a crash; the first of it is at `journal_at`,
+    and `paid` is what the newest attempt used as far as that says.
+    `by` is the agent or model of its newest attempt, `place` which of those that may do it is to do it now,
+    and `left` who could not.
     """
 
     key: str
@@ -54,6 +71,19 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     origin: str = ""
     workspace: str = ""
     head: bytes = b""
+    journal: int = 0
+    journal_at: int = 0
+    paid: Usage | None = None
+    by: str = ""
+    place: int = 0
+    left: tuple[Left, ...] = ()
+
+
+class Amount(msgspec.Struct, frozen=True, gc=False):
+    """Dollars and tokens."""
+
+    usd: float = 0.0
+    tokens: int = 0
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):
@@ -67,11 +97,16 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gate(msgspec.Struct, frozen=True, gc=False):
-    """A durable wait for a person: an approval, an effect whose outcome is in doubt, or one that a
-    fork holds back. `last` is where it was decided; `origin` the run that a decision was carried from."""
+    """A durable wait for a person: an approval, an effect whose outcome is in doubt, one that a fork
+    holds back, or a budget that is reached. `last` is where it was decided; `origin` the run that a
+    decision was carried from.
+
+    `also` are the people that it was escalated to, `form` is the JSON Schema of what may come with an
+    approval, `expired` says that nobody decided in time and the workflow was to see that. `limit` is the
+    budget that was reached."""
 
     key: str
-    kind: Literal["approval", "doubt", "effect"]
+    kind: GateKind
     opened: int
     offset: int
     subject: Value = NONE
@@ -84,6 +119,18 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     decision: Vote | None = None
     last: int = 0
     origin: str = ""
+    on_expire: str = "deny"
+    every: int = 0
+    escalate_to: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    reminded: int = 0
+    expired: bool = False
+    form: Value = NONE
+    limit: Amount = Amount()
+
+    def may_decide(self, who: str) -> bool:
+        """Tell whether it is for this person to decide."""
+        return not self.by or who in self.by or who in self.also
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +146,14 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     key: str
     signal: str
     since: int
+    correlation: str = ""
+
+
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """A signal that came before anybody awaited it."""
+
+    payload: Value
+    correlation: str = ""
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
@@ -138,13 +193,42 @@ class WorkspaceFiles(msgspec.Struct, frozen=True, gc=False):
     restoring: bytes = b""
 
 
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """That a run begins no new step, since the event at `offset`."""
+
+    reason: str
+    since: int
+    offset: int
+
+
+class Purse(msgspec.Struct, frozen=True, gc=False):
+    """What a run may use and has used, as far as its budget is concerned (budget.py).
+
+    `base` is what it had used where it left another run's history, `below` what its children used.
+    `reserved` is set aside for attempts and children at work, by key. `lost` was set aside for attempts
+    that never told what they used; where that was a guess, `untold` counts them, by who made them.
+    `highest` is the most that one attempt used, by who made it. `raised` is what people added, by gate.
+    """
+
+    budget: Budget | None = None
+    base: Amount = Amount()
+    below: Amount = Amount()
+    lost: Amount = Amount()
+    untold: PMap[int] = msgspec.field(default_factory=PMap[int])
+    reserved: PMap[Reserved] = msgspec.field(default_factory=PMap[Reserved])
+    highest: PMap[Amount] = msgspec.field(default_factory=PMap[Amount])
+    raised: PMap[Amount] = msgspec.field(default_factory=PMap[Amount])
+
+
 class State(msgspec.Struct, frozen=True, gc=False):
     """A run after `offset` events.
 
-    `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
+    `continues` is the branch whose history ended for this one to begin; `output` that of a run which has
+    continued is the input of its next history. `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
     workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
-    somebody asked to cancel the run. `forked` says which history a fork left and how, `base` is the
+    somebody asked to cancel the run, at offset `cancelled_at`; `paused`
+    that it is to begin no new step. `forked` says which history a fork left and how, `base` is the
     offset of that event; `edits` are those of all forks on the way here, the newest first. `effects` says
     which effects need a person's word: "hold" (all), "repeat" (those that happened before).
 
@@ -152,6 +236,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     is `tree` as well (tree.py). `snapshot` is the newest git tree of them, `head` the commit that was checked
     out when they were looked at last, at offset `looked`. `restoring` is the git tree that they are being
     brought back to. `checkout` is the user's folder, where `folder` is a worktree of the run's own.
+
+    `roles` are the project's, as they were when the run was claimed last; `purse` is what its budget knows.
     """
 
     run: str = ""
@@ -164,9 +250,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
     parent: str = ""
     parent_key: str = ""
     effects: str = ""
+    continues: int = 0
     forked: RunForked | None = None
     base: int = 0
     edits: tuple[Edit, ...] = ()
+    roles: tuple[Role, ...] = ()
     tree: bytes = b""
     unseen: bytes | None = None
     snapshot: bytes = b""
@@ -180,17 +268,20 @@ class State(msgspec.Struct, frozen=True, gc=False):
     owner: str = ""
     waiting: tuple[str, ...] = ()
     cancelling: str | None = None
+    cancelled_at: int = -1
+    paused: Pause | None = None
     steps: PMap[Step] = msgspec.field(default_factory=PMap[Step])
     gates: PMap[Gate] = msgspec.field(default_factory=PMap[Gate])
     timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])
     waits: PMap[Wait] = msgspec.field(default_factory=PMap[Wait])
     received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
-    signals: PMap[tuple[Value, ...]] = msgspec.field(default_factory=PMap[tuple[Value, ...]])
+    signals: PMap[tuple[Queued, ...]] = msgspec.field(default_factory=PMap[tuple[Queued, ...]])
     children: PMap[Child] = msgspec.field(default_factory=PMap[Child])
     workspaces: PMap[WorkspaceFiles] = msgspec.field(default_factory=PMap[WorkspaceFiles])
     # notes taken, ceilings reached and timers fired, with their offset
     passed: PMap[int] = msgspec.field(default_factory=PMap[int])
     usage: Usage = Usage()
+    purse: Purse = msgspec.field(default_factory=Purse)
     unknown: int = 0
     started: int = 0
     now: int = 0
@@ -212,5 +303,18 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def open_gates(self) -> list[Gate]:
-        """The gates that wait for somebody, oldest first."""
-        return [gate for gate in self.gates.values() if gate.decision is None]
+        """The gates that wait for somebody, oldest first; nobody waits any more where a cancel came after."""
+        return [
+            gate
+            for gate in self.gates.values()
+            if gate.decision is None and gate.offset > self.cancelled_at
+        ]
+
+
+def leaves_open(state: State, key: str) -> bool:
+    """Tell whether it may change who does a step: it has not begun, or is tried anew on purpose."""
+    step = state.steps.get(key)
+    if step is None:
+        return True
+    forked = state.forked
+    return forked is not None and key in forked.retried and step.begun < state.base

@@ -4,6 +4,8 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import (
     AttemptFailed,
+    FellBack,
+    Journaled,
     StepDeferred,
     StepFailed,
     StepReused,
@@ -12,8 +14,10 @@ from holdfast.eventlog import (
     Usage,
 )
 
+from . import budget
+from .files import has_journal
 from .folds import after, with_step
-from .state import State, Step
+from .state import NEVER, Left, State, Step
 from .tree import touched, untouched
 
 
@@ -36,6 +40,7 @@ def started(state: State, event: StepStarted, time: int) -> State:
             unseen=found.unseen,
             begun=state.offset,
             workspace=event.workspace,
+            by=event.by,
         )
     else:
         tree, unseen = untouched(state, old)
@@ -51,7 +56,12 @@ def started(state: State, event: StepStarted, time: int) -> State:
             tree=tree,
             unseen=unseen,
             begun=state.offset,
+            journal=old.journal if has_journal(old) else 0,
+            paid=None,
+            by=event.by,
         )
+    if state.purse.budget is not None:
+        state = replace(state, purse=budget.reserved(state, event.key, event.reserved))
     return with_step(state, step, time, ())
 
 
@@ -75,6 +85,8 @@ def succeeded(state: State, event: StepSucceeded, time: int) -> State:
         snapshot=event.snapshot,
         head=event.head,
     )
+    if state.purse.budget is not None:
+        state = replace(state, purse=budget.settled(state, old, event.usage or old.paid))
     state = touched(state, old, step, event.snapshot, event.head)
     found = with_step(state, step, time, (event.key,))
     return replace(found, usage=_sum(state.usage, event.usage)) if event.usage else found
@@ -110,6 +122,7 @@ def reused(state: State, event: StepReused, time: int) -> State:
         origin=event.origin,
         workspace=event.workspace,
         head=event.head,
+        by=event.by,
     )
     old = state.steps.get(event.key) or replace(step, ended=0)
     resolved = () if event.status == "cancelled" else (event.key,)
@@ -144,6 +157,7 @@ def failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
         time,
         steps=state.steps.set(event.key, step),
         usage=_sum(state.usage, event.usage) or state.usage,
+        purse=budget.settled(state, old, event.usage or old.paid, event.error.code),
         resolved=(event.key,) if final else (),
     )
 
@@ -153,10 +167,63 @@ def deferred(state: State, event: StepDeferred, time: int) -> State:
     old = state.steps.get(event.key)
     if old is None:
         return after(state, time)
-    step = replace(old, status="deferred", not_before=event.until, snapshot=event.snapshot)
+    step = replace(
+        old,
+        status="deferred",
+        not_before=event.until,
+        snapshot=event.snapshot,
+        usage=_sum(old.usage, event.usage),
+    )
     if event.snapshot:
         state = touched(state, old, step, event.snapshot, event.head)
+    return after(
+        state,
+        time,
+        steps=state.steps.set(event.key, step),
+        usage=_sum(state.usage, event.usage) or state.usage,
+        purse=budget.settled(state, old, event.usage or old.paid, "rate_limited"),
+    )
+
+
+def fell_back(state: State, event: FellBack, time: int) -> State:
+    """Let another agent or model go on: it begins anew, with tries and a session of its own."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    gone = Left(old.place, event.left, event.reason, event.until or NEVER)
+    others = [one for one in old.left if one.place not in (old.place, event.place)]
+    step = replace(
+        old,
+        place=event.place,
+        left=(*others, gone),
+        failures=0,
+        session="",
+        journal=0,
+        error=None,
+        not_before=event.not_before,
+    )
     return after(state, time, steps=state.steps.set(event.key, step))
+
+
+def journaled(state: State, event: Journaled, time: int) -> State:
+    """Take in that an agent wrote something down, and what it used until then."""
+    old = state.steps.get(event.key)
+    if old is None:
+        return after(state, time)
+    step = replace(
+        old,
+        journal=old.journal + 1,
+        journal_at=old.journal_at if old.journal else state.offset,
+        usage=_sum(old.usage, event.usage),
+        paid=_sum(old.paid, event.usage),
+    )
+    return after(
+        state,
+        time,
+        steps=state.steps.set(event.key, step),
+        usage=_sum(state.usage, event.usage) or state.usage,
+        purse=budget.paid(state, event.key, event.usage),
+    )
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:

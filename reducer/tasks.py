@@ -7,7 +7,7 @@ tasks become ready in one fixed order, so the same answers in the same order giv
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from typing import Any, Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 from .errors import BadName
 from .requests import Request
@@ -17,6 +17,17 @@ _FORBIDDEN = frozenset("/[]#")
 
 class Cancelled(BaseException):
     """Thrown into a workflow's coroutine whose result is no longer wanted; let it pass."""
+
+
+class Continue(BaseException):
+    """Raised or awaited, it ends this history: the run goes on in a fresh one, with this input."""
+
+    def __init__(self, input: dict[str, Any]) -> None:
+        super().__init__("the run goes on in a fresh history")
+        self.input = input
+
+    def __await__(self) -> Generator[Any, Any, NoReturn]:
+        raise self
 
 
 class Scope:
@@ -66,10 +77,11 @@ def quote(text: str) -> str:
 class Future:
     """What a task waits for: an answer to a request, or the end of a group."""
 
-    __slots__ = ("group", "request", "scope", "task")
+    __slots__ = ("asked", "group", "request", "scope", "task")
 
     def __init__(self, request: Request | None, scope: Scope, group: "Group | None" = None) -> None:
         self.request = request
+        self.asked = request  # as the workflow wrote it, before edits and roles
         self.scope = scope
         self.group = group
         self.task: Task | None = None

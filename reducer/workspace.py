@@ -21,7 +21,7 @@ from .requests import (
     WorkspaceCall,
 )
 from .results import ShellResult
-from .tasks import Future, Scope
+from .tasks import Continue, Future, Scope
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -91,7 +91,8 @@ class Workspace:
         task = self._driver.current
         if task is not None:  # else the whole workflow is let go
             task.scope = self._outer
-        if kind is None and self._is_merged:
+        left_well = kind is None or issubclass(kind, Continue)  # the run goes on without it
+        if left_well and self._is_merged:
             await self._do("close", CloseCall(), bool)
             self._is_closed = True
 
@@ -113,7 +114,7 @@ class Workspace:
         self,
         conflict: Conflict,
         *,
-        agent: str = "claude-code",
+        agent: str | None = None,
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
         message: str = "",

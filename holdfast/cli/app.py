@@ -13,12 +13,16 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Run": {
         "run": "Run a workflow: a file, FILE:NAME, or the name of an installed one.",
         "resume": "Go on with a run that waits or was interrupted.",
+        "pause": "Let a run begin no new step for now.",
+        "unpause": "Let a paused run go on.",
         "cancel": "Cancel a run; its clean-up still happens.",
         "demo": "See a whole run in a few seconds, without keys or network.",
     },
     "Decide": {
+        "inbox": "List what waits for people, in all runs.",
         "approve": "Approve what a run waits for.",
         "deny": "Deny what a run waits for.",
+        "answer": "Answer a question of a run: as a form, or as JSON.",
         "signal": "Send a signal to a run.",
     },
     "Travel": {
@@ -31,24 +35,32 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "ps": "List the runs, newest first.",
+        "why": "Say what a run waits for or why it failed, and what to type next.",
         "show": "Show a run: its state, steps and what it waits for.",
         "log": "Show what happened in a run, event by event.",
-        "diff": "Compare two runs, or one run at two frames.",
+        "diff": "Compare two runs, or one at two frames; or show what a step did to the files.",
         "changes": "Show what a step changed in the files.",
         "files": "List, print or extract the files of any frame.",
         "tree": "Show a run's forks as a tree.",
+        "workspaces": "List the worktrees that Holdfast made, and what is not merged.",
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",
     },
     "Set up": {
         "workflows": "List the workflows that can be run by name.",
         "check": "Find what a workflow file does that a replay could not repeat.",
+        "agents": "List the agents: installed, version, login, and the roles that use them.",
         "plugins": "List the plugins and what each one offers.",
+        "gc": "Remove what nobody needs: merged worktrees, space in the log.",
         "doctor": "Find out whether everything needed is here.",
     },
 }
 SUMMARIES = {name: text for section in SECTIONS.values() for name, text in section.items()}
-MODULES = {"deny": "approve", "rewind": "fork"}  # where a command stands in another's module
+MODULES = {
+    "deny": "approve",
+    "rewind": "fork",
+    "unpause": "pause",
+}  # where a command stands in another's module
 
 
 class Commands(click.Group):

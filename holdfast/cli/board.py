@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from holdfast.eventlog import Event, RunStarted, StepStarted, UnknownEvent
+from holdfast.eventlog import Event, Journaled, RunStarted, StepStarted, UnknownEvent
 from holdfast.reducer import State
 
 from .telling import GOES_ON, RUN_ENDS, WAITS, Load, Telling, telling
@@ -53,7 +53,9 @@ class Board:
             self.since, self.steps = state.started, len(state.steps)
         for event in events:
             told = telling(event, state, self._load)
-            if told is not None and not isinstance(event, (RunStarted, *RUN_ENDS)):
+            if told is not None and isinstance(event, Journaled):
+                self.said(state.run, event.key, told.text)
+            elif told is not None and not isinstance(event, (RunStarted, *RUN_ENDS)):
                 self._take(state, event, told)
         self._forget()
 

@@ -9,6 +9,7 @@ from holdfast.eventlog import (
     Log,
     NoSuchRun,
     RunRow,
+    RunStarted,
     StepReused,
     Usage,
 )
@@ -33,6 +34,7 @@ class Member(NamedTuple):
     fork: Fork | None
     key: str
     children: list[tuple[str, str, str]]  # key, run, status
+    continues: str = ""  # the history that ended for this one to begin
 
 
 class Families:
@@ -73,7 +75,7 @@ class Families:
 def _member(log: Log, branch: BranchRow, depth: int) -> Member:
     name = log.name_of(branch.branch)
     row = log.run(name)
-    events, cost_usd, children = _own(log, branch)
+    events, cost_usd, children, continues = _own(log, branch)
     return Member(
         row,
         branch,
@@ -85,12 +87,14 @@ def _member(log: Log, branch: BranchRow, depth: int) -> Member:
         fork_of(log, branch.branch),
         _key_there(log, branch),
         children,
+        f"{branch.run}@{continues}" if continues else "",
     )
 
 
-def _own(log: Log, branch: BranchRow) -> tuple[int, float, list[tuple[str, str, str]]]:
-    """Read a branch's own events: how many, what they cost, and the runs that they started."""
-    count, cost_usd = 0, 0.0
+def _own(log: Log, branch: BranchRow) -> tuple[int, float, list[tuple[str, str, str]], int]:
+    """Read a branch's own events: how many, what they cost, the runs that they started, and the branch
+    that they continue."""
+    count, cost_usd, continues = 0, 0.0, 0
     runs: list[tuple[str, str]] = []
     for record in log.records(branch.branch, branch.offset):
         count += 1
@@ -100,7 +104,9 @@ def _own(log: Log, branch: BranchRow) -> tuple[int, float, list[tuple[str, str, 
             cost_usd += usage.cost_usd
         elif isinstance(event, ChildStarted):
             runs.append((event.key, event.run))
-    return count, cost_usd, [(key, run, _status_of(log, run)) for key, run in runs]
+        elif isinstance(event, RunStarted):
+            continues = event.continues
+    return count, cost_usd, [(key, run, _status_of(log, run)) for key, run in runs], continues
 
 
 def _status_of(log: Log, run: str) -> str:

@@ -57,6 +57,8 @@ def _about(log: Log, member: Member, now: int) -> Iterator[str]:
     own = " of its own" if member.fork else ""
     yield f"{member.events} event{'' if member.events == 1 else 's'}{own}"
     yield money(member.cost_usd)
+    if member.continues:
+        yield f"continues {one_line(member.continues)}"
     if fork := member.fork:
         before = f" before {one_line(member.key, 60)}" if member.key else ""
         yield f"{one_line(fork.reason)} at {fork.at}{before} by {person(fork.actor)}"
@@ -77,6 +79,7 @@ def member_object(log: Log, member: Member, root: str, *, children: bool) -> dic
         "at": fork.at if fork else None,
         "key": member.key or None,
         "reason": fork.reason if fork else None,
+        "continues": member.continues or None,
         "edits": edit_objects(log, fork.edits) if fork else [],
         "retried": list(fork.retried) if fork else [],
         "actor": member.branch.actor,

@@ -14,7 +14,7 @@ from .view import print_waiting, text_of
 from .words import duration, for_reader, money, one_line, printable
 
 WAITING, EXHAUSTED = 3, 4
-EXHAUSTED_CODES = {"loop_exhausted", "budget_exhausted"}
+EXHAUSTED_CODES = {"loop_exhausted", "budget_exceeded"}
 
 
 def finish(place: Place, log: Log, run: str, *, as_json: bool) -> int:
@@ -50,8 +50,8 @@ def exit_status(state: State) -> int:
         case "running":
             return INTERRUPTED
         case _:
-            code = state.error.code if state.error else ""
-            return EXHAUSTED if code in EXHAUSTED_CODES else 1
+            codes = {state.error.code, state.error.type} if state.error else set[str]()
+            return EXHAUSTED if codes & EXHAUSTED_CODES else 1
 
 
 def _print(place: Place, log: Log, state: State) -> None:

@@ -19,3 +19,14 @@ def progress_options(command: F) -> F:
         "-v", "--verbose", is_flag=True, help="Show progress with --json too, on standard error."
     )
     return json_option(verbose(command))
+
+
+def dollars(text: str) -> float:
+    """Read an amount of money above nothing."""
+    try:
+        usd = float(text)
+    except ValueError:
+        usd = 0.0
+    if not 0 < usd <= 1e9:  # also false for what is no number
+        raise click.BadParameter(f"{text!r} is no amount of dollars. Write for example: 2.50")
+    return usd

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from holdfast.eventlog import Event, RunSucceeded, UnknownEvent
+from holdfast.eventlog import Event, Journaled, RunSucceeded, UnknownEvent
 from holdfast.plugins import Progress
 from holdfast.reducer import State
 
@@ -40,6 +40,8 @@ class Plain:
             if told is not None:
                 sign = click.style(self._signs[told.mood], fg=COLOURS.get(told.mood))
                 where = self._place(state.run, told.key)
+                if isinstance(event, Journaled) and where in self._said:
+                    continue  # the agent was heard to say so
                 self._print(state.now, f"{sign} {where}{'  ' if where else ''}{told.text}")
 
     def progress(self, run: str, key: str, progress: Progress) -> None:

@@ -30,6 +30,7 @@ def plan_object(plan: Plan) -> dict[str, object]:
         "at": plan.at,
         "difference": plan.difference or None,
         "ends": plan.ended or None,
+        "roles": plan.roles,
         "items": [msgspec.structs.asdict(item) for item in plan.items],
         "totals": {action: _totals(plan.of(action)) for action in ACTIONS},  # type: ignore[arg-type]
     }
@@ -49,6 +50,8 @@ def print_plan(plan: Plan, *, err: bool = False) -> None:
     click.echo(f"{plan.reason} of {plan.origin}: leaves its history at {plan.base}", err=err)
     if plan.difference:
         click.echo(_indented(f"because {plan.difference}"), err=err)
+    for change in plan.roles:
+        click.echo(f"role {one_line(change, 200)}", err=err)
     for action, (word, colour) in ACTIONS.items():
         items = plan.of(action)  # type: ignore[arg-type]
         if items:

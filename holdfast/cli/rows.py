@@ -19,6 +19,7 @@ def row_object(log: Log, row: RunRow) -> dict[str, Any]:
         "error": error_object(failed),
         "offset": row.head,
         "waiting": list(row.waiting),
+        "paused": row.paused,
         "started": rfc3339(row.started),
         "updated": rfc3339(row.updated),
         "folder": row.folder,

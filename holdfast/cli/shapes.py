@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast.eventlog import Log, RunRow
-from holdfast.reducer import Gate, State, Step
+from holdfast.reducer import NEVER, Gate, State, Step, limit_of, used_by
 
 from .forks import fork_object
 from .rows import error_object, is_alive, usage_object
@@ -22,6 +22,23 @@ def run_object(log: Log, state: State) -> dict[str, Any]:
         "offset": state.offset,
         "waiting": list(state.waiting),
         "usage": usage_object(state.usage),
+        "budget": budget_object(state),
+    }
+
+
+def budget_object(state: State) -> dict[str, Any] | None:
+    """Return a run's budget and what counts as used of it: by itself, by its children, by lost attempts."""
+    if state.purse.budget is None:
+        return None
+    limit, used = limit_of(state), used_by(state)
+    reserved = state.purse.reserved.values()
+    return {
+        "usd": limit.usd or None,
+        "tokens": limit.tokens or None,
+        "used_usd": used.usd,
+        "used_tokens": used.tokens,
+        "reserved_usd": sum(each.usd for each in reserved),
+        "reserved_tokens": sum(each.tokens for each in reserved),
     }
 
 
@@ -36,8 +53,10 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
         "updated": rfc3339(state.now),
         "owner_alive": is_alive(log, row),
         "cancelling": state.cancelling,
+        "paused": pause_object(state),
         "forked": fork_object(log, state.forked),
         "effects": state.effects or None,
+        "continues": f"{row.run}@{state.continues}" if state.continues else None,
         "parent": state.parent or None,
         "steps": [step_object(log, step) for step in state.steps.values()],
         "gates": [gate_object(log, gate) for gate in state.gates.values()],
@@ -45,7 +64,12 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
             {"key": timer.key, "until": rfc3339(timer.until)} for timer in state.timers.values()
         ],
         "signals": [
-            {"key": wait.key, "signal": wait.signal, "since": rfc3339(wait.since)}
+            {
+                "key": wait.key,
+                "signal": wait.signal,
+                "correlation": wait.correlation or None,
+                "since": rfc3339(wait.since),
+            }
             for wait in state.waits.values()
         ],
         "workspaces": [
@@ -59,6 +83,12 @@ def show_object(log: Log, state: State, row: RunRow) -> dict[str, Any]:
     }
 
 
+def pause_object(state: State) -> dict[str, Any] | None:
+    if state.paused is None:
+        return None
+    return {"reason": state.paused.reason, "since": rfc3339(state.paused.since)}
+
+
 def step_object(log: Log, step: Step) -> dict[str, Any]:
     return {
         "key": step.key,
@@ -70,6 +100,7 @@ def step_object(log: Log, step: Step) -> dict[str, Any]:
         "error": error_object(step.error),
         "usage": usage_object(step.usage),
         "session": step.session or None,
+        "journal": step.journal,
         "snapshot": step.snapshot.hex() or None,
         "workspace": step.workspace or None,
         "offset": step.offset,
@@ -77,6 +108,15 @@ def step_object(log: Log, step: Step) -> dict[str, Any]:
         "finished": rfc3339(step.finished),
         "reused": step.reused,
         "origin": step.origin or None,
+        "by": step.by or None,
+        "left": [
+            {
+                "by": one.by,
+                "reason": one.reason,
+                "until": rfc3339(one.until if one.until < NEVER else 0),
+            }
+            for one in step.left
+        ],
     }
 
 
@@ -86,11 +126,15 @@ def gate_object(log: Log, gate: Gate) -> dict[str, Any]:
         "kind": gate.kind,
         "open": gate.decision is None,
         "subject": decoded(log, gate.subject),
+        "digest": gate.digest.hex() or None,
+        "form": decoded(log, gate.form),
         "by": list(gate.by),
+        "escalated_to": list(gate.also),
         "count": gate.count,
         "origin": gate.origin or None,
         "opened": rfc3339(gate.opened),
         "expires": rfc3339(gate.expires_at),
+        "on_expire": gate.on_expire if gate.expires_at else None,
         "decision": vote_object(log, gate.decision),
         "votes": [vote_object(log, vote) for vote in gate.votes],
     }

@@ -9,19 +9,30 @@ from holdfast.eventlog import (
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
     DoubtRaised,
     Event,
+    FellBack,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
+    Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     RestoreStarted,
     RunCancelled,
+    RunContinued,
     RunFailed,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SignalAwaited,
     SignalReceived,
     SnapshotMissed,
@@ -37,7 +48,7 @@ from holdfast.eventlog import (
     Value,
     WorkspaceDrifted,
 )
-from holdfast.reducer import State
+from holdfast.reducer import Conflict, Merged, State
 
 from .words import duration, moment, money, one_line, printable
 
@@ -80,7 +91,10 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
         case StepStarted(key=key, kind=kind, attempt=attempt):
             again = f", attempt {attempt}" if attempt > 1 else ""
             return Telling(GOES_ON, key, f"started ({kind}{again})")
-        case StepSucceeded(key=key, seconds=seconds, usage=usage):
+        case StepSucceeded(key=key, seconds=seconds):
+            usage = event.usage or _journaled(state, key)
+            if paths := _in_conflict(event, state, load):
+                return Telling(BAD, key, _spent(f"conflict in {paths}", seconds, usage))
             if code := _exit_code(event, state, load):
                 return Telling(BAD, key, _spent(f"exit status {code}", seconds, usage))
             return Telling(GOOD, key, _spent("done", seconds, usage))
@@ -94,6 +108,10 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return Telling(PLAIN, key, f"cancelled: {one_line(reason)}" if reason else "cancelled")
         case StepDeferred(key=key, until=until, reason=reason):
             return Telling(WAITS, key, f"put off until {moment(until)}: {one_line(reason)}")
+        case Journaled(key=key, text=text) if text:
+            return Telling(GOES_ON, key, one_line(text, 200))
+        case FellBack():
+            return _of_fallback(event)
         case SnapshotMissed(key=key, error=error):
             return Telling(
                 BAD, key, f"its files could not be recorded: {one_line(error.message, 300)}"
@@ -104,6 +122,12 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
             return _of_run(event)
         case _:
             return _of_wait(event)
+
+
+def _of_fallback(event: FellBack) -> Telling:
+    when = f" at {moment(event.not_before)}" if event.not_before else ""
+    text = f"goes on with {event.by}{when}, left by {event.left} ({one_line(event.reason, 60)})"
+    return Telling(WAITS if event.not_before else GOES_ON, event.key, text)
 
 
 def _of_run(event: Event) -> Telling | None:
@@ -150,14 +174,28 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(
                 GOOD if approved else BAD, key, f"{'approved' if approved else 'denied'} by {by}"
             )
+        case QuestionAsked(key=key):
+            return Telling(WAITS, key, "waits for an answer")
+        case QuestionAnswered(key=key, by=by):
+            return Telling(GOOD, key, f"answered by {by}")
+        case GateReminded(key=key, until=until):
+            return Telling(WAITS, key, f"still waits; called to mind again {moment(until)}")
+        case GateEscalated(key=key, to=to, until=until):
+            text = f"nobody decided in time: passed on to {' or '.join(to)} until {moment(until)}"
+            return Telling(WAITS, key, text)
+        case GateExpired(key=key):
+            return Telling(BAD, key, "nobody decided in time")
+        case BudgetReached(key=key, step=step):
+            return Telling(WAITS, key, f"the budget is reached at {step!r}: waits for a decision")
         case DoubtRaised(key=key):
             return Telling(
                 WAITS, key, "started before a crash, outcome unknown: waits for approval"
             )
         case SignalAwaited(key=key, signal=signal):
             return Telling(WAITS, key, f"waits for signal {signal!r}")
-        case SignalReceived(signal=signal):
-            return Telling(PLAIN, "", f"got signal {signal!r}")
+        case SignalReceived(signal=signal, correlation=correlation):
+            key = f" with key {correlation!r}" if correlation else ""
+            return Telling(PLAIN, "", f"got signal {signal!r}{key}")
         case TimerSet(key=key, until=until):
             return Telling(WAITS, key, f"waits until {moment(until)}")
         case TimerFired(key=key):
@@ -170,6 +208,12 @@ def _of_wait(event: Event | UnknownEvent) -> Telling | None:
             return Telling(BAD, key, f"reached its ceiling of {ceiling}")
         case Noted(text=text):
             return Telling(PLAIN, "", one_line(text))
+        case RunContinued():
+            return Telling(PLAIN, "", "goes on in a fresh history")
+        case RunPaused(reason=reason):
+            return Telling(PLAIN, "", f"paused: {one_line(reason)}" if reason else "paused")
+        case RunUnpaused():
+            return Telling(PLAIN, "", "paused no more")
         case CancelRequested():
             return Telling(PLAIN, "", "asked to cancel")
         case _:
@@ -181,6 +225,21 @@ def _exit_code(event: StepSucceeded, state: State, load: Load) -> int:
     if step is None or step.kind != "shell":
         return 0
     return _exit.decode(load(event.result)).code
+
+
+def _in_conflict(event: StepSucceeded, state: State, load: Load) -> str:
+    """Name the files that a merge could not decide."""
+    step = state.steps.get(event.key)
+    if step is None or step.kind != "merge":
+        return ""
+    found = msgspec.msgpack.decode(load(event.result), type=Merged | Conflict)
+    return one_line(", ".join(f.path for f in found.files)) if isinstance(found, Conflict) else ""
+
+
+def _journaled(state: State, key: str) -> Usage | None:
+    """Return what a step used whose agent wrote down what it paid."""
+    step = state.steps.get(key)
+    return step.usage if step is not None and step.journal else None
 
 
 def _spent(word: str, seconds: float, usage: Usage | None) -> str:

@@ -52,7 +52,11 @@ class _Lazy:
 
     @property
     def config(self) -> Config:
-        return self._loaded.config
+        return self._config
+
+    @cached_property
+    def _config(self) -> Config:
+        return read_config(self._project.root)
 
 
 def lazily(project: Project) -> Tools:

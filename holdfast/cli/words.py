@@ -1,5 +1,6 @@
 """Small pieces of text: times, amounts, single lines, plain tables. Pure but for the version."""
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -53,6 +54,20 @@ def money(cost_usd: float) -> str:
     if not cost_usd:
         return ""
     return f"${cost_usd:.4f}" if cost_usd < 0.01 else f"${cost_usd:.2f}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it: `640 B`, `1.2 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    units = ["kB", "MB", "GB", "TB"]
+    power = min((len(str(count)) - 1) // 3, len(units))
+    return f"{count / 1000**power:.1f} {units[power - 1]}"
+
+
+def shell(*words: str) -> str:
+    """Return words as a command line that a shell takes apart again."""
+    return printable(shlex.join(words), keep="")
 
 
 def one_line(text: str, width: int = 120) -> str:

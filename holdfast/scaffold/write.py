@@ -9,13 +9,14 @@ from string import Template
 
 import msgspec
 
-from . import agent, model, observer, workflow
+from . import agent, model, observer, sandbox, workflow
 from .errors import BadPluginName, FolderExists, ScaffoldUnwritable
 from .shared import PLUGIN_FILES, Files
 
 KINDS: Mapping[str, Files] = {
     "agent": agent.FILES,
     "model": model.FILES,
+    "sandbox": sandbox.FILES,
     "workflow": workflow.FILES,
     "observer": observer.FILES,
 }

@@ -55,7 +55,7 @@ async def implement(
     test: Annotated[
         str, Meta(description="The command that runs the tests; else it is found.")
     ] = "",
-    agent: Annotated[str, Meta(description="The coding agent.")] = "claude-code",
+    agent: Annotated[str, Meta(description="The coding agent; else the role default's.")] = "",
     model: Annotated[str | None, Meta(description="The agent's model.")] = None,
     options: Annotated[dict[str, Any], Meta(description="Options for the agents.")] = {},  # noqa: B006
     review_agent: Annotated[str, Meta(description="Who reviews; else the coding agent.")] = "",

@@ -38,21 +38,24 @@ from .errors import (
     WouldOverwrite,
 )
 from .git import MINIMUM_GIT, Git, check_git
+from .homes import homes
 from .include import Included
 from .index import LeftOut
 from .listing import Status, Swept, forget, gc, list_worktrees
 from .merging import finish_moves, merge, merge_worktree, remember_merged, take_back
 from .names import safe_name
+from .orphans import GRACE_S, Orphan, disk_bytes, remove_ref, snapshot_refs, without_run
 from .places import Repository, Workspace
 from .reading import Change, File, changes, content, diff, extract, files
 from .records import Worktree
-from .removing import remove_worktree
+from .removing import remove_merged, remove_worktree
 from .resolving import begin_resolving, finish_resolving
 from .restoring import Restored, restore
 from .snapshots import Snapshot, snapshot
 from .worktrees import Made, add_worktree, open_worktree
 
 __all__ = [
+    "GRACE_S",
     "MINIMUM_GIT",
     "BareRepository",
     "Bounds",
@@ -79,6 +82,7 @@ __all__ = [
     "NoSuchFile",
     "NoTarget",
     "NotARepository",
+    "Orphan",
     "Repository",
     "RepositoryBusy",
     "Restored",
@@ -110,21 +114,27 @@ __all__ = [
     "commit_work",
     "content",
     "diff",
+    "disk_bytes",
     "extract",
     "files",
     "finish_moves",
     "finish_resolving",
     "forget",
     "gc",
+    "homes",
     "list_worktrees",
     "merge",
     "merge_worktree",
     "open_worktree",
     "remember_merged",
+    "remove_merged",
+    "remove_ref",
     "remove_worktree",
     "reset_branch",
     "restore",
     "safe_name",
     "snapshot",
+    "snapshot_refs",
     "take_back",
+    "without_run",
 ]

@@ -45,7 +45,13 @@ async def commit_work(
         marked = await trio.to_thread.run_sync(_with_markers, workspace.root, suspects)
         if marked:
             raise Unresolved(str(workspace.root), marked)
-        kept = await keep(workspace, seen.tree, "Before a commit", left_out=seen.left_out)
+        kept = await keep(
+            workspace,
+            seen.tree,
+            "Before a commit",
+            left_out=seen.left_out,
+            since_ns=seen.since_ns,
+        )
         return await _commit(workspace, git, kept, message, also, lock)
 
 

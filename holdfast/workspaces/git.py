@@ -6,9 +6,10 @@ The user's filters (LFS, line ends) stay: without them, the files would be other
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -20,6 +21,8 @@ from .errors import (
     UntrustedRepository,
     WorkspaceError,
 )
+
+T = TypeVar("T")
 
 MINIMUM_GIT = (2, 38)  # the first whose merge-tree writes a tree
 
@@ -134,25 +137,11 @@ class Git:
             raise self._failure(args, answer)
         return answer
 
-    async def together(
-        self, *commands: tuple[str, ...], ok: tuple[int, ...] = (0,)
-    ) -> list[Answer]:
-        """Run commands side by side; what they said comes in their order."""
-        answers: dict[int, Answer] = {}
-        failures: list[WorkspaceError] = []
-
-        async def one(place: int, args: tuple[str, ...]) -> None:
-            try:
-                answers[place] = await self.run(*args, ok=ok)
-            except WorkspaceError as failure:
-                failures.append(failure)
-
-        async with trio.open_nursery() as nursery:
-            for place, args in enumerate(commands):
-                nursery.start_soon(one, place, args)
-        if failures:
-            raise failures[0]
-        return [answers[place] for place in range(len(commands))]
+    async def resolve_all(self, *names: str) -> list[str]:
+        """Return the ids that names like `HEAD^{tree}` stand for, "" for those that stand for nothing."""
+        stdin = "".join(f"{name}\n" for name in names).encode()
+        told = await self.text("cat-file", "--batch-check=%(objectname)", stdin=stdin)
+        return ["" if " " in line else line for line in told.split("\n")]
 
     async def text(self, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> str:
         return (await self.run(*args, stdin=stdin, ok=ok)).text
@@ -175,6 +164,25 @@ class Git:
         if "dubious ownership" in answer.stderr:
             return UntrustedRepository(str(self.folder))
         return GitFailed(args, str(self.folder), answer.code, answer.stderr, answer.text)
+
+
+async def together(*works: Callable[[], Awaitable[T]]) -> list[T]:
+    """Do several things side by side; what came of them comes in their order."""
+    done: dict[int, T] = {}
+    failures: list[WorkspaceError] = []
+
+    async def one(place: int, work: Callable[[], Awaitable[T]]) -> None:
+        try:
+            done[place] = await work()
+        except WorkspaceError as failure:
+            failures.append(failure)
+
+    async with trio.open_nursery() as nursery:
+        for place, work in enumerate(works):
+            nursery.start_soon(one, place, work)
+    if failures:
+        raise failures[0]
+    return [done[place] for place in range(len(works))]
 
 
 async def check_git() -> tuple[int, ...]:

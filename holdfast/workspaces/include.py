@@ -9,8 +9,9 @@ import msgspec
 import trio
 
 from .git import Git
-from .index import LeftOut, joined
+from .index import LeftOut
 from .places import Workspace
+from .seeding import joined
 
 INCLUDE = ".worktreeinclude"
 

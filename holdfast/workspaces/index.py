@@ -5,9 +5,10 @@ may be ignored, and so that unchanged files need not be read. Each look brings i
 The caller holds the workspace's lock.
 """
 
-import hashlib
 import os
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,20 @@ import trio
 
 from .bounds import Bounds, check_bounds
 from .errors import GitFailed, StateUnwritable, Unreadable
-from .git import Git
-from .places import Workspace, write_whole
+from .git import Answer, Git, together
+from .places import Workspace
+from .seeding import (
+    TRACKED,
+    Seed,
+    Written,
+    about,
+    digest_of,
+    joined,
+    last_seed,
+    last_tree,
+    remember,
+    seed_index,
+)
 
 NESTED = "a git repository of its own"
 SUBMODULE = "a submodule: only its commit is kept"
@@ -30,11 +43,21 @@ class LeftOut(msgspec.Struct, frozen=True):
     why: str
 
 
+class Tips(msgspec.Struct, frozen=True):
+    """What is checked out, and the last snapshot and its tree: ids, "" where there is none."""
+
+    head: str
+    last: str
+    tree: str
+
+
 class Seen(msgspec.Struct, frozen=True):
-    """The tree of a workspace's files at one moment."""
+    """The tree of a workspace's files at one moment, and what there was to compare it with."""
 
     tree: str
+    since_ns: int  # when the looking began
     left_out: tuple[LeftOut, ...] = ()
+    tips: Tips | None = None
 
 
 def private(workspace: Workspace, lock: int) -> Git:
@@ -44,20 +67,40 @@ def private(workspace: Workspace, lock: int) -> Git:
 
 async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[str] = ()) -> Seen:
     """Bring the private index up to the files, and return their tree. `extra` may be ignored files."""
-    git = private(workspace, lock)
+    since_ns, git = time.time_ns(), private(workspace, lock)
     await trio.to_thread.run_sync(_unlock_left_over, workspace)
-    await _seed(workspace, git)
     for attempt in range(1, TRIES + 1):
         try:
-            left_out = await _take_in(workspace, git, bounds, extra)
-            return Seen(await git.text("write-tree"), left_out)
+            found, tree, left_out = await _look(workspace, git, bounds, extra)
+            return Seen(tree, since_ns, left_out, found.tips)
         except GitFailed as error:
             if attempt == TRIES:
                 raise named(error) from error
-            if "index" in error.stderr:  # damaged, or parts of it that lay elsewhere are gone
+            # Damaged; or parts of it that lay elsewhere, or files that it has, were pruned since.
+            if "index" in error.stderr or "invalid object" in error.stderr:
                 (workspace.own / "index").unlink(missing_ok=True)
-                await _seed(workspace, git)
     raise AssertionError("unreachable")
+
+
+async def _look(
+    workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[str]
+) -> tuple["Found", str, tuple[LeftOut, ...]]:
+    last, file = await trio.to_thread.run_sync(last_seed, workspace)
+    if last is None:
+        await seed_index(workspace, git, file)
+    found = await _scan(workspace, git, asks_tracked=last is not None and last.file != file)
+    if found.tracked is not None and last is not None:
+        if last.tracked != digest_of(found.tracked):
+            await seed_index(workspace, git, file)
+            found = await _scan(workspace, git, asks_tracked=False)
+        else:  # git has but refreshed its index
+            remember(workspace, Seed(file, last.tracked))
+    left_out, is_changed = await _take_in(workspace, git, found, bounds, extra)
+    tree = found.tips.tree
+    if is_changed or not tree or last_tree(workspace) != tree:
+        tree = await git.text("write-tree")
+        remember(workspace, Written(about(workspace.own / "index"), tree))
+    return found, tree, left_out
 
 
 def _unlock_left_over(workspace: Workspace) -> None:
@@ -65,97 +108,63 @@ def _unlock_left_over(workspace: Workspace) -> None:
     (workspace.own / "index.lock").unlink(missing_ok=True)
 
 
-# --- the beginning ---------------------------------------------------------------------------------
-
-
-class Seed(msgspec.Struct, frozen=True):
-    """The checkout's index that ours began with: the file, and a digest of what it tracks."""
-
-    file: str
-    tracked: str
-
-
-async def _seed(workspace: Workspace, git: Git) -> None:
-    """Start again from the checkout's index when that tracks other things than last time."""
-    mark = workspace.own / "index.seed"
-    last = await trio.to_thread.run_sync(_last_seed, mark, workspace.own / "index")
-    file = await trio.to_thread.run_sync(_about, workspace.git_dir / "index")
-    if last is not None and last.file == file:
-        return
-    told = await workspace.git.run("ls-files", "-s", "-v", "-z")
-    seed = Seed(file, hashlib.sha256(told.stdout).hexdigest())
-    if last is None or last.tracked != seed.tracked:  # else git has but refreshed it
-        mark.unlink(missing_ok=True)
-        await trio.to_thread.run_sync(_copy, workspace.git_dir / "index", workspace.own / "index")
-        await _trust_no_flags(workspace, git, told.items)
-    write_whole(mark, msgspec.json.encode(seed))
-
-
-def _last_seed(mark: Path, ours: Path) -> Seed | None:
-    try:
-        seed = msgspec.json.decode(mark.read_bytes(), type=Seed)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    return seed if ours.exists() else None
-
-
-def _about(theirs: Path) -> str:
-    try:
-        about = theirs.stat()
-    except FileNotFoundError:  # nothing was ever added
-        return ""
-    return f"{about.st_ino} {about.st_size} {about.st_mtime_ns}"
-
-
-def _copy(theirs: Path, ours: Path) -> None:
-    """Copy the index, with its time: git mistrusts files that are as young as their index."""
-    try:
-        with theirs.open("rb") as file:
-            about = os.fstat(file.fileno())
-            data = file.read()
-    except FileNotFoundError:
-        ours.unlink(missing_ok=True)
-        return
-    write_whole(ours, data)
-    os.utime(ours, ns=(about.st_atime_ns, about.st_mtime_ns))
-
-
-async def _trust_no_flags(workspace: Workspace, git: Git, entries: Sequence[str]) -> None:
-    """Look at files too that the user told git to pass over, where they are on disk."""
-    tags = {path: about[0] for about, _, path in (entry.partition("\t") for entry in entries)}
-    assumed = [path for path, tag in tags.items() if tag.islower()]
-    skipped = [path for path, tag in tags.items() if tag in "Ss"]
-    there = [path for path in skipped if os.path.lexists(workspace.root / path)]
-    # Written anew, so that files as young as the copied index are not read again and again.
-    refresh = ("update-index", "-q", "--refresh", "--no-split-index", "--force-write-index")
-    await git.run(*refresh, ok=(0, 1))
-    for flag, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", there)):
-        if paths:
-            await git.run("update-index", flag, "-z", "--stdin", stdin=joined(paths))
-
-
 # --- each look -------------------------------------------------------------------------------------
 
 
-async def _take_in(
-    workspace: Workspace, git: Git, bounds: Bounds, extra: Sequence[str]
-) -> tuple[LeftOut, ...]:
-    told, untracked = await git.together(
-        ("diff-files", "--name-status", "--no-renames", "-z"),
-        ("ls-files", "--others", "--exclude-standard", "-z"),
+CHANGED = ("diff-files", "--name-status", "--no-renames", "-z")
+UNTRACKED = ("ls-files", "--others", "--exclude-standard", "-z")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What git found in the files; what the checkout's index tracks only where that was asked."""
+
+    changed: list[str]
+    untracked: list[str]
+    tips: Tips
+    tracked: Answer | None
+
+
+async def tips_of(workspace: Workspace) -> Tips:
+    """Ask git what is checked out, and which snapshot is the last."""
+    ref = workspace.ref
+    return Tips(
+        *await workspace.git.resolve_all("HEAD^{commit}", f"{ref}^{{commit}}", f"{ref}^{{tree}}")
     )
+
+
+async def _scan(workspace: Workspace, git: Git, *, asks_tracked: bool) -> Found:
+    """Compare files and private index; all questions are asked at once."""
+    questions = [partial(git.run, *CHANGED), partial(git.run, *UNTRACKED)]
+    if asks_tracked:
+        questions.append(partial(workspace.git.run, *TRACKED))
+    tips: list[Tips] = []
+
+    async def ask() -> Answer:
+        tips.append(await tips_of(workspace))
+        return Answer(0, b"", "")
+
+    told, untracked, *rest = await together(*questions, ask)
     pairs = zip(told.items[::2], told.items[1::2], strict=True)
     changed = [path for how, path in pairs if how == "U" or workspace.is_part(path)]
     new = [path for path in untracked.items if workspace.is_part(path)]
-    nested = [path for path in new if path.endswith("/")]
-    files = [path for path in new if not path.endswith("/")]
+    return Found(changed, new, tips[0], rest[0] if asks_tracked else None)
+
+
+async def _take_in(
+    workspace: Workspace, git: Git, found: Found, bounds: Bounds, extra: Sequence[str]
+) -> tuple[tuple[LeftOut, ...], bool]:
+    """Bring the private index up to what was found; tell what it lacks, and whether it was changed."""
+    nested = [path for path in found.untracked if path.endswith("/")]
+    files = [path for path in found.untracked if not path.endswith("/")]
     await trio.to_thread.run_sync(check_bounds, workspace.root, files, bounds)
-    submodules = [path for path in changed if (workspace.root / path / ".git").exists()]
-    await _update(workspace, git, [*changed, *files, *extra])
-    return (
+    submodules = [path for path in found.changed if (workspace.root / path / ".git").exists()]
+    paths = [*found.changed, *files, *extra]
+    await _update(workspace, git, paths)
+    left_out = (
         *(LeftOut(path.rstrip("/"), NESTED) for path in nested),
         *(LeftOut(path, SUBMODULE) for path in submodules),
     )
+    return left_out, bool(paths)
 
 
 async def _update(workspace: Workspace, git: Git, paths: Sequence[str]) -> None:
@@ -173,11 +182,6 @@ def _is_beyond_link(root: Path, path: str) -> bool:
     """Whether a folder on the way became a link, so that the file is another one, or none."""
     parts = path.split("/")
     return any(os.path.islink(os.path.join(root, *parts[:depth])) for depth in range(1, len(parts)))
-
-
-def joined(paths: Sequence[str]) -> bytes:
-    """Return file names as git reads them with `-z`."""
-    return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
 def named(error: GitFailed) -> Exception:

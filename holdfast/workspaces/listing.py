@@ -21,7 +21,8 @@ class Status(msgspec.Struct, frozen=True):
     """A worktree as it is now.
 
     `dirty` are files that differ from its last commit, `unmerged` the commits that no branch or tag
-    of the user's has. `holds` names repositories within it, which no snapshot keeps.
+    of the user's has, but for the one it began with. `holds` names repositories within it, which no
+    snapshot keeps; `trouble` is why the rest could not be found out.
     """
 
     worktree: Worktree
@@ -32,12 +33,23 @@ class Status(msgspec.Struct, frozen=True):
     unmerged: int = 0
     holds: tuple[str, ...] = ()
     is_missing: bool = False
+    trouble: str = ""
 
     @property
     def is_merged(self) -> bool:
         """Whether all that was done there is in the user's branches, so that it is not needed."""
+        if self.trouble:
+            return False
         is_in = not self.unmerged or self.head == self.worktree.merged
         return is_in and not self.dirty and not self.holds
+
+    @property
+    def work(self) -> str:
+        """What is not merged, in words; "" where that is nothing."""
+        ahead = self.unmerged if self.head != self.worktree.merged else 0
+        commits = _counted(ahead, "commit") if ahead else ""
+        files = _counted(len(self.dirty), "uncommitted file") if self.dirty else ""
+        return "" if self.is_merged else " and ".join(filter(None, (commits, files)))
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -51,24 +63,31 @@ class Swept(msgspec.Struct, frozen=True):
 
 async def list_worktrees(repository: Repository) -> list[Status]:
     """Return every worktree of ours with its size, age, and what is not merged."""
-    return [await _status(repository, *entry) for entry in records(repository)]
+    found: list[Status] = []
+    for record, git_dir in records(repository):
+        try:
+            found.append(await _status(repository, record, git_dir))
+        except WorkspaceError as error:  # one that cannot be looked at hides no other
+            found.append(Status(record, "", 0, record.created_ns, trouble=str(error)))
+    return found
 
 
 async def gc(
     repository: Repository,
-    is_finished: Callable[[str], bool],
+    in_use: Callable[[Worktree], str],
     *,
     dry_run: bool = False,
     unmerged_too: bool = False,
 ) -> list[Swept]:
-    """Remove the worktrees of finished runs whose work is in the user's branches.
+    """Remove the worktrees that nobody uses and whose work is in the user's branches.
 
-    `unmerged_too`: also the others; their files and commits are then kept by the run's snapshots
-    alone. Nothing is ever removed that no ref leads to, ignored files apart.
+    `in_use` tells why one has to stay, or "". `unmerged_too`: also those with other work; their files
+    and commits are then kept by the run's snapshots alone. Nothing is ever removed that no ref leads
+    to, ignored files apart.
     """
     found: list[Swept] = []
     for status in await list_worktrees(repository):
-        reason = _reason_to_stay(status, is_finished, unmerged_too=unmerged_too)
+        reason = in_use(status.worktree) or _reason_to_stay(status, unmerged_too)
         if not reason and not dry_run:
             try:
                 await remove_worktree(repository, status.worktree)
@@ -88,18 +107,18 @@ async def forget(repository: Repository, run: str) -> int:
     return len(refs)
 
 
-def _reason_to_stay(
-    status: Status, is_finished: Callable[[str], bool], *, unmerged_too: bool
-) -> str:
-    if not is_finished(status.worktree.run):
-        return "its run goes on"
+def _reason_to_stay(status: Status, unmerged_too: bool) -> str:
+    if status.trouble:
+        return status.trouble
     if status.holds:
         return f"it has git repositories of its own: {', '.join(map(repr, status.holds))}"
     if status.is_missing or status.is_merged or unmerged_too:
         return ""
-    if status.dirty:
-        return f"{len(status.dirty)} files are not committed"
-    return f"{status.unmerged} commits are not merged"
+    return f"{status.work} not merged"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 async def _status(repository: Repository, record: Worktree, git_dir: Path) -> Status:
@@ -119,15 +138,16 @@ async def _status(repository: Repository, record: Worktree, git_dir: Path) -> St
         size,
         max(touched_ns, record.created_ns),
         dirty=tuple(await git.items(*names)),
-        unmerged=await _unmerged(git, head),
+        unmerged=await _unmerged(git, head, record),
         holds=tuple(left.path for left in seen.left_out if left.why == NESTED),
     )
 
 
-async def _unmerged(git: Git, head: str) -> int:
-    """Count the commits that are in no branch or tag but ours."""
+async def _unmerged(git: Git, head: str, record: Worktree) -> int:
+    """Count the commits that are in no branch or tag but ours; what it began with is no work."""
     others = ("--exclude=holdfast/*", "--branches", "--tags", "--remotes")
-    return int(await git.text("rev-list", "--count", head, "--not", *others))
+    began = (record.base,) if record.is_from_snapshot else ()
+    return int(await git.text("rev-list", "--count", head, "--not", *others, *began))
 
 
 def _measure(folder: Path) -> tuple[int, int]:

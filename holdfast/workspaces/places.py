@@ -120,10 +120,11 @@ def git_dir_of(folder: Path) -> Path | None:
     return Path(os.path.normpath(folder / told))
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Put data in the place of a file, so that it is there as a whole or not at all.
 
-    The caller holds a lock that keeps others from doing the same.
+    The caller holds a lock that keeps others from doing the same. Not `lasting`: what a power cut
+    may take or garble, since it is only there to save time.
     """
     newborn = path.with_name(f".{path.name}.new")
     try:
@@ -131,7 +132,8 @@ def write_whole(path: Path, data: bytes) -> None:
         with newborn.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         newborn.replace(path)
     except OSError as error:
         raise StateUnwritable(str(path), error.strerror or str(error)) from error

@@ -11,8 +11,8 @@ from .git import Git
 from .index import NESTED, look
 from .locks import locked
 from .places import Repository, Workspace
-from .records import Worktree, clear_away, find, lock_of, workspace_of
-from .snapshots import Snapshot, contains, keep
+from .records import Worktree, clear_away, find, folder_of, lock_of, workspace_of
+from .snapshots import Snapshot, contains, keep, snapshot
 
 
 async def remove_worktree(repository: Repository, record: Worktree) -> Snapshot | None:
@@ -35,6 +35,22 @@ async def remove_worktree(repository: Repository, record: Worktree) -> Snapshot 
         return last
 
 
+async def remove_merged(repository: Repository, run: str, name: str) -> bool:
+    """Remove a run's worktree where all that is in it was merged; return whether it is gone."""
+    found = await find(repository, folder_of(repository, run, name))
+    if found is None:
+        return True
+    record, git_dir = found
+    if Path(record.path).exists() and not record.is_going:
+        workspace = workspace_of(repository, git_dir, record)
+        seen = await snapshot(workspace, message="Before removal", head_too=True)
+        is_clean = seen.tree == await workspace.git.resolve(seen.head, "tree")
+        if not is_clean or seen.left_out or seen.head != record.merged:
+            return False
+    await remove_worktree(repository, record)
+    return True
+
+
 async def _keep_all(workspace: Workspace) -> Snapshot:
     async with locked(workspace.lock) as lock:
         seen = await look(workspace, lock, UNBOUNDED)
@@ -42,7 +58,9 @@ async def _keep_all(workspace: Workspace) -> Snapshot:
         if nested:
             reason = f"it has git repositories of its own: {', '.join(map(repr, nested))}"
             raise WorktreeHoldsWork(str(workspace.root), reason)
-        return await keep(workspace, seen.tree, "Before removal", head_too=True)
+        return await keep(
+            workspace, seen.tree, "Before removal", head_too=True, since_ns=seen.since_ns
+        )
 
 
 async def _drop_branch(git: Git, record: Worktree, workspace: Workspace) -> None:

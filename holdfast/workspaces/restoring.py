@@ -54,10 +54,16 @@ async def restore(
             raise WouldOverwrite(str(workspace.root), hidden or sorted(differing))
         if hidden:
             seen = await look(workspace, lock, bounds, hidden)
-        before = await keep(workspace, seen.tree, "Before restoring", left_out=seen.left_out)
+        before = await keep(
+            workspace,
+            seen.tree,
+            "Before restoring",
+            left_out=seen.left_out,
+            since_ns=seen.since_ns,
+        )
         if seen.tree != wanted:
             await git.run("read-tree", "-m", "-u", seen.tree, wanted)
-            await keep(workspace, wanted, "Restored")
+            await keep(workspace, wanted, "Restored", since_ns=seen.since_ns)
     return Restored(wanted, before, tuple(sorted({*differing, *hidden})), seen.left_out)
 
 

@@ -45,13 +45,14 @@ async def add_worktree(
     base: str | Snapshot | None = None,
     target: str = "",
     beside: Workspace | None = None,
+    files: str = "",
 ) -> Made:
     """Make a worktree for a run, or find it again: after a crash this is called like before it.
 
     `base` is a commit, HEAD unless said otherwise, or a snapshot whose files it begins with; `beside`
     is the checkout whose ignored files come along, and `target` the branch that it will be merged
-    into, by default the one checked out where the repository was opened. A worktree whose folder is
-    gone is made again from its last snapshot.
+    into, by default the one checked out where the repository was opened. A new one gets the `files` of
+    that git tree, where that is said; one whose folder is gone is made again from its last snapshot.
     """
     folder = folder_of(repository, run, name)
     making = lock_of(repository, folder)
@@ -72,6 +73,8 @@ async def add_worktree(
         workspace = workspace_of(repository, git_dir, record)
         if known is not None:
             await _bring_back(workspace)
+        elif files:
+            await restore(workspace, files, bounds=UNBOUNDED)
         source = beside or await _own_checkout(repository, run)
         included = await include(source, folder) if source else Included()
         record.write(git_dir)  # last: from now on it is one of ours

@@ -1,6 +1,8 @@
 """The bundled coding agents."""
 
+from .acp import KNOWN, Acp
 from .aider import Aider
+from .builtin import Builtin
 from .claude_code import ClaudeCode
 from .codex import Codex
 from .command import Command
@@ -13,7 +15,10 @@ from .pi import Pi
 from .qwen import Qwen
 
 __all__ = [
+    "KNOWN",
+    "Acp",
     "Aider",
+    "Builtin",
     "ClaudeCode",
     "Codex",
     "Command",

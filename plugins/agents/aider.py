@@ -13,12 +13,17 @@ import msgspec
 from holdfast.eventlog import Usage
 
 from ..errors import SessionLost
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Program, arguments_for, options_of, run_lines, scratch_folder
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
+from .cli import PROVIDER_KEYS, Program, arguments_for, options_of, run_lines, scratch_folder
 from .reading import Reading
 from .structured import prompt_of
 
-PROGRAM = Program("aider", "AIDER_EXECUTABLE", install="pipx install aider-chat")
+PROGRAM = Program(
+    "aider",
+    "AIDER_EXECUTABLE",
+    install="pipx install aider-chat",
+    keys=("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+)
 
 # It edits by what it says and runs no commands, so that "full" is no more than "edit".
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
@@ -54,6 +59,11 @@ class Aider:
 
     A session is a chat history in the user's home. It is a summary of what was said that goes on.
     """
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "AIDER_*", *PROVIDER_KEYS),
+        folders=(ConfigFolder("~/.aider", read=("caches",), write=("holdfast/",)),),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         options = options_of(task, Options)

@@ -6,12 +6,16 @@ from typing import Final
 
 import msgspec
 
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
 from .claude_stream import Stream
 from .cli import Program, options_of, run_jsonl
 
 PROGRAM = Program(
-    "claude", "CLAUDE_CODE_EXECUTABLE", install="npm install -g @anthropic-ai/claude-code"
+    "claude",
+    "CLAUDE_CODE_EXECUTABLE",
+    install="npm install -g @anthropic-ai/claude-code",
+    keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    logins=(".claude/.credentials.json",),
 )
 
 # What the task's own environment says wins over these.
@@ -53,6 +57,26 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ClaudeCode:
     """Runs `claude -p` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "ANTHROPIC_*", "CLAUDE_CODE_*", "CLAUDE_CONFIG_DIR", "IS_SANDBOX"),
+        folders=(
+            ConfigFolder(
+                "~/.claude",
+                "CLAUDE_CONFIG_DIR",
+                read=(
+                    "CLAUDE.md",
+                    "agents",
+                    "commands",
+                    "local",
+                    "plugins",
+                    "settings.json",
+                    "skills",
+                ),
+                write=(".credentials.json", "projects/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         argv = [PROGRAM.locate(task.env), *arguments(task, options_of(task, Options))]

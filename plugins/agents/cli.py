@@ -13,12 +13,26 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from .. import confining
 from ..errors import BadOptions, MissingBinary
-from ..process import Lines, run_process
+from ..process import Lines, Talk, run_process
 from ..types import AgentTask, Emit, Permissions, Progress, Readiness
 
 Json = dict[str, Any]
 OptionsType = TypeVar("OptionsType", bound=msgspec.Struct)
+
+# Variables with the keys of models' providers, for agents that talk to any of them.
+PROVIDER_KEYS = (
+    "ANTHROPIC_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GROQ_API_KEY",
+    "MISTRAL_API_KEY",
+    "OPENAI_*",
+    "OPENROUTER_API_KEY",
+    "XAI_API_KEY",
+)
 
 VERSION_TIMEOUT_S = 20
 TAIL_LINES = 20
@@ -30,12 +44,25 @@ def part(event: Json, name: str) -> Json:
     return cast(Json, found) if isinstance(found, dict) else {}
 
 
+def parts(event: Json, name: str) -> list[Json]:
+    """Return the objects of a list inside an event, none where there is no list."""
+    found = event.get(name)
+    if not isinstance(found, list):
+        return []
+    return [cast(Json, each) for each in cast(Any, found) if isinstance(each, dict)]
+
+
 class Program(NamedTuple):
-    """A program that has to be installed; the environment variable may say where it is."""
+    """A program that has to be installed; the environment variable may say where it is.
+
+    Of the variables `keys` and the files `logins` (below the home folder) each may log it in.
+    """
 
     name: str
     variable: str
     install: str
+    keys: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
 
     def locate(self, env: Mapping[str, str]) -> str:
         """Return its path, or raise MissingBinary."""
@@ -65,7 +92,14 @@ class Program(NamedTuple):
         said = (done.stdout or done.stderr).decode(errors="replace").strip()
         if done.returncode:
             return Readiness(False, f"{path} --version ended with {done.returncode}: {said}")
-        return Readiness(True, f"{said} ({path})")
+        return Readiness(True, f"{said} ({path})", self.login())
+
+    def login(self) -> str:
+        """Say what may log it in: a key or a file that is there. Nothing proves that it is not."""
+        found = [name for name in self.keys if os.environ.get(name)]
+        home = Path(os.environ.get("HOME", "~")).expanduser()
+        found += [f"~/{name}" for name in self.logins if (home / name).is_file()]
+        return ", ".join(found)
 
 
 class Ending(NamedTuple):
@@ -113,6 +147,8 @@ def no_forks(task: AgentTask, agent: str) -> None:
 def scratch_folder() -> Generator[Path]:
     """Give a folder for the files that one run of a program wants; it is gone afterwards."""
     with TemporaryDirectory(prefix="holdfast-") as name:
+        if confined := confining.current():
+            confined.share(Path(name))
         yield Path(name)
 
 
@@ -122,7 +158,7 @@ async def run_lines(
     emit: Emit,
     *,
     env: Mapping[str, str],
-    stdin: str,
+    stdin: str | Talk,
     on_line: Callable[[str], None],
     on_error: Callable[[str], None] | None = None,
 ) -> Ending:
@@ -145,7 +181,7 @@ async def run_lines(
         folder=task.folder,
         # Some believe this variable before the folder that they are started in.
         env={**env, "PWD": str(task.folder.absolute())},
-        stdin=stdin.encode(),
+        stdin=stdin.encode() if isinstance(stdin, str) else stdin,
         on_stdout=out,
         on_stderr=err,
     )

@@ -11,14 +11,20 @@ import trio
 
 from holdfast.eventlog import Usage
 
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
 from .cli import Json, Program, arguments_for, options_of, scratch_folder
 from .reading import EventReading, follow
 from .strict import strict_schema
 from .structured import prompt_of
 from .usage import less
 
-PROGRAM = Program("codex", "CODEX_EXECUTABLE", install="npm install -g @openai/codex")
+PROGRAM = Program(
+    "codex",
+    "CODEX_EXECUTABLE",
+    install="npm install -g @openai/codex",
+    keys=("CODEX_API_KEY",),
+    logins=(".codex/auth.json",),
+)
 
 # It never asks for approval: what the sandbox forbids, fails, and the model is told.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
@@ -45,6 +51,19 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Codex:
     """Runs `codex exec` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "CODEX_*", "OPENAI_*"),
+        folders=(
+            ConfigFolder(
+                "~/.codex",
+                "CODEX_HOME",
+                read=("AGENTS.md", "AGENTS.override.md", "config.toml", "prompts", "skills"),
+                write=("auth.json", "sessions/"),
+            ),
+            ConfigFolder("~/.agents", read=("skills",)),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         options = options_of(task, Options)

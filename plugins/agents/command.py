@@ -1,11 +1,12 @@
 """The `command` agent: any program that reads a prompt on standard input and works in a folder."""
 
 import shlex
+from typing import Final
 
 import msgspec
 
 from ..errors import BadOptions, Crashed
-from ..types import AgentResult, AgentTask, Emit, Progress, Readiness
+from ..types import AgentResult, AgentTask, Emit, Needs, Progress, Readiness
 from .cli import options_of, run_lines
 from .structured import last_json, prompt_of
 
@@ -25,6 +26,8 @@ class Command:
     program prints is the answer. HOLDFAST_MODEL and HOLDFAST_PERMISSIONS tell it what was asked for;
     holding to them is its own affair.
     """
+
+    needs: Final = Needs(network=False)
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         argv = _argv(options_of(task, Options).command)

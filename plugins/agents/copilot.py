@@ -10,13 +10,18 @@ import trio
 
 from holdfast.eventlog import Usage
 
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, part, scratch_folder
 from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
-PROGRAM = Program("copilot", "COPILOT_EXECUTABLE", install="npm install -g @github/copilot")
+PROGRAM = Program(
+    "copilot",
+    "COPILOT_EXECUTABLE",
+    install="npm install -g @github/copilot",
+    keys=("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"),
+)
 
 # For "read" it is the set of tools that keeps the promise, whatever the user once allowed for good.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
@@ -37,6 +42,25 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Copilot:
     """Runs `copilot` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN"),
+        folders=(
+            ConfigFolder(
+                "~/.copilot",
+                "COPILOT_HOME",
+                read=(
+                    "agents",
+                    "config.json",
+                    "copilot-instructions.md",
+                    "mcp-config.json",
+                    "skills",
+                ),
+                write=("session-state/",),
+            ),
+            ConfigFolder("~/.cache/copilot", read=(".",)),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         no_forks(task, "copilot")

@@ -8,12 +8,18 @@ import msgspec
 
 from holdfast.eventlog import Usage
 
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, no_forks, options_of, part, scratch_folder
 from .reading import EventReading, follow
 from .structured import prompt_of
 
-PROGRAM = Program("gemini", "GEMINI_EXECUTABLE", install="npm install -g @google/gemini-cli")
+PROGRAM = Program(
+    "gemini",
+    "GEMINI_EXECUTABLE",
+    install="npm install -g @google/gemini-cli",
+    keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    logins=(".gemini/oauth_creds.json",),
+)
 
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
     "read": ["--approval-mode", "default"],
@@ -48,6 +54,20 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Gemini:
     """Runs `gemini` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "GEMINI_*", "GOOGLE_*"),
+        folders=(
+            ConfigFolder(
+                "~/.gemini",
+                read=(
+                    *("GEMINI.md", "commands", "extensions", "google_accounts.json"),
+                    *("installation_id", "projects.json", "settings.json", "skills"),
+                ),
+                write=("oauth_creds.json", "tmp/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         no_forks(task, "gemini")

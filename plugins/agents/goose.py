@@ -10,8 +10,8 @@ import msgspec
 from holdfast.eventlog import Usage
 
 from ..errors import WorkError
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, no_forks, options_of, part, run_lines
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
+from .cli import PROVIDER_KEYS, Json, Program, arguments_for, no_forks, options_of, part, run_lines
 from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
@@ -36,6 +36,24 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Goose:
     """Runs `goose run` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "GOOSE_*", *PROVIDER_KEYS),
+        folders=(
+            ConfigFolder(
+                "~/.config/goose",
+                read=(
+                    ".goosehints",
+                    "AGENTS.md",
+                    "config.yaml",
+                    "recipes",
+                    "secrets.yaml",
+                    "skills",
+                ),
+            ),
+            ConfigFolder("~/.local/share/goose", write=(".",)),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         no_forks(task, "goose")

@@ -13,13 +13,18 @@ import trio
 from holdfast.eventlog import Usage
 
 from ..errors import Crashed, SessionLost, WorkError
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
 from .cli import Ending, Json, Program, arguments_for, options_of, part, run_lines
 from .reading import EventReading, follow
 from .structured import prompt_of
 from .usage import less
 
-PROGRAM = Program("kimi", "KIMI_EXECUTABLE", install="npm install -g @moonshot-ai/kimi-code")
+PROGRAM = Program(
+    "kimi",
+    "KIMI_EXECUTABLE",
+    install="npm install -g @moonshot-ai/kimi-code",
+    keys=("KIMI_MODEL_API_KEY",),
+)
 
 # Without a terminal it does whatever it likes, and its modes cannot be had then.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {"full": []}
@@ -43,6 +48,18 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Kimi:
     """Runs `kimi` in the task's folder and reads its stream of messages."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "KIMI_*"),
+        folders=(
+            ConfigFolder(
+                "~/.kimi-code",
+                "KIMI_CODE_HOME",
+                read=("AGENTS.md", "config.toml", "mcp.json", "skills"),
+                write=("credentials/", "sessions/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         options = options_of(task, Options)

@@ -10,12 +10,17 @@ import msgspec
 from holdfast.eventlog import Usage
 
 from ..errors import BadOptions, SessionLost
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of, part, run_lines
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
+from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part, run_lines
 from .reading import EventReading, follow
 from .structured import prompt_of
 
-PROGRAM = Program("opencode", "OPENCODE_EXECUTABLE", install="npm install -g opencode-ai")
+PROGRAM = Program(
+    "opencode",
+    "OPENCODE_EXECUTABLE",
+    install="npm install -g opencode-ai",
+    logins=(".local/share/opencode/auth.json",),
+)
 
 # An agent of opencode's own kind for each: what the user's settings allow to all agents or to theirs
 # does not reach it. What is asked for and not allowed would end the run, so nothing is left to be asked.
@@ -46,6 +51,20 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class OpenCode:
     """Runs `opencode run` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "OPENCODE_*", *PROVIDER_KEYS),
+        folders=(
+            ConfigFolder(
+                "~/.config/opencode",
+                read=(
+                    *("AGENTS.md", "agent", "agents", "command", "commands", "config.json"),
+                    *("opencode.json", "opencode.jsonc", "plugin", "plugins", "skills", "themes"),
+                ),
+            ),
+            ConfigFolder("~/.local/share/opencode", read=("bin",), write=(".",)),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         options = options_of(task, Options)

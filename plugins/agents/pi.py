@@ -10,12 +10,17 @@ import trio
 
 from holdfast.eventlog import Usage
 
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of, part
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
+from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part
 from .reading import EventReading, follow
 from .structured import prompt_of
 
-PROGRAM = Program("pi", "PI_EXECUTABLE", install="npm install -g @earendil-works/pi-coding-agent")
+PROGRAM = Program(
+    "pi",
+    "PI_EXECUTABLE",
+    install="npm install -g @earendil-works/pi-coding-agent",
+    logins=(".pi/agent/auth.json",),
+)
 
 # It asks for nothing; what it cannot do is what it has no tool for.
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
@@ -36,6 +41,21 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Pi:
     """Runs `pi --mode json` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "PI_*", *PROVIDER_KEYS),
+        folders=(
+            ConfigFolder(
+                "~/.pi/agent",
+                "PI_CODING_AGENT_DIR",
+                read=(
+                    *("AGENTS.md", "SYSTEM.md", "extensions", "models.json", "prompts"),
+                    *("settings.json", "skills"),
+                ),
+                write=("auth.json", "sessions/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         argv = [PROGRAM.locate(task.env), *arguments(task, options_of(task, Options))]

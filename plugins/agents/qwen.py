@@ -10,11 +10,17 @@ import msgspec
 from holdfast.eventlog import Usage
 
 from ..errors import OutputInvalid, WorkError
-from ..types import AgentResult, AgentTask, Emit, Permissions, Readiness
-from .cli import Json, Program, arguments_for, options_of, part, scratch_folder
+from ..types import AgentResult, AgentTask, ConfigFolder, Emit, Needs, Permissions, Readiness
+from .cli import PROVIDER_KEYS, Json, Program, arguments_for, options_of, part, scratch_folder
 from .reading import EventReading, follow
 
-PROGRAM = Program("qwen", "QWEN_EXECUTABLE", install="npm install -g @qwen-code/qwen-code")
+PROGRAM = Program(
+    "qwen",
+    "QWEN_EXECUTABLE",
+    install="npm install -g @qwen-code/qwen-code",
+    keys=("OPENAI_API_KEY",),
+    logins=(".qwen/oauth_creds.json",),
+)
 
 PERMISSIONS: Final[dict[Permissions, list[str]]] = {
     "read": ["--approval-mode", "default"],
@@ -44,6 +50,17 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Qwen:
     """Runs `qwen` in the task's folder and reads its stream of events."""
+
+    needs: Final = Needs(
+        env=(PROGRAM.variable, "DASHSCOPE_API_KEY", "QWEN_*", *PROVIDER_KEYS),
+        folders=(
+            ConfigFolder(
+                "~/.qwen",
+                read=("AGENTS.md", "QWEN.md", "commands", "extensions", "settings.json", "skills"),
+                write=("oauth_creds.json", "projects/", "tmp/"),
+            ),
+        ),
+    )
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         argv = [PROGRAM.locate(task.env), *arguments(task, options_of(task, Options))]

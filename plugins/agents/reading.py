@@ -157,6 +157,11 @@ class Reading:
         """What failed was tried again and went well."""
         self._failure = None
 
+    @property
+    def way_in(self) -> str:
+        """What to do when it is not logged in."""
+        return self.login
+
     # --- its end -------------------------------------------------------------------------------
 
     @property
@@ -191,7 +196,7 @@ class Reading:
         if resumed is not None and any(words in said for words in self.no_session):
             return SessionLost(f"{self.name} does not know the session {resumed!r}: {said}")
         kind = kind_of(said, status, resets=bool(_reset(said)))
-        hint = f". {self.login}" if kind is NotLoggedIn else ""
+        hint = f". {self.way_in}" if kind is NotLoggedIn else ""
         how = "ended with" if kind is Crashed and self._failure is None else "failed:"
         return self.error(f"{self.name} {how} {said}{hint}", kind, detail=detail)
 

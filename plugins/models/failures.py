@@ -19,7 +19,7 @@ NO_KEY = re.compile(
 )
 NO_MONEY = re.compile(r"insufficient_quota|exceeded your current quota", re.IGNORECASE)
 NO_PROVIDER = re.compile(r"LLM Provider NOT provided")
-PREFIX = re.compile(r"^(litellm\.)?\w+(Error|Exception|Timeout)(:\s+|\s+-\s+)")
+PREFIX = re.compile(r"^(litellm\.)?\w*(Error|Exception|Timeout)(:\s+|\s+-\s+)")
 SUFFIX = re.compile(r"\.? Handle with `litellm\.\w+`\.?$")
 LONGEST = 2000
 
@@ -88,7 +88,7 @@ def provider_text(text: str) -> str:
         text = shorter
     start = text.find("{")
     try:
-        told = json.loads(text[start:]) if start >= 0 else None
+        told = json.JSONDecoder().raw_decode(text, start)[0] if start >= 0 else None
     except ValueError:
         told = None
     inner = cast(dict[str, Any], told).get("error") if isinstance(told, dict) else None

@@ -62,10 +62,11 @@ def parse(text: str, schema: Schema) -> Any:
         if not blocks:
             raise
         data = json.loads(blocks[-1])
-    return _unwrapped(data, schema)
+    return unwrapped(data, schema)
 
 
-def _unwrapped(data: Any, schema: Schema) -> Any:
+def unwrapped(data: Any, schema: Schema) -> Any:
+    """Take data out of the object that `wire_schema` put it into."""
     root = _resolved(schema, schema.get("$defs", {}))
     match data:
         case {"value": inner, **others} if not others and root.get("type") != "object":

@@ -1,7 +1,7 @@
 """Any provider's model through litellm, which is imported on the first call and lives beside trio.
 
-Answers come whole and are shown once: litellm's streams leave connections open behind them, and a
-stream of Anthropic's or Gemini's that is collected as garbage can block its thread for good.
+Answers in words are streamed, so that they are seen as they come. Data comes whole, and so does what
+OpenAI's Responses say: litellm gives their streams a shape of its own, and warns of it.
 """
 
 import importlib
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from holdfast.eventlog import HoldfastError, Usage
 
 from ..errors import Crashed, NoOutput, OutputInvalid, Refused
-from ..types import Emit, ModelCall, ModelResult, Progress, Readiness
+from ..types import Emit, ModelCall, ModelResult, Progress, Readiness, Stop
 from .failures import explain, missing_package
 from .json_output import in_words, parse, response_format
+from .messages import calls_of, extra_of, wire_message, wire_tool
+from .streaming import Lines, Say, gather
 
 if TYPE_CHECKING:
     from .asyncio_thread import AsyncioThread
@@ -40,8 +42,14 @@ class LitellmModel:
 
     async def call(self, call: ModelCall, emit: Emit) -> ModelResult:
         """Ask once: the engine decides about another attempt."""
-        result = read(await _answer(call), call)
-        emit(Progress("text", result.text))
+        lines = Lines(emit)
+        try:
+            answer = await _answer(call, lines.say)
+        finally:
+            lines.close()
+        result = read(answer, call)
+        if not is_streamed(call) and result.text:
+            emit(Progress("text", result.text))
         return result
 
     def readiness(self) -> Readiness:
@@ -51,11 +59,11 @@ class LitellmModel:
         return Readiness(True, f"litellm {importlib.metadata.version('litellm')}")
 
 
-async def _answer(call: ModelCall) -> Any:
+async def _answer(call: ModelCall, say: Say) -> Any:
     import asyncio
 
     try:
-        return await loop_thread().run(partial(_ask, call))
+        return await loop_thread().run(partial(_ask, call, say))
     except HoldfastError:
         raise
     except asyncio.CancelledError:
@@ -65,12 +73,21 @@ async def _answer(call: ModelCall) -> Any:
     raise failure  # out here, so that the original, which may quote a key, is not chained to it
 
 
-async def _ask(call: ModelCall) -> Any:
+async def _ask(call: ModelCall, say: Say) -> Any:
     """Runs under asyncio."""
     import asyncio
 
     litellm = await asyncio.to_thread(load)
-    return await litellm.acompletion(**arguments(litellm, call))
+    asked = arguments(litellm, call)
+    if asked["stream"]:
+        return await gather(litellm, asked, say)
+    return await litellm.acompletion(**asked)
+
+
+def is_streamed(call: ModelCall) -> bool:
+    """Whether the answer is shown as it comes; the param stream=False forbids it."""
+    plain = call.schema is None and "/responses/" not in call.model
+    return plain and call.params.get("stream") is not False
 
 
 @cache
@@ -108,8 +125,11 @@ def load() -> Any:
 
 def arguments(litellm: Any, call: ModelCall) -> dict[str, Any]:
     """What `acompletion` is called with. Retrying is the engine's, so there is none in here."""
-    messages = [{"role": each.role, "content": each.content} for each in call.messages]
-    wanted: dict[str, Any] = {}
+    messages = [wire_message(each) for each in call.messages]
+    wanted: dict[str, Any] = {"tools": [*map(wire_tool, call.tools)]} if call.tools else {}
+    streamed = is_streamed(call)
+    if streamed:
+        wanted["stream_options"] = {"include_usage": True}
     if call.schema is not None:
         supported = litellm.get_supported_openai_params(call.model)
         if supported is None or "response_format" in supported:
@@ -117,27 +137,43 @@ def arguments(litellm: Any, call: ModelCall) -> dict[str, Any]:
         else:
             messages.insert(0, {"role": "system", "content": in_words(call.schema)})
     fixed = {"model": call.model, "messages": messages, "num_retries": 0, "max_retries": 0}
-    return {"timeout": TIMEOUT_S} | call.params | wanted | fixed | {"stream": False}
+    return (
+        {"timeout": TIMEOUT_S} | cached(call) | call.params | wanted | fixed | {"stream": streamed}
+    )
+
+
+def cached(call: ModelCall) -> dict[str, Any]:
+    """Let a conversation with tools, which is sent again and again, be paid in full only once.
+
+    Anthropic wants to be told where; others do it by themselves. Their params may say otherwise.
+    """
+    if not call.tools or not call.model.startswith("anthropic/"):
+        return {}
+    points = [{"location": "message", "role": "system"}, {"location": "message", "index": -1}]
+    return {"cache_control_injection_points": points}
 
 
 def read(answer: Any, call: ModelCall) -> ModelResult:
     """Take the text, the data and the price out of litellm's answer."""
     choice, usage = answer.choices[0], usage_of(answer)
     text: str = choice.message.content or ""
+    calls = calls_of(choice.message) if call.tools else []
     if choice.finish_reason == "content_filter":
         raise Refused(
             f"{call.model!r} declined to answer: {text[:SHOWN] or 'it gave no reason'}. "
             "Change the prompt or the model.",
             usage=usage,
         )
-    if not text.strip():
+    if not text.strip() and not calls:
         raise NoOutput(
             f"{call.model!r} answered with no text (it stopped for {choice.finish_reason!r}). "
             "Ask again, or raise max_tokens.",
             usage=usage,
         )
-    if call.schema is None:
-        return ModelResult(text=text, usage=usage)
+    stop: Stop = "length" if choice.finish_reason == "length" else "calls" if calls else "end"
+    if call.schema is None or calls:
+        extra = extra_of(choice.message) if call.tools else {}
+        return ModelResult(text=text, usage=usage, calls=calls, stop=stop, extra=extra)
     try:
         output = parse(text, call.schema)
     except ValueError as error:
@@ -149,7 +185,7 @@ def read(answer: Any, call: ModelCall) -> ModelResult:
             detail=text,
             usage=usage,
         ) from None
-    return ModelResult(text=text, output=output, usage=usage)
+    return ModelResult(text=text, output=output, usage=usage, stop=stop)
 
 
 def usage_of(answer: Any) -> Usage:

@@ -5,11 +5,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..types import Agent, AgentResult, AgentTask, Message, Model, ModelCall, ModelResult
+from ..types import (
+    Agent,
+    AgentResult,
+    AgentTask,
+    Message,
+    Model,
+    ModelCall,
+    ModelResult,
+    Sandbox,
+)
 from .agents import AGENT_RULES
 from .kit import Rule, agent_task
 from .models import MODEL_RULES
 from .plugin import PLUGIN_RULES
+from .sandboxes import SANDBOX_RULES
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -36,6 +46,11 @@ def check_model(make: Callable[[], Model], **cases: ModelCall | None) -> ModelRe
     return result
 
 
+def check_sandbox(make: Callable[[], Sandbox], folder: Path) -> None:
+    """Check a sandbox by what programs can do in it; it works in an empty folder of its own."""
+    _check_all(SANDBOX_RULES, make, {"folder": folder})
+
+
 def check_plugin(plugin: object) -> None:
     """Check what holds for a plugin, whatever it offers: a module, or an object with hooks."""
     _check_all(PLUGIN_RULES, plugin, {})
@@ -44,19 +59,19 @@ def check_plugin(plugin: object) -> None:
 def conformance(subject: Any, **cases: Case) -> Callable[..., None]:
     """Return a pytest test with one variant for each rule.
 
-    `subject` is an agent or a model (a class, or a function that makes one), or a plugin: a module
-    with hooks. A case is a prompt, or a function from a fresh folder to an AgentTask, or to a ModelCall.
+    `subject` is an agent, a model or a sandbox (a class, or a function that makes one), or a plugin: a
+    module with hooks. A case is a prompt, or a function from a fresh folder to an AgentTask, or to a ModelCall.
     See `check_agent` and `check_model` for the names of the cases.
     """
     import pytest
 
     rules, to_case = _rules_for(subject)
     _refuse_unknown(rules, cases)
-    chosen = [rule for rule in rules if rule.applies(cases)]
+    chosen = [rule for rule in rules if rule.applies({"folder": Path, **cases})]
 
     def test(rule: Rule, tmp_path: Path) -> None:
-        given = {name: to_case(name, cases[name], tmp_path) for name in rule.needs}
-        _check(rule, subject, given)
+        given = {n: to_case(n, cases[n], tmp_path) for n in rule.needs if n in cases}
+        _check(rule, subject, {"folder": tmp_path, **given})
 
     each = pytest.mark.parametrize("rule", chosen, ids=[rule.name for rule in chosen])
     tests: Callable[..., None] = each(test)
@@ -73,6 +88,8 @@ def _rules_for(
         return AGENT_RULES, _agent_task
     if hasattr(made, "call"):
         return MODEL_RULES, _model_call
+    if hasattr(made, "wrap"):
+        return SANDBOX_RULES, _model_call
     return PLUGIN_RULES, _model_call
 
 

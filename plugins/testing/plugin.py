@@ -24,7 +24,7 @@ def _loads(plugin: object) -> None:
 
 def _readiness(plugin: object) -> None:
     plugins = _alone(plugin)
-    workers: dict[str, Any] = {**plugins.agents(), **plugins.models()}
+    workers: dict[str, Any] = {**plugins.agents(), **plugins.models(), **plugins.sandboxes()}
     for name, worker in workers.items():
         try:
             detail = worker.readiness().detail

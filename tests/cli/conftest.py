@@ -15,8 +15,19 @@ from holdfast.cli.app import invoke
 ROOT = Path(__file__).parents[2]
 
 WORKFLOWS = '''
+from typing import Literal
+
 from holdfast import Run, workflow
+import msgspec
 import trio
+
+
+class Choice(msgspec.Struct):
+    """Where to put it."""
+
+    place: Literal["here", "there"]
+    count: int = 1
+    names: list[str] = []
 
 
 @workflow
@@ -42,6 +53,11 @@ async def exhaust(run: Run) -> None:
 async def wait(run: Run) -> dict[str, int]:
     got: dict[str, int] = await run.wait("news", output=dict[str, int])
     return got
+
+
+@workflow
+async def paid(run: Run) -> str:
+    return str(await run.wait("paid", key="order 7"))
 
 
 @workflow
@@ -76,6 +92,22 @@ async def impure(run: Run) -> None:
 @workflow
 async def two_people(run: Run) -> None:
     await run.approve("both", count=2)
+
+
+@workflow
+async def edits(run: Run) -> str:
+    decision = await run.approve("plan", {"place": "here"}, edits=Choice, by=["ann", "bo"])
+    return f"{decision.by} {decision.edits}"
+
+
+@workflow
+async def question(run: Run, by: list[str] = []) -> str:
+    return str(await run.ask("where", "Where shall it go?", output=Choice, by=by))
+
+
+@workflow
+async def hurry(run: Run, seconds: int = 1) -> str:
+    return (await run.approve("now", expires=seconds, on_deny="return")).by
 
 
 @workflow

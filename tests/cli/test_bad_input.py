@@ -256,6 +256,9 @@ def test_ctrl_c_before_anything_runs_is_quiet(cli: Cli, monkeypatch: pytest.Monk
         ("[workspace]\nset_up = 'make'\n", "unknown field `set_up` - at `$.workspace`"),
         ("[telemetry]\nopentelemetry = 'yes'\n", "Expected `bool | null`, got `str`"),
         ("[workspace]\nsetup = 1\n", "Expected `str`, got `int` - at `$.workspace.setup`"),
+        ("[sandbox]\nnetwork = 'all'\n", "Invalid enum value 'all' - at `$.sandbox.network`"),
+        ("[sandbox]\nread = ['data']\n", "'data' must begin with '/' or '~/' - at `$.sandbox`"),
+        ("[sandbox]\nprocesses = 2\n", "2 processes are too few"),
     ],
 )
 def test_wrong_settings_are_told_with_their_place(cli: Cli, text: str, words: str) -> None:

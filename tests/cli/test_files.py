@@ -67,6 +67,44 @@ def test_changes_as_a_patch_and_as_data(repo: Cli) -> None:
     assert data["after"] == repo.json("show", "m")["steps"][1]["snapshot"]
 
 
+def test_diff_of_a_run_and_a_step_is_what_the_step_changed(repo: Cli) -> None:
+    repo("fork", "m", "--at", "change", "--id", "break")
+
+    assert repo("diff", "m", "change") == repo("changes", "m", "change")
+    assert repo("diff", "m", "change", "--patch") == repo("changes", "m", "change", "--patch")
+    assert repo.json("diff", "m", "change") == repo.json("changes", "m", "change")
+    assert repo("diff", "m", "rest").err == "step 'rest' changed no file\n"
+    assert "common  the first" in repo("diff", "m", "break", status=1).out, "a run comes first"
+
+
+WITH_WORKSPACE = '''
+from holdfast import Run, workflow
+
+
+@workflow
+async def apart(run: Run) -> None:
+    """Work in a workspace, and leave it unmerged."""
+    async with run.workspace("ticket"):
+        await run.shell("work", "echo apart > b.txt")
+'''
+
+
+def test_the_files_of_a_workspace_are_its_own(repo: Cli) -> None:
+    (repo.folder / "apart.py").write_text(WITH_WORKSPACE)
+    repo("run", "apart.py", "--id", "p")
+
+    shown = repo.json("show", "p")
+    assert [space["key"] for space in shown["workspaces"]] == ["ticket"]
+    assert shown["steps"][1]["workspace"] == "ticket"
+    assert repo("files", "p", "--workspace", "ticket").out.split() == [
+        ".gitignore", "b.txt", "w.py"
+    ]  # fmt: skip
+    assert "b.txt" not in repo("files", "p").out
+    assert repo("changes", "p", "ticket/work").out.split()[-1] == "b.txt"
+    unknown = repo("files", "p", "--workspace", "tickt", status=2)
+    assert "no workspace 'tickt'. Did you mean: 'ticket'?" in unknown.err
+
+
 def test_the_files_of_a_frame_are_listed_printed_and_extracted(repo: Cli, tmp_path: Path) -> None:
     frame = frame_of(repo, "write")
 
@@ -90,6 +128,10 @@ def frame_of(cli: Cli, step: str) -> int:
     ("args", "message"),
     [
         (("changes", "m", "chang"), "Did you mean: 'change'"),
+        (("diff", "m", "chang"), "Did you mean: 'change'"),
+        (("diff", "m", "nothing-like-it"), "error[no_such_run]"),
+        (("diff", "m", "change", "--at-a", "3"), "leave out --at-a and --at-b"),
+        (("diff", "m", "m", "--patch"), "--patch is for a step of a run"),
         (("files", "m", "none.txt"), "none.txt"),
         (("files", "m", "--extract", "."), "is there already and not empty"),
         (("files", "m", "a.txt", "--extract", "o"), "leave out PATH"),

@@ -83,6 +83,8 @@ def test_a_bad_name_is_refused(cli: Cli, name: str) -> None:
     [
         ("codex", "agent", "an installed agent"),
         ("implement", "workflow", "an installed workflow"),
+        ("bubblewrap", "sandbox", "an installed sandbox"),
+        ("none", "sandbox", "an installed sandbox"),
         ("bundled", "observer", "a plugin of holdfast"),
     ],
 )

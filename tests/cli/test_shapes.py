@@ -231,6 +231,7 @@ def test_plugins_lists_the_bundled_ones(cli: Cli) -> None:
     rows = {row["plugin"]: row for row in cli.json("plugins")}
 
     assert "agent claude-code" in rows["bundled"]["offers"]
+    assert "sandbox bubblewrap" in rows["bundled"]["offers"]
     assert "claude-code" in cli("plugins").out
 
 
@@ -250,6 +251,7 @@ def test_doctor_names_keys_and_never_shows_them(cli: Cli, monkeypatch: pytest.Mo
 
     assert found["OPENAI_API_KEY"]["status"] == "ok"
     assert found["log"]["status"] == "missing"
+    assert found["sandbox bubblewrap"]["detail"]
     assert "sk-secret" not in cli("doctor").out
 
 

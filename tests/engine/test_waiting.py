@@ -1,5 +1,6 @@
 """Approvals, signals, timers, children, cancel: a run that waits is data, not a process."""
 
+import datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from holdfast import ApprovalDenied, ChildFailed, Run, workflow
 from holdfast.errors import GateAmbiguous, NoSuchGate, NotAllowed, RunEnded
 from holdfast.eventlog import ApprovalDecided, ChildFinished, RunReleased, StepSucceeded, TimerFired
 from holdfast.runs import request_cancel, send_signal
-from tests.support.lab import Counter, Lab
+from holdfast.travel import Change, fork
+from tests.support.lab import Counter, Lab, virtual_now
 
 
 @workflow
@@ -430,3 +432,60 @@ async def test_a_childs_timer_fires_while_its_parent_is_at_work(
     lab.workflows[child.reference] = child
 
     assert (await lab.run(outer)).status == "succeeded"
+
+
+async def test_signals_with_a_key_reach_who_waits_with_that_key_in_order(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def orders(run: Run) -> Any:
+        async def one(order: str) -> Any:
+            return [await run.wait("paid", key=order), await run.wait("paid", key=order)]
+
+        return [await run.map(one, ["7", "8/a"]), await run.wait("paid")]
+
+    await lab.run(orders)
+    for payload, key in ((1, "8/a"), (2, "7"), (3, ""), (4, "7"), (5, "8/a"), (6, "9")):
+        send_signal(lab.log, "r", "paid", payload, "cli:x", key=key)
+
+    assert (await lab.resume()).output == [[[2, 4], [1, 5]], 3]
+
+
+async def test_a_signal_that_came_first_is_kept_for_its_key_across_a_fork(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def late(run: Run) -> Any:
+        await run.approve("go")
+        return await run.wait("paid", key="7")
+
+    await lab.run(late)
+    send_signal(lab.log, "r", "paid", "other", "cli:x", key="8")
+    send_signal(lab.log, "r", "paid", "mine", "cli:x", key="7")
+    fork(lab.log, lab.load, "r", Change("fork", 1), actor="cli:a", id="before", now=virtual_now())
+    fork(lab.log, lab.load, "r", Change("fork"), actor="cli:a", id="after", now=virtual_now())
+    lab.approve(run="after")
+    await lab.resume("before")
+    lab.approve(run="before")
+
+    assert (await lab.resume("after")).output == "mine"
+    assert (await lab.resume("before")).waiting == ("paid:7",)
+
+
+async def test_a_timer_of_a_month_outlives_everything(lab: Lab, autojump_clock: object) -> None:
+    @workflow
+    async def monthly(run: Run) -> str:
+        begun = run.now()
+        await run.sleep("4w2d")
+        await run.sleep_until(begun + datetime.timedelta(days=61))
+        return str((run.now() - begun).days)
+
+    await lab.run(monthly)
+    await trio.sleep(30 * 86_400 - 100)
+    early = await lab.resume()
+    await trio.sleep(100)
+    half = await lab.resume()
+    await trio.sleep(31 * 86_400)
+
+    assert (early.status, half.status) == ("waiting", "waiting")
+    assert (await lab.resume()).output == "61"

@@ -340,7 +340,7 @@ async def test_a_worktree_is_made_ready_by_the_setup_command_and_has_ports(git: 
         return [*first.stdout.split(), *second.stdout.split()]
 
     git.workflows[ready.reference] = ready
-    config = Config(WorkspaceConfig(setup="echo ready > setup.log"))
+    config = Config(workspace=WorkspaceConfig(setup="echo ready > setup.log"))
     async with git.engine(config=config) as engine:
         engine.create(ready, {}, run="r", folder=str(git.repo.root))
         outcome = await engine.execute("r")
@@ -694,3 +694,22 @@ def settled(tmp_path: Path) -> Iterator[GitLab]:
     made = GitLab(tmp_path, plugin_of(Settler()))
     yield made
     made.log.close()
+
+
+async def test_a_workspace_is_closed_before_its_run_goes_on_in_a_fresh_history(
+    git: GitLab,
+) -> None:
+    @workflow
+    async def onwards(run: Run, n: int = 0) -> str:
+        async with run.workspace("side") as ws:
+            said = await run.shell("count", f"echo {n} >> n.txt; cat n.txt")
+            await ws.merge(message=f"Number {n}")
+            if n < 2:
+                raise run.continue_as_new(n=n + 1)
+        return said.stdout
+
+    outcome = await git.go(onwards)
+
+    assert (outcome.status, outcome.output) == ("succeeded", "0\n1\n2\n"), outcome.error
+    old = git.log.branches()[0].branch
+    assert [s.kind for s in git.state(f"r@{old}").steps.values()][-1] == "close"

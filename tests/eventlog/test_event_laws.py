@@ -86,7 +86,7 @@ def test_bringing_a_record_up_to_date_is_total_and_done_once(
 def test_the_listings_take_any_event(events: list[tuple[Any, int]]) -> None:
     row = RunRow("r", 1)
     for event, time in events:
-        row = advance(row, event, time)
+        row = advance(row, event, time, 3)
         assert msgspec.msgpack.decode(encode(row), type=RunRow) == row
 
 

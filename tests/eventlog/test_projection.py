@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from holdfast.eventlog import (
     KNOWN,
-    ApprovalRequested,
+    ApprovalDecided,
     CancelRequested,
     Event,
     Failure,
@@ -31,7 +31,7 @@ BUSY = RunRow("fix", 1, owner="me", timers={"t": 5})
 
 def after(*events: Event, row: RunRow = NEW) -> RunRow:
     for event in events:
-        row = advance(row, event, 7)
+        row = advance(row, event, 7, 3)
     return row
 
 
@@ -87,14 +87,14 @@ def test_timers_come_and_go() -> None:
     [
         StepStarted("s", "shell", b"f"),
         Noted("n", "t"),
-        ApprovalRequested("g"),
+        ApprovalDecided("g", True, "ann"),
         CancelRequested(),
         TimerFired("never set"),
         UnknownEvent("later", Raw(b"\x80")),
     ],
 )
 def test_other_events_leave_the_same_object(event: Event) -> None:
-    assert advance(BUSY, event, 9) is BUSY
+    assert advance(BUSY, event, 9, 3) is BUSY
 
 
 def test_the_types_that_may_change_a_row_are_all_listed() -> None:

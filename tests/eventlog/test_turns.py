@@ -50,7 +50,7 @@ def folded(log: Log, branch: int) -> RunRow:
     inherited = () if place.parent is None else log.records(place.parent, 0, place.offset)
     row = first_row(place, inherited)
     for record in log.records(branch, place.offset):
-        row = advance(row, record.event, record.time)
+        row = advance(row, record.event, record.time, record.offset)
     return row
 
 

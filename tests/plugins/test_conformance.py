@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 import trio
 
@@ -15,6 +16,7 @@ from holdfast.plugins import (
     AgentResult,
     AgentTask,
     BadOptions,
+    Confinement,
     Crashed,
     Emit,
     Message,
@@ -26,24 +28,33 @@ from holdfast.plugins import (
     Progress,
     RateLimited,
     Readiness,
+    Sandbox,
     SessionLost,
+    Tool,
+    ToolSetting,
+    Wrapped,
     bundled,
     hookimpl,
     marks,
 )
 from holdfast.plugins.agents import Command
+from holdfast.plugins.sandboxes import Bubblewrap
 from holdfast.plugins.testing import (
     AGENT_RULES,
     MODEL_RULES,
     PLUGIN_RULES,
+    SANDBOX_RULES,
     Rule,
     agent_task,
     check_agent,
     check_model,
     check_plugin,
+    check_sandbox,
+    check_tool,
     conformance,
     kit,
 )
+from tests.support.cage import needs_bubblewrap
 
 Work = Callable[[AgentTask, Emit], Any]
 
@@ -316,6 +327,87 @@ def test_each_rule_finds_the_plugin_that_breaks_it_alone(rule: str) -> None:
     assert broken(PLUGIN_RULES, PLUGINS[rule], dict).keys() == {rule}
 
 
+class Leaky(Sandbox):
+    """Bubblewrap, with a hole where a subclass makes one."""
+
+    def __init__(self) -> None:
+        self._sound = Bubblewrap()
+
+    def wrap(
+        self, argv: Sequence[str], env: Mapping[str, str], folder: Path, within: Confinement
+    ) -> Wrapped:
+        inner, wider = self.program([*argv]), self.widen(within)
+        return self._sound.wrap(inner, env, folder, wider)
+
+    def readiness(self) -> Readiness:
+        return self._sound.readiness()
+
+    def program(self, argv: list[str]) -> list[str]:
+        return argv
+
+    def widen(self, within: Confinement) -> Confinement:
+        return within
+
+
+def leaking(**methods: Any) -> Callable[[], Any]:
+    return type("Leaking", (Leaky,), methods)
+
+
+class Letting(Leaky):
+    """Lets a program that starts a session of its own out, and takes its mark away."""
+
+    def wrap(
+        self, argv: Sequence[str], env: Mapping[str, str], folder: Path, within: Confinement
+    ) -> Wrapped:
+        wrapped = super().wrap(argv, env, folder, within)
+        if "setsid" not in argv[-1]:
+            return wrapped
+        return Wrapped(["env", "-i", f"PATH={env['PATH']}", *argv], wrapped.complaint)
+
+
+def also_outside(self: Leaky, within: Confinement) -> Confinement:
+    return msgspec.structs.replace(within, write=(within.folder.parent / "outside",))
+
+
+SANDBOXES: Mapping[str, Callable[[], Any]] = {
+    "works-here": leaking(readiness=lambda self: Readiness(False, "not today")),
+    "passes-on-exit-codes": leaking(
+        program=lambda self, argv: ["sh", "-c", '"$@"; exit 0', "sh", *argv]
+    ),
+    "passes-on-input-and-output": leaking(
+        program=lambda self, argv: ["sh", "-c", '"$@" </dev/null', "sh", *argv]
+    ),
+    "lets-programs-work-in-their-folder": leaking(
+        program=lambda self, argv: ["sh", "-c", 'cd hidden; "$@"', "sh", *argv]
+    ),
+    "guards-what-is-outside": leaking(widen=also_outside),
+    "hides-what-is-hidden": leaking(
+        widen=lambda self, within: msgspec.structs.replace(within, hidden=())
+    ),
+    "leaves-nothing-running": Letting,
+}
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("rule", [rule.name for rule in SANDBOX_RULES[1:]])
+def test_each_rule_finds_the_sandbox_that_breaks_it_alone(rule: str, tmp_path: Path) -> None:
+    found = broken(SANDBOX_RULES, SANDBOXES[rule], lambda: {"folder": tmp_path})
+
+    assert found.keys() == {rule}
+
+
+@pytest.mark.parametrize(
+    ("made", "fault"),
+    [
+        (SimpleNamespace(readiness=print), "has no method `wrap`"),
+        (SimpleNamespace(wrap=Leaky.widen, readiness=print), "its `wrap` cannot be called as"),
+    ],
+)
+def test_what_is_no_sandbox_is_named(made: Any, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=fault):
+        check_sandbox(lambda: made, tmp_path)
+
+
 async def in_another_thread(self: Sound, task: AgentTask, emit: Emit) -> AgentResult:
     await trio.to_thread.run_sync(emit, Progress("text", "hello"))
     return AgentResult(text="hello")
@@ -382,6 +474,47 @@ def test_what_is_no_agent_is_named(made: Any, fault: str) -> None:
         check_agent(lambda: made)
 
 
+async def echo(given: dict[str, Any], setting: ToolSetting) -> str:
+    return str(given["text"])
+
+
+async def forty_two(given: dict[str, Any], setting: ToolSetting) -> Any:
+    return 42
+
+
+TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+def tool(**fields: Any) -> Tool:
+    good = Tool(description="Say it again", schema=TEXT, run=echo)
+    return msgspec.structs.replace(good, **fields)
+
+
+def test_a_tool_that_keeps_the_rules_passes(tmp_path: Path) -> None:
+    setting = ToolSetting(folder=tmp_path, env={}, permissions="read")
+
+    assert check_tool(tool(), works={"text": "hello"}, setting=setting) == "hello"
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"run": forty_two}, "it returned 42, not a text"),
+        ({"run": str}, "its `run` is not an async function"),
+        ({"schema": {"type": "string"}}, "its schema is not that of an object"),
+        ({"schema": {"type": "object", "properties": {}}}, r"its schema has no \['text'\]"),
+        ({"schema": TEXT | {"x": object()}}, "its schema is not plain data"),
+        ({"description": ""}, "it has no description"),
+        ({"needs": "all"}, "it needs 'all'"),
+    ],
+)
+def test_each_fault_of_a_tool_is_named(fields: dict[str, Any], fault: str, tmp_path: Path) -> None:
+    setting = ToolSetting(folder=tmp_path, env={}, permissions="read")
+
+    with pytest.raises(AssertionError, match=fault):
+        check_tool(tool(**fields), works={"text": "hello"}, setting=setting)
+
+
 def test_work_without_end_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "TASK_LIMIT_S", 0.01)
 
@@ -417,4 +550,5 @@ test_the_command_agent_conforms = conformance(
 test_one_line_is_enough_for_a_model = conformance(
     ModelOnly, works="work", schema="data", hangs="hang", fails="fail"
 )
+test_one_line_is_enough_for_a_sandbox = needs_bubblewrap(conformance(Bubblewrap))
 test_one_line_is_enough_for_a_plugin = conformance(bundled)

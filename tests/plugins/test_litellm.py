@@ -1,6 +1,8 @@
 """Model calls through the real litellm, against a scripted model on loopback."""
 
 import importlib.metadata
+import json
+import os
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -23,7 +25,15 @@ from holdfast.plugins.errors import (
 from holdfast.plugins.models import LitellmModel
 from holdfast.plugins.models import litellm_backend as backend
 from holdfast.plugins.testing import check_model
-from holdfast.plugins.types import Message, Model, ModelCall, ModelResult, Progress
+from holdfast.plugins.types import (
+    Message,
+    Model,
+    ModelCall,
+    ModelResult,
+    Progress,
+    ToolCall,
+    ToolOffer,
+)
 from tests.support.model_script import Scenario
 from tests.support.model_server import ModelServer
 
@@ -296,10 +306,133 @@ async def test_fifty_calls_are_under_way_at_once(model_server: Serve) -> None:
     async with trio.open_nursery() as nursery:
         for place in range(50):
             nursery.start_soon(one, (OPENAI, ANTHROPIC)[place % 2])
-        await trio.to_thread.run_sync(server.wait_for, lambda requests: len(requests) == 50)
+        await trio.to_thread.run_sync(server.wait_for, lambda requests: len(requests) == 50, 60)
         server.release("all here")
 
     assert [result.text for result in results] == ["at last"] * 50
+
+
+# --- tools and streams -----------------------------------------------------------------------------
+
+READ = ToolOffer(
+    "read", "Read a file", {"type": "object", "properties": {"path": {"type": "string"}}}
+)
+GEMINI, RESPONSES = "gemini/gemini-2.5-flash", "openai/responses/gpt-4o-mini"
+ALL = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, GEMINI, RESPONSES])
+WANTED: list[Any] = [{"tool": "read", "args": {"path": name}} for name in ("a", "b")]
+
+
+@ALL
+async def test_a_model_calls_tools_and_reads_what_they_said(
+    model_server: Serve, model: str
+) -> None:
+    server = model_server([{"text": "I look.", "calls": WANTED}, {"text": "Seen."}])
+
+    first = await ask(server, model, tools=[READ])
+    results = [Message("tool", f"in {call.id}", call_id=call.id) for call in first.calls]
+    said = Message("assistant", first.text, first.calls, extra=first.extra)
+    messages = [Message("user", "go"), said, *results]
+    call = msgspec.structs.replace(model_call(server, model, tools=[READ]), messages=messages)
+    second = await LitellmModel().call(call, lambda progress: None)
+
+    assert [(call.name, json.loads(call.arguments)) for call in first.calls] == [
+        ("read", {"path": "a"}),
+        ("read", {"path": "b"}),
+    ]
+    assert (first.text, first.stop) == ("I look.", "calls")
+    assert (second.text, second.stop, second.calls) == ("Seen.", "end", [])
+    assert first.usage is not None
+    assert (first.usage.input_tokens, first.usage.output_tokens) == (100, 20)
+    assert first.usage.cost_usd > 0
+    assert "Read a file" in json.dumps(server.requests[0].body["tools"])
+    assert server.requests[1].turn == 1, "the server knows the calls again"
+    assert "in turn0x1" in json.dumps(server.requests[1].body)
+
+
+async def test_a_conversation_with_tools_is_marked_for_the_cache_where_that_is_asked_for(
+    model_server: Serve,
+) -> None:
+    server = model_server([{"text": "hello"}])
+
+    await ask(server, ANTHROPIC, tools=[READ])
+    await ask(server, ANTHROPIC, tools=[READ], params={"cache_control_injection_points": []})
+    await ask(server, ANTHROPIC)
+    await ask(server, OPENAI, tools=[READ])
+
+    marked = ["cache_control" in json.dumps(request.body) for request in server.requests]
+    assert marked == [True, False, False, False]
+
+
+@ALL
+async def test_calls_without_words_are_an_answer(model_server: Serve, model: str) -> None:
+    result = await ask(model_server([{"calls": WANTED}]), model, tools=[READ])
+
+    assert result.text == ""
+    assert len(result.calls) == 2
+
+
+@BOTH
+async def test_arguments_that_are_no_json_may_be_sent_back(model_server: Serve, model: str) -> None:
+    server = model_server([{"text": "Sorry."}])
+    broken = Message("assistant", "", [ToolCall("c1", "read", '{"path": "a')])
+    messages = [Message("user", "go"), broken, Message("tool", "error", call_id="c1")]
+    call = msgspec.structs.replace(model_call(server, model, tools=[READ]), messages=messages)
+
+    result = await LitellmModel().call(call, lambda progress: None)
+
+    assert result.text == "Sorry."
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, GEMINI])
+async def test_words_are_shown_as_they_come(model_server: Serve, model: str) -> None:
+    text = "".join(f"line {n} of a long answer\n" for n in range(8)) + "and its end"
+    server = model_server([{"text": text, "hold": "the rest", "hold_after": 5}])
+    seen: list[str] = []
+    early: list[str] = []
+
+    def emit(progress: Progress) -> None:
+        if not early:
+            early.append(progress.text)
+            server.release("the rest")
+        seen.append(progress.text)
+
+    result = await LitellmModel().call(model_call(server, model), emit)
+
+    assert early[0].startswith("line 0")
+    assert len(early[0]) < len(text), "before all of it was there"
+    assert "".join(seen) == text == result.text
+
+
+async def test_an_answer_comes_whole_where_the_params_say_so(model_server: Serve) -> None:
+    server = model_server([{"text": "one\ntwo"}])
+    seen: list[Progress] = []
+
+    await LitellmModel().call(model_call(server, params={"stream": False}), seen.append)
+
+    assert seen == [Progress("text", "one\ntwo")]
+    assert not server.requests[0].body.get("stream")
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, GEMINI])
+async def test_a_stream_that_is_cut_is_worth_another_try(model_server: Serve, model: str) -> None:
+    server = model_server([{"text": "a long answer that goes on and on, " * 9, "cut_after": 4}])
+
+    error = await failure(Crashed, server, model)
+
+    assert error.retryable
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, GEMINI])
+async def test_streams_leave_no_connection_open(model_server: Serve, model: str) -> None:
+    server = model_server([{"text": "hello", "calls": WANTED}])
+    await ask(server, model, tools=[READ])
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(20):
+        await ask(server, model, tools=[READ])
+
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
 
 
 async def test_nothing_is_printed(model_server: Serve, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,15 @@ from holdfast.plugins import (
     Model,
     ModelCall,
     ModelResult,
+    Needs,
     Plugins,
     Readiness,
     RedactionFailed,
+    Tool,
+    ToolSetting,
     UnknownAgent,
     UnknownModel,
+    UnknownSandbox,
     hookimpl,
 )
 from holdfast.reducer import State
@@ -85,9 +90,66 @@ def test_the_bundled_agents_are_offered_through_the_same_hooks() -> None:
     assert {"agent claude-code", "agent command"} <= set(row.offers)
 
 
+def test_the_bundled_tools_are_offered_through_the_same_hook() -> None:
+    plugins = loaded()
+
+    assert [*plugins.tools()] == ["read", "list", "glob", "grep", "write", "edit", "shell"]
+    assert {"tool edit", "tool shell"} <= set(plugins.listing()[0].offers)
+
+
+async def nothing(arguments: dict[str, Any], setting: ToolSetting) -> str:
+    return ""
+
+
+GOOD_TOOL = Tool(description="Do nothing", schema={"type": "object"}, run=nothing)
+
+
+@pytest.mark.parametrize(
+    ("offered", "reason"),
+    [
+        ({"x": 1}, "holdfast_tools offers 'x', but 1 is not a Tool"),
+        (
+            {"two words": GOOD_TOOL},
+            "holdfast_tools offers 'two words', which no model can call: use A-Z a-z 0-9 _ -",
+        ),
+        (
+            {"shell": GOOD_TOOL},
+            "holdfast_tools offers 'shell', and so does 'bundled' of 'holdfast', which is used",
+        ),
+    ],
+)
+def test_a_tool_that_no_model_could_call_is_left_out(offered: Any, reason: str) -> None:
+    plugins = loaded(plugin("odd", holdfast_tools=lambda: offered))
+    before = plugins.tools()["shell"]
+
+    assert reasons(plugins, "odd") == [reason]
+    assert plugins.tools()["shell"] is before is not GOOD_TOOL
+
+
 def test_an_unknown_agent_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UnknownAgent, match=r"'nobody'.*claude-code,.* command.*holdfast plugins"):
         loaded().agent("nobody")
+
+
+def test_an_unknown_sandbox_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(
+        UnknownSandbox, match=r"'cage'; there are: none, bubblewrap\. .*holdfast plugins"
+    ):
+        loaded().sandbox("cage")
+
+
+# These read and write files in this process: a sandbox would hold only a part of what they do.
+HERE = {name for name in loaded().agents() if name == "builtin" or name.startswith("acp")}
+
+
+@pytest.mark.parametrize("name", sorted(HERE))
+def test_a_bundled_agent_that_works_in_this_process_does_not_fit_in_a_sandbox(name: str) -> None:
+    assert not hasattr(loaded().agent(name), "needs")
+
+
+@pytest.mark.parametrize("name", sorted(loaded().agents().keys() - HERE))
+def test_every_bundled_agent_that_is_a_program_says_what_it_needs_in_a_sandbox(name: str) -> None:
+    assert isinstance(getattr(loaded().agent(name), "needs", None), Needs)
 
 
 def test_the_longest_prefix_of_a_models_name_answers() -> None:
@@ -193,6 +255,16 @@ def exiting() -> Mapping[str, Agent]:
             "holdfast_workflows",
             lambda: {"tidy": "no_colon"},
             "holdfast_workflows offers 'tidy', but 'no_colon' is not a text like 'module:function'",
+        ),
+        (
+            "holdfast_sandboxes",
+            lambda: {"odd": Echo()},
+            "holdfast_sandboxes offers 'odd', but it has no method `wrap`, or an async one",
+        ),
+        (
+            "holdfast_sandboxes",
+            lambda: {"none": Echo()},
+            "holdfast_sandboxes offers 'none', which stands for nothing of the kind",
         ),
         (
             "holdfast_agents",

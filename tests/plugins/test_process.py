@@ -26,6 +26,7 @@ from holdfast.plugins import (
     StillRunning,
     marks,
     nested,
+    process,
 )
 from holdfast.plugins.process import Lines, run_process, sweep
 
@@ -369,3 +370,61 @@ def test_windows_line_ends_are_taken_off() -> None:
 def test_the_mark_of_an_engine_inside_a_step_has_the_outer_mark_first() -> None:
     assert nested("b", {}) == "b"
     assert nested("b", {MARK: "a"}) == "a|b"
+
+
+# --- talks -----------------------------------------------------------------------------------------
+
+ECHO = "import sys\nfor line in sys.stdin: print(line.strip()[::-1], flush=True)"
+
+
+async def test_a_talk_hears_the_program_and_its_end_closes_the_input(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    heard = bytearray()
+    answered = trio.Event()
+
+    def hear(data: bytes) -> None:
+        heard.extend(data)
+        answered.set()
+
+    async def talk(stream: trio.abc.SendStream) -> None:
+        await stream.send_all(b"hello\n")
+        await answered.wait()
+
+    code = await run_process(python(ECHO), folder=tmp_path, env=env, stdin=talk, on_stdout=hear)
+
+    assert (code, bytes(heard)) == (0, b"olleh\n")
+
+
+async def test_a_talk_is_over_when_the_program_has_ended(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    async def talk(stream: trio.abc.SendStream) -> None:
+        await trio.sleep_forever()
+
+    assert await run_process(python("exit(4)"), folder=tmp_path, env=env, stdin=talk) == 4
+
+
+async def test_a_talk_is_over_when_the_program_can_say_nothing_more(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LEAVE_S", 0.05)
+    silent = "import os, time; os.close(1); time.sleep(600)"
+
+    async def talk(stream: trio.abc.SendStream) -> None:
+        await trio.sleep_forever()
+
+    code = await run_process(python(silent), folder=tmp_path, env=env, stdin=talk)
+
+    assert code == -signal.SIGTERM
+
+
+async def test_a_talk_that_fails_ends_the_program(env: dict[str, str], tmp_path: Path) -> None:
+    async def talk(stream: trio.abc.SendStream) -> None:
+        raise OSError("no more to say")
+
+    with pytest.raises(OSError, match="no more to say"):
+        await run_process(
+            python("import time; time.sleep(600)"), folder=tmp_path, env=env, stdin=talk
+        )
+    assert marks.find(mark=env[MARK]) == set()

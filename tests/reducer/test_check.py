@@ -258,6 +258,12 @@ def test_helpers_inside_of_a_workflow_know_its_run() -> None:
     assert codes("async def one(x):\n run.agent(x, x)\nawait run.map(one, goal)") == ["not-awaited"]
 
 
+def test_going_on_in_a_fresh_history_is_raised_or_awaited() -> None:
+    assert codes("run.continue_as_new(goal=goal)") == ["not-awaited"]
+    assert codes("raise run.continue_as_new(goal=goal)") == []
+    assert codes("await run.continue_as_new(goal=goal)") == []
+
+
 def test_a_helper_that_is_only_given_to_steps_is_left_alone() -> None:
     helper = "def fetch(run_id: str): return requests.get(run_id)\n"
 

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from holdfast.eventlog import (
     KNOWN,
+    AnswerCarried,
     AnyEvent,
     ApprovalCarried,
     ApprovalDecided,
     ApprovalRequested,
     AttemptFailed,
     Ballot,
+    Budget,
+    BudgetReached,
     CancelRequested,
     ChildFinished,
     ChildStarted,
@@ -23,17 +26,29 @@ from holdfast.eventlog import (
     EffectHeld,
     Event,
     Failure,
+    FellBack,
+    GateEscalated,
+    GateExpired,
+    GateReminded,
+    Journaled,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
+    Reserved,
     RestoreStarted,
+    Role,
     RunCancelled,
     RunClaimed,
+    RunContinued,
     RunFailed,
     RunForked,
+    RunPaused,
     RunReleased,
     RunStarted,
     RunSucceeded,
+    RunUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -53,13 +68,15 @@ from holdfast.eventlog import (
     WorkspaceRestored,
     WorkspaceSeen,
 )
-from holdfast.reducer import Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
+from holdfast.reducer import Amount, Child, Gate, State, Step, Timer, Vote, Wait, reduce, replay
 from holdfast.reducer.pmap import PMap
+from holdfast.reducer.state import Pause, Queued
 from tests.support.player import raw
 
 WHY = Failure("test", "no luck")
 USED = Usage(1, 2, 3, 0.5)
 TREE, OTHER = bytes(range(20)), bytes(range(1, 21))
+ROLE = Role("default", "codex")
 STARTED = StepStarted("k", "step", b"mark", raw({"a": 1}), b"code")
 
 
@@ -86,6 +103,10 @@ def gate(**changes: Any) -> PMap[Gate]:
 
 
 ANNA = Vote("anna", True, "", raw(None), 101)
+QUESTION = QuestionAsked("k", by=["anna"])
+SO: dict[str, Any] = {"kind": "question", "by": ("anna",), "on_expire": "halt", "last": 1}
+SAID, THEN = (Vote("anna", True, "so", raw(7), time) for time in (101, 7))
+NOBODY_DID = Vote("engine", False, "nobody decided in time", raw(None), 101)
 ASKED = ApprovalRequested("k")
 CARRIED = Vote("anna", True, "", raw(None), 7)
 TAKEN = Step(
@@ -129,7 +150,15 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {"status": "succeeded", "output": raw(7), "owner": ""},
     ),
     ([RunClaimed("o")], RunFailed(WHY), {"status": "failed", "error": WHY, "owner": ""}),
-    ([], CancelRequested("enough"), {"cancelling": "enough"}),
+    ([], CancelRequested("enough"), {"cancelling": "enough", "cancelled_at": 0}),
+    (
+        [RunClaimed("o")],
+        RunContinued(raw(7)),
+        {"status": "continued", "output": raw(7), "owner": ""},
+    ),
+    ([], RunPaused("wait"), {"paused": Pause("wait", 100, 0)}),
+    ([RunPaused("wait")], RunPaused("again"), {}),
+    ([RunPaused("wait")], RunUnpaused("go"), {"paused": None}),
     ([RunClaimed("o")], RunCancelled(), {"status": "cancelled", "owner": ""}),
     ([], UnknownEvent("new.thing", raw({})), {"unknown": 1}),
     ([], TimerSet("k", 9), {"timers": PMap({"k": Timer("k", 9)})}),
@@ -139,7 +168,22 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         {"timers": PMap[Timer](), "passed": PMap({"k": 1}), "resolved": ("k",)},
     ),
     ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
-    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (raw(1),)})}),
+    ([], SignalAwaited("k", "s", "7"), {"waits": PMap({"k": Wait("k", "s", 100, "7")})}),
+    ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (Queued(raw(1)),)})}),
+    (
+        [SignalReceived("s", raw(1)), SignalReceived("s", raw(2), "7")],
+        SignalAwaited("k", "s", "7"),
+        {
+            "signals": PMap({"s": (Queued(raw(1)),)}),
+            "received": PMap({"k": raw(2)}),
+            "resolved": ("k",),
+        },
+    ),
+    (
+        [SignalAwaited("k", "s", "7")],
+        SignalReceived("s", raw(1)),
+        {"signals": PMap({"s": (Queued(raw(1)),)})},
+    ),
     (
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
@@ -152,7 +196,11 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2))],
         SignalAwaited("k", "s"),
-        {"signals": PMap({"s": (raw(2),)}), "received": PMap({"k": raw(1)}), "resolved": ("k",)},
+        {
+            "signals": PMap({"s": (Queued(raw(2)),)}),
+            "received": PMap({"k": raw(1)}),
+            "resolved": ("k",),
+        },
     ),
     (
         [],
@@ -194,6 +242,58 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         },
     ),
     ([], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    (
+        [ApprovalRequested("k", expires_at=9, on_expire="remind", every=5)],
+        GateReminded("k", 14),
+        {"gates": gate(expires_at=14, on_expire="remind", every=5, reminded=1)},
+    ),
+    (
+        [ApprovalRequested("k", by=["anna"], on_expire="escalate", escalate_to=["bo"])],
+        GateEscalated("k", ["bo"], 14),
+        {"gates": gate(by=("anna",), expires_at=14, escalate_to=("bo",), also=("bo",))},
+    ),
+    (
+        [ASKED],
+        GateExpired("k"),
+        {"gates": gate(decision=NOBODY_DID, last=1, expired=True), "resolved": ("k",)},
+    ),
+    ([ASKED, ApprovalDecided("k", True, "anna")], GateExpired("k"), {}),
+    ([], GateReminded("k", 14), {}),
+    (
+        [],
+        QuestionAsked("k", raw("why"), raw({}), b"d", ["anna"], 50, "remind", 5, ["bo"]),
+        {
+            "gates": gate(
+                kind="question",
+                subject=raw("why"),
+                form=raw({}),
+                digest=b"d",
+                by=("anna",),
+                expires_at=50,
+                on_expire="remind",
+                every=5,
+                escalate_to=("bo",),
+            )
+        },
+    ),
+    (
+        [QUESTION],
+        QuestionAnswered("k", raw(7), "anna", "so"),
+        {"gates": gate(**SO, votes=(SAID,), decision=SAID), "resolved": ("k",)},
+    ),
+    ([QUESTION], QuestionAnswered("k", raw(7), "bert"), {}),
+    ([QUESTION], ApprovalDecided("k", True, "anna"), {}),
+    ([QUESTION], ApprovalCarried("k", "o", [Ballot("anna", True, 7)]), {}),
+    ([ASKED], QuestionAnswered("k", raw(7), "anna"), {}),
+    ([QUESTION, QuestionAnswered("k", raw(7), "anna")], QuestionAnswered("k", raw(8), "anna"), {}),
+    (
+        [QUESTION],
+        AnswerCarried("k", "o", raw(7), "anna", 7, "so"),
+        {
+            "gates": gate(**SO, votes=(THEN,), decision=THEN, origin="o"),
+            "resolved": ("k",),
+        },
+    ),
     (
         [],
         StepReused("k", "shell", b"f", "o", "failed", raw("r"), b"c", False, b"t", 3, 4, error=WHY),
@@ -248,8 +348,16 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], StepFailed("k", WHY, usage=USED), {}),
     ([], StepDeferred("k", 9), {}),
     ([], SessionOpened("k", "s"), {}),
+    ([], Journaled("k", "began", usage=USED), {}),
     ([], StepCancelled("k"), {}),
     ([], EffectHeld("k"), {"gates": gate(kind="effect")}),
+    (
+        [],
+        BudgetReached("k", "s", raw(1), 2.5, 9),
+        {"gates": gate(kind="budget", subject=raw(1), limit=Amount(2.5, 9))},
+    ),
+    ([], FellBack("k", 1, "b"), {}),
+    ([], RunClaimed("o", roles=[ROLE]), {"owner": "o", "roles": (ROLE,)}),
     ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
     ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap[Wait]()}),
     ([ASKED], StepCancelled("k"), {"gates": PMap[Gate]()}),
@@ -303,6 +411,9 @@ def test_an_event_changes_this_and_nothing_else(
 
 FAILED_ONCE = AttemptFailed("k", WHY, 1, 500, 1.5, USED, "s1", raw("t1"))
 
+WROTE = Journaled("k", "finished", raw("e"), "shell", usage=USED)
+AGAIN = msgspec.structs.replace(STARTED, attempt=2)
+
 STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
     (
         [StepSucceeded("k", raw(7), 1, 1.5, USED, "s", raw("t"), b"tree")],
@@ -352,6 +463,15 @@ STEPS: list[tuple[list[AnyEvent], dict[str, Any]]] = [
         {"status": "deferred", "not_before": 900, "snapshot": TREE},
     ),
     ([SessionOpened("k", "s")], {"session": "s"}),
+    (
+        [WROTE, WROTE],
+        {"journal": 2, "journal_at": 1, "usage": Usage(2, 4, 6, 1.0), "paid": Usage(2, 4, 6, 1.0)},
+    ),
+    (
+        [WROTE, AGAIN, WROTE],
+        {"journal": 2, "journal_at": 1, "attempt": 2, "begun": 2, "paid": USED}
+        | {"usage": Usage(2, 4, 6, 1.0)},
+    ),
     ([StepCancelled("k")], {"status": "cancelled", "finished": 101, "ended": 101, "last": 1}),
     ([DoubtRaised("k")], {"status": "doubt"}),
 ]
@@ -380,6 +500,34 @@ def test_an_agents_conversation_stays_with_the_history_that_it_belongs_to(
     assert state.steps["k"].session == session
 
 
+INVALID = AttemptFailed("k", Failure("output_invalid", "no number"))
+
+
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        ([WROTE, AGAIN], 1),  # after a crash of ours
+        ([WROTE, StepDeferred("k", 900), AGAIN], 1),
+        ([WROTE, INVALID, AGAIN], 1),
+        ([WROTE, FAILED_ONCE, AGAIN], 0),
+        ([FAILED_ONCE, AGAIN, WROTE, AGAIN], 1),  # a crash of the try that wrote it
+        ([WROTE, RunForked("f", "fork", "r", 1, 2, 2)], 0),
+        ([WROTE, RunForked("f", "rewind", "r", 1, 2, 2)], 0),
+        ([WROTE, StepFailed("k", WHY), RunForked("f", "retry", "r", 1, 2, 2, retried=["k"])], 0),
+        ([WROTE, RunForked("f", "retry", "r", 1, 2, 2, retried=["other"])], 1),
+        ([WROTE, RunForked("f", "accept", "r", 1, 2, 2)], 1),
+    ],
+)
+def test_a_journal_goes_on_where_its_try_was_cut_short_and_nowhere_else(
+    events: list[AnyEvent], left: int
+) -> None:
+    assert after(STARTED, *events).steps["k"].journal == left
+
+
+def test_a_journal_counts_towards_what_the_run_used() -> None:
+    assert after(STARTED, WROTE, StepSucceeded("k")).usage == USED
+
+
 def test_a_doubt_opens_a_gate_that_resolves_nothing_by_itself() -> None:
     asked = after(STARTED, DoubtRaised("k"))
     decided = reduce(asked, ApprovalDecided("k", True, "anna"), 102)
@@ -396,6 +544,26 @@ def test_a_gate_for_certain_people_expires_all_the_same() -> None:
 
     assert state.resolved == ("k",)
     assert not reduce(asked, ApprovalDecided("k", True, "engine"), 200).resolved
+
+
+def test_who_it_was_escalated_to_may_decide_as_well_as_who_was_asked_first() -> None:
+    asked = after(ApprovalRequested("k", by=["anna"], on_expire="escalate", escalate_to=["bo"]))
+    passed_on = reduce(asked, GateEscalated("k", ["bo"], 300), 200)
+
+    assert [asked.gates["k"].may_decide(who) for who in ("anna", "bo", "eve")] == [
+        True,
+        False,
+        False,
+    ]
+    assert passed_on.gates["k"].may_decide("anna")
+    assert reduce(passed_on, ApprovalDecided("k", True, "bo"), 201).resolved == ("k",)
+
+
+def test_nobody_waits_at_a_gate_that_was_open_when_the_run_was_cancelled() -> None:
+    cancelled = after(ASKED, CancelRequested())
+
+    assert cancelled.open_gates == []
+    assert reduce(cancelled, ApprovalRequested("l"), 200).open_gates[0].key == "l"
 
 
 def test_every_event_has_a_row() -> None:
@@ -422,6 +590,9 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     list[Edit]: st.just([Edit("model", raw("m"), "k")]),
     list[Ballot]: st.lists(st.builds(Ballot, WORDS, st.booleans(), st.just(9)), max_size=2),
     Usage | None: st.sampled_from([None, USED]),
+    Budget | None: st.sampled_from([None, Budget(1.0, 50), Budget(tokens=9, each_tokens=2)]),
+    Reserved | None: st.sampled_from([None, Reserved(0.5, 2), Reserved(1.0, guessed=True)]),
+    list[Role]: st.sampled_from([[], [Role("default", "codex")], [Role("k", model="m")]]),
 }
 
 

@@ -23,7 +23,7 @@ from holdfast.eventlog import (
 )
 from holdfast.execution import Execution
 from holdfast.history import Alarms, History
-from holdfast.reducer import Agenda, Hold, Start, redrive
+from holdfast.reducer import Agenda, Amount, Hold, Start, redrive
 from holdfast.reducer import decide as decide_well
 
 Patch = pytest.MonkeyPatch
@@ -229,6 +229,26 @@ def fork_goes_on_with_its_origins_child(patch: Patch) -> None:
     patch.setattr(module, "_parted", lambda child, event: child)
 
 
+def budget_forgets_what_is_at_work(patch: Patch) -> None:
+    """What is set aside for others counts as left."""
+    module = importlib.import_module("holdfast.reducer.budget")
+    patch.setattr(module, "_total", lambda amounts: Amount())
+
+
+def session_is_handed_on(patch: Patch) -> None:
+    """The agent that goes on gets the session of the one before."""
+    module = importlib.import_module("holdfast.reducer.reduce")
+    fall_back = module.fell_back
+
+    def generous(state: Any, event: Any, time: int) -> Any:
+        session = state.steps[event.key].session
+        fallen = fall_back(state, event, time)
+        step = msgspec.structs.replace(fallen.steps[event.key], session=session)
+        return msgspec.structs.replace(fallen, steps=fallen.steps.set(event.key, step))
+
+    patch.setattr(module, "fell_back", generous)
+
+
 DEFECTS: dict[Defect, int] = {
     effect_before_commit: 0,
     commit_not_awaited: 0,
@@ -251,5 +271,7 @@ DEFECTS: dict[Defect, int] = {
     files_are_not_compared: 0,
     held_effect_is_let_through: 0,
     fork_goes_on_with_its_origins_child: 0,
+    budget_forgets_what_is_at_work: 0,
+    session_is_handed_on: 0,
 }
 """The defects, and the seed from which on to look: shortly before the first that finds it."""

@@ -12,12 +12,14 @@ from holdfast import (
     workflow,
 )
 from holdfast.children import child_run
+from holdfast.eventlog import Usage
 from holdfast.plugins import AgentResult, AgentTask, Emit, Progress, Readiness, hookimpl
 from tests.simulator.programs import Program
 from tests.simulator.world import here
 
 FAILURES = (StepFailed, ApprovalDenied, ChildFailed, LoopExhausted, ValueError)
-AGENT = "robot"
+AGENT, SECOND = "robot", "second"
+PRICE = 0.25
 
 
 @workflow
@@ -36,7 +38,10 @@ async def _node(run: Run, label: str, node: list[Any]) -> Any:
             return await run.step(name, work, label, _key(run, name), plan, **_policy(plan))
         case ["agent", name, plan]:
             prompt = f"{label}\n{_key(run, name)}"
-            return await run.agent(name, prompt, agent=AGENT, options=plan, **_policy(plan))
+            others = [f"{SECOND}:{plan['then'] or 'ready'}"] if "left" in plan else []
+            return await run.agent(
+                name, prompt, agent=AGENT, options=plan, fallback=others, **_policy(plan)
+            )
         case ["effect", name, plan]:
             return await _effect(run, label, name, plan)
         case ["pure", name]:
@@ -127,15 +132,22 @@ async def compute(label: str, key: str) -> str:
 
 
 class Robot:
-    """An agent that opens a session, says something, and works as a step does."""
+    """An agent that opens a session, says something, and works as a step does.
+
+    The first of the two may leave the work to the second, which may have used up its quota for a while.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         label, key = task.prompt.splitlines()[-2:]
-        session = here().session(key, task.session)
+        session = here().session(key, task.session, self._name)
         emit(Progress("session", session))
+        here().leave(label, key, str(task.options.get("left") or task.model), self._name)
         text = await here().work(label, key, dict(task.options))
         emit(Progress("text", text * 500))
-        return AgentResult(text=text, session=session)
+        return AgentResult(text=text, session=session, usage=Usage(1, 0, 0, PRICE))
 
     def readiness(self) -> Readiness:
         """Say that it can work."""
@@ -148,4 +160,4 @@ class RobotPlugin:
     @hookimpl
     def holdfast_agents(self) -> dict[str, Robot]:
         """Offer the robot."""
-        return {AGENT: Robot()}
+        return {AGENT: Robot(AGENT), SECOND: Robot(SECOND)}

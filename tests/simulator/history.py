@@ -3,10 +3,10 @@
 import trio
 
 from holdfast.errors import RunBusy, RunEnded, RunReplaced
-from holdfast.eventlog import LogUnwritable, RunExists
+from holdfast.eventlog import Budget, LogUnwritable, RunExists
 from holdfast.limits import Limits
 from holdfast.reducer import ENDED
-from tests.simulator.generic import generic
+from tests.simulator.generic import PRICE, generic
 from tests.simulator.people import People
 from tests.simulator.process import Disk, Process
 from tests.simulator.programs import Program, nodes
@@ -20,9 +20,10 @@ PATIENCE = 6  # rounds in which nothing happens and time passes
 class History:
     """The life of one run and its children in a world, from nothing to its end."""
 
-    def __init__(self, world: World, program: Program, run: str) -> None:
+    def __init__(self, world: World, program: Program, run: str, payable: int = 0) -> None:
         self.world, self.run = world, run
         self.input = {"label": run, "program": program}
+        self.budget = Budget(payable * PRICE, each_usd=PRICE) if payable else None
         signals = [node[1] for node in nodes(program) if node[0] == "wait"]
         self.people = People(world, run, signals)
         self.disk = Disk()
@@ -123,7 +124,7 @@ class History:
                 life.owner, life.alive = process.owner, True
                 life.began = self.world.operations
                 life.note(f"is born and executes {run}{' (takeover)' if life.takeover else ''}")
-                status = await process.live(generic, run, self.input)
+                status = await process.live(generic, run, self.input, self.budget)
                 life.note(f"ends; {run} is {status}")
         finally:
             if not life.dead:

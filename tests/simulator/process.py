@@ -11,6 +11,7 @@ from holdfast.commits import Committer
 from holdfast.engine import Engine
 from holdfast.eventlog import (
     Batch,
+    Budget,
     CancelRequested,
     Event,
     LogUnwritable,
@@ -192,15 +193,17 @@ class Process(Engine):
         finally:
             executed.reset(token)
 
-    async def live(self, workflow: Workflow, run: str, input: dict[str, Any]) -> str:
+    async def live(
+        self, workflow: Workflow, run: str, input: dict[str, Any], budget: Budget | None
+    ) -> str:
         """Create the run where it is missing, execute it, and return its status."""
         log = self.life.world.log
         if run in {row.run for row in log.runs()}:
             outcome = await self.execute(run, takeover=self.life.takeover)
         elif self.life.world.chance.random() < 0.5:
-            outcome = await self.start(workflow, input, run=run)
+            outcome = await self.start(workflow, input, run=run, budget=budget)
         else:
-            self.create(workflow, input, run=run)
+            self.create(workflow, input, run=run, budget=budget)
             outcome = await self.execute(run, takeover=self.life.takeover)
         state = self.life.world.state(run)
         there = log.branch_of(run) == self.branches[run]  # somebody may have rewound it since

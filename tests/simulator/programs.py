@@ -118,7 +118,19 @@ class Maker:
 
 def make(seed: int) -> Program:
     """Return the program of a seed."""
-    return Maker(random.Random(f"program {seed}")).program()
+    program = Maker(random.Random(f"program {seed}")).program()
+    chance = random.Random(f"crew {seed}")
+    for node in nodes(program):
+        if node[0] == "agent" and chance.random() < 0.5:
+            node[2]["left"] = chance.choice(["refuses", "quota", "quota"])
+            node[2]["then"] = chance.choice(["", "quota"])
+    return program
+
+
+def budget(seed: int) -> int:
+    """Return how many attempts a seed's run may pay for; 0: any number."""
+    chance = random.Random(f"purse {seed}")
+    return chance.choice([0, 0, 1, 2, 5])
 
 
 def is_sequential(program: Program) -> bool:

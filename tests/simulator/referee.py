@@ -7,7 +7,9 @@ from holdfast.eventlog import (
     AttemptFailed,
     CancelRequested,
     ChildFinished,
+    ChildStarted,
     DoubtRaised,
+    FellBack,
     Record,
     RunCancelled,
     RunClaimed,
@@ -24,7 +26,7 @@ from holdfast.eventlog import (
     TimerFired,
     verify,
 )
-from holdfast.reducer import ENDED, Driver, State, digest, redrive, reduce
+from holdfast.reducer import ENDED, Driver, State, digest, limit_of, redrive, reduce, used_by
 from tests.simulator.generic import generic
 from tests.simulator.oracle import expected
 from tests.simulator.programs import Program, is_sequential
@@ -139,6 +141,7 @@ class Story:
         for record in self._records:
             self._check(state, record)
             state = reduce(state, record.event, record.time)
+            self._check_budget(state, record)
         self._hold(state.status in ENDED, f"{self._run} has not ended")
 
     def _check(self, state: State, record: Record) -> None:
@@ -158,6 +161,8 @@ class Story:
                 self._check_result(state, event, place, record.branch)
             case StepReused():
                 self._check_reused(state, event, place)
+            case FellBack():
+                self._check_fallback(state, event, place)
             case StepCancelled() | TimerFired() | ChildFinished():
                 self._only_once(event.key, type(event).__name__, place)
             case ApprovalDecided(by="engine"):
@@ -168,6 +173,21 @@ class Story:
                 self._hold(running, f"no reason to doubt: {place}")
             case _:
                 pass
+
+    def _check_budget(self, state: State, record: Record) -> None:
+        """What was used and what is set aside are never more than there is when something begins."""
+        begins = isinstance(record.event, StepStarted | ChildStarted)
+        if not begins or record.event.reserved is None or state.purse.budget is None:  # type: ignore[union-attr]
+            return
+        aside = sum(each.usd for each in state.purse.reserved.values())
+        used, limit = used_by(state).usd, limit_of(state).usd
+        self._hold(used + aside <= limit + 1e-6, f"{self._run} overspends: {record}")
+
+    def _check_fallback(self, state: State, event: FellBack, place: str) -> None:
+        """Somebody is left who was at work, and not for himself."""
+        step = state.steps.get(event.key)
+        self._hold(step is not None and step.status in ("retrying", "deferred"), place)
+        self._hold(step is not None and step.by == event.left != event.by, f"not at work: {place}")
 
     def _only_once(self, key: str, what: str, place: str) -> None:
         self._hold((key, what) not in self._once, f"for the second time: {place}")
@@ -230,6 +250,8 @@ class Story:
                 or (gate is not None and gate.decision is None)
                 or (child is not None and child.status not in ENDED)
                 or (step is not None and step.status in ("retrying", "deferred"))
+                or any(one.kind == "budget" for one in state.open_gates)
+                or len(state.purse.reserved) > 0  # a child has it, and waits itself
             )
             self._hold(waits, f"nothing to wait for at {key}: {place}")
 

@@ -23,7 +23,7 @@ from holdfast.eventlog import (
     ring,
 )
 from holdfast.eventlog.owners import Owner
-from holdfast.plugins import RateLimited
+from holdfast.plugins import RateLimited, Refused
 from holdfast.reducer import State, reduce
 
 EPOCH = 1_800_000_000_000_000_000
@@ -205,13 +205,23 @@ class Life:
             await self._take_time(0)
         return self._finish(run, key)
 
-    def session(self, key: str, given: str | None) -> str:
-        """Return the session that an agent opens or goes on with."""
+    def leave(self, label: str, key: str, why: str, agent: str) -> None:
+        """Be an agent that cannot do it: never, or not for hours."""
+        if why == "refuses":
+            raise Refused("not this")
+        if why == "quota" and not self.world.tried[label, key, agent]:
+            self.world.tried[label, key, agent] += 1
+            raise RateLimited("used up", until=self.world.now() + 5000 * 10**9)
+
+    def session(self, key: str, given: str | None, agent: str) -> str:
+        """Return the session that an agent opens or goes on with: its own."""
         run = executed.get()
         recorded = self.world.state(run).steps[key]
         if given is not None and given != recorded.session and self.owns(run):
             self.world.blame(f"{key} goes on with session {given}, not {recorded.session}")
-        return given or f"s{self.world.tried.total()}"
+        if given is not None and not given.startswith(agent):
+            self.world.blame(f"{agent} goes on with session {given} of {key}")
+        return given or f"{agent} {self.world.tried.total()}"
 
     def owns(self, run: str) -> bool:
         """Whether the log says that this process executes the run."""

@@ -8,7 +8,19 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from holdfast.eventlog import KNOWN, Ballot, Edit, Event, Failure, UnknownEvent, Usage, Value
+from holdfast.eventlog import (
+    KNOWN,
+    Ballot,
+    Budget,
+    Edit,
+    Event,
+    Failure,
+    Reserved,
+    Role,
+    UnknownEvent,
+    Usage,
+    Value,
+)
 
 WORDS = st.sampled_from(["k", "l", "k/l[2]", "waiting", "engine", ""])
 """Few, so that events meet."""
@@ -51,7 +63,7 @@ def _by_type(type_: Any) -> st.SearchStrategy[Any]:
     return _BY_TYPE[type_]
 
 
-for _part in (Failure, Usage, Edit, Ballot):
+for _part in (Failure, Usage, Edit, Ballot, Budget, Reserved, Role):
     _BY_TYPE[_part] = struct_of(_part)
     _BY_TYPE[_part | None] = st.none() | _BY_TYPE[_part]
     _BY_TYPE[list[_part]] = st.lists(_BY_TYPE[_part], max_size=3)  # type: ignore[valid-type]

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install the coding agents that the real_agents tests run: install_agents.sh FOLDER [AGENT...]
 # Without names: claude-code, codex and pi, which are small and start fast. Known besides: copilot,
-# gemini, goose, kimi, opencode, qwen. (aider is a Python package: pipx install aider-chat==0.86.2)
+# gemini, goose, kimi, opencode, qwen, and what makes two of them speak the Agent Client Protocol:
+# claude-agent-acp, codex-acp. (aider is a Python package: pipx install aider-chat==0.86.2)
 # Prints the path of the claude binary; everything else goes to stderr. May be run again.
 set -eu
 
@@ -17,7 +18,9 @@ packages="$folder/node_modules"
 package_of() {
     case "$1" in
         claude-code) echo "@anthropic-ai/claude-code@$CLAUDE_VERSION" ;;
+        claude-agent-acp) echo "@agentclientprotocol/claude-agent-acp@0.100.0" ;;
         codex) echo "@openai/codex@0.169.0" ;;
+        codex-acp) echo "@agentclientprotocol/codex-acp@2.6.0" ;;
         copilot) echo "@github/copilot@1.0.102" ;;
         gemini) echo "@google/gemini-cli@0.61.0" ;;
         goose) echo "@aaif/goose-binary-linux-x64@0.20.1" ;;

@@ -10,10 +10,12 @@ import trio
 
 from holdfast.commits import Committer
 from holdfast.engine import Engine
-from holdfast.eventlog import AnyEvent, Batch, Log
+from holdfast.eventlog import AnyEvent, Batch, Log, NewRun
 from holdfast.execution import Outcome
 from holdfast.plugins import Plugins
+from holdfast.redact import Redactor
 from holdfast.reducer import State, Workflow
+from holdfast.replaying import Replayer
 from holdfast.runs import decide_gate, read_state
 
 E = TypeVar("E")
@@ -46,13 +48,24 @@ class CrashingEngine(VirtualEngine):
     after = False
 
     async def commit(self, batch: Batch) -> int:
+        self._before()
+        head = await super().commit(batch)
+        self._behind()
+        return head
+
+    async def commit_successor(self, new: NewRun) -> None:
+        self._before()
+        await super().commit_successor(new)
+        self._behind()
+
+    def _before(self) -> None:
         self.at -= 1
         if self.at == 0 and not self.after:
             raise Crash
-        head = await super().commit(batch)
+
+    def _behind(self) -> None:
         if self.at == 0:
             raise Crash
-        return head
 
 
 class Lab:
@@ -95,13 +108,20 @@ class Lab:
             return await engine.execute(run, workflow=workflow, takeover=takeover)
 
     async def crash(
-        self, workflow: Workflow, input: dict[str, Any], *, at: int, after: bool, run: str = "r"
+        self,
+        workflow: Workflow,
+        input: dict[str, Any],
+        *,
+        at: int,
+        after: bool,
+        run: str = "r",
+        **options: Any,
     ) -> bool:
         """Execute a new run and die at commit `at`; return False when it ended before that."""
         self.workflows[workflow.reference] = workflow
         crashed = False
         try:
-            async with self.engine(kind=CrashingEngine) as engine:
+            async with self.engine(kind=CrashingEngine, **options) as engine:
                 assert isinstance(engine, CrashingEngine)
                 engine.at, engine.after = at, after
                 engine.create(workflow, input, run=run, folder=str(self.folder))
@@ -114,6 +134,7 @@ class Lab:
         """Decide a gate as another process would."""
         options.setdefault("approved", True)
         options.setdefault("by", "anna")
+        options.setdefault("now", virtual_now())
         decide_gate(self.log, run, gate, actor="cli:anna", **options)
 
     def append_unheard(self, *events: AnyEvent, run: str = "r") -> None:
@@ -121,6 +142,12 @@ class Lab:
         branch = self.log.branch_of(run)
         head, now = self.log.head(branch), virtual_now()
         self.log.append(branch, events, expected=head, actor="cli:anna", time=now)
+
+    def replays(self, run: str = "r") -> bool:
+        """Tell whether the run's code, driven anew, asks for and comes to what is recorded."""
+        row = self.log.run(run)
+        replayer = Replayer(self.log, self.load, Redactor({}))  # type: ignore[arg-type]
+        return replayer.prove(row, self.load(row.source)).ok
 
     def state(self, run: str = "r") -> State:
         return read_state(self.log, self.log.branch_of(run))

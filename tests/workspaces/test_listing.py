@@ -7,6 +7,8 @@ import pytest
 from holdfast.workspaces import (
     Made,
     Repository,
+    Workspace,
+    Worktree,
     add_worktree,
     content,
     forget,
@@ -23,8 +25,8 @@ async def repository(repo: Repo) -> Repository:
     return await Repository.open(repo.root)
 
 
-def finished(_run: str) -> bool:
-    return True
+def finished(_worktree: Worktree) -> str:
+    return ""
 
 
 async def bring(repository: Repository, made: Made, *, squash: bool = False) -> None:
@@ -83,15 +85,46 @@ async def test_work_that_is_nowhere_else_stays(repository: Repository) -> None:
     Repo.make(nested.workspace.root / "lib", {"x": "1"})
     running = await add_worktree(repository, "alive", "running")
 
-    swept = await gc(repository, lambda run: run == "run")
+    swept = await gc(
+        repository, lambda worktree: "its run goes on" if worktree.run != "run" else ""
+    )
 
     assert {s.worktree.name: (s.is_removed, s.reason) for s in swept} == {
-        "committed": (False, "1 commits are not merged"),
-        "dirty": (False, "2 files are not committed"),
+        "committed": (False, "1 commit not merged"),
+        "dirty": (False, "2 uncommitted files not merged"),
         "nested": (False, "it has git repositories of its own: 'lib'"),
         "running": (False, "its run goes on"),
     }
     assert all(m.workspace.root.exists() for m in (committed, dirty, nested, running))
+
+
+async def test_files_that_a_worktree_began_with_are_no_work_of_its_own(
+    repo: Repo, repository: Repository
+) -> None:
+    repo.write({"a.txt": "not committed by the user"})
+    began = await snapshot(await Workspace.open(repo.root, run="run"))
+    made = await add_worktree(repository, "fork", "checkout", base=began)
+
+    (status,) = await list_worktrees(repository)
+    (swept,) = await gc(repository, finished)
+
+    assert (status.unmerged, status.dirty, status.work) == (0, (), "")
+    assert swept.is_removed
+    assert await content(repository, made.workspace.ref, "a.txt") == b"not committed by the user"
+
+
+async def test_a_worktree_that_cannot_be_looked_at_hides_no_other_and_stays(
+    repo: Repo, repository: Repository
+) -> None:
+    hurt = await add_worktree(repository, "run", "hurt")
+    await add_worktree(repository, "run", "whole")
+    (hurt.workspace.git_dir / "HEAD").write_text("ref: refs/heads/none")
+
+    swept = await gc(repository, finished)
+
+    assert [(s.worktree.name, s.is_removed) for s in swept] == [("hurt", False), ("whole", True)]
+    assert "git" in swept[0].reason
+    assert hurt.workspace.root.exists()
 
 
 async def test_unmerged_work_goes_only_when_asked_and_into_a_snapshot(

@@ -28,7 +28,10 @@ from holdfast.workspaces import (
     finish_resolving,
     merge,
     merge_worktree,
+    remove_merged,
+    reset_branch,
     snapshot,
+    take_back,
 )
 from tests.support.repos import Repo
 
@@ -351,6 +354,68 @@ async def test_resolved_work_that_began_with_uncommitted_files_still_leaves_them
     assert isinstance(merged, Merged)
     assert repo.git("diff", "--name-only", "main", "release") == "a.txt"
     assert repo.git("show", "release:a.txt") == "both"
+
+
+# --- taken back ------------------------------------------------------------------------------------
+
+
+async def test_a_merge_is_taken_back_with_the_files_of_its_checkout(
+    repo: Repo, repository: Repository, made: Made
+) -> None:
+    write(made, "a.txt", "fixed\n")
+    before = repo.head
+    merged = await bring(repository, made)
+    assert isinstance(merged, Merged)
+    repo.write({"untracked.txt": "mine"})
+    checkout = await Workspace.open(repo.root, run="run")
+
+    assert await take_back(checkout, merged.commit, before)
+    assert await take_back(checkout, merged.commit, before)  # as after a crash
+
+    assert (repo.head, repo.git("status", "--porcelain")) == (before, "")
+    snapshots = repo.git("rev-list", checkout.ref).splitlines()
+    assert any(repo.git("ls-tree", each, "untracked.txt") for each in snapshots)
+
+
+async def test_a_merge_that_somebody_has_built_upon_is_not_taken_back(
+    repo: Repo, repository: Repository, made: Made
+) -> None:
+    write(made, "a.txt", "fixed\n")
+    before = repo.head
+    merged = await bring(repository, made)
+    assert isinstance(merged, Merged)
+    repo.write({"mine.txt": "mine"})
+    mine = repo.commit()
+
+    assert not await take_back(await Workspace.open(repo.root, run="run"), merged.commit, before)
+    assert repo.head == mine
+
+
+async def test_a_worktree_goes_back_to_a_commit_with_its_files_as_they_are(made: Made) -> None:
+    worktree = Repo(made.workspace.root)
+    before = worktree.head
+    write(made, "a.txt", "fixed\n")
+    await commit_work(made.workspace, "fix")
+
+    await reset_branch(made.workspace, before)
+
+    assert worktree.head == before
+    assert worktree.git("status", "--porcelain") == " M a.txt"
+
+
+async def test_a_worktree_is_removed_once_all_that_is_in_it_was_merged(
+    repo: Repo, repository: Repository, made: Made
+) -> None:
+    write(made, "a.txt", "fixed\n")
+    assert not await remove_merged(repository, "run", "fix")
+    await bring(repository, made, squash=True)
+    write(made, "late.txt", "late\n")
+    assert not await remove_merged(repository, "run", "fix")
+    await bring(repository, made, squash=True)
+
+    assert await remove_merged(repository, "run", "fix")
+    assert await remove_merged(repository, "run", "fix")
+    assert not made.workspace.root.exists()
 
 
 # --- commits of what agents left -------------------------------------------------------------------

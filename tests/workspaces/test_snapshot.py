@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -9,6 +10,7 @@ import trio
 from holdfast.workspaces import (
     BareRepository,
     Bounds,
+    Git,
     NotARepository,
     Snapshot,
     TooMuchUntracked,
@@ -18,6 +20,7 @@ from holdfast.workspaces import (
     files,
     snapshot,
 )
+from holdfast.workspaces.git import SETTINGS
 from tests.support.repos import Repo
 
 
@@ -63,6 +66,86 @@ async def test_unchanged_files_make_no_new_commit(repo: Repo) -> None:
 
     assert again == first
     assert other.commit != first.commit
+
+
+async def test_a_snapshot_asks_few_questions_and_none_twice(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = await workspace(repo)
+    await snapshot(space)
+    asked: list[str] = []
+    real = Git.run
+
+    async def counted(git: Git, *args: str, **rest: Any) -> Any:
+        asked.append(args[0])
+        return await real(git, *args, **rest)
+
+    monkeypatch.setattr(Git, "run", counted)
+
+    await snapshot(space)
+    unchanged, asked = asked, []
+    repo.write({"a.txt": "changed\n", "new.txt": "new\n"})
+    await snapshot(space)
+
+    looking = ["cat-file", "diff-files", "ls-files"]
+    assert sorted(unchanged) == looking
+    assert sorted(asked[:3]) == looking
+    assert asked[3:] == ["update-index", "write-tree", "commit-tree", "update-ref"]
+
+
+async def test_when_a_snapshot_is_told_it_is_on_disk_with_the_way_to_it(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = await workspace(repo)
+    repo.write({"deep/new.txt": "new\n"})
+    flushed: list[str] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        flushed.append(os.path.realpath(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", noted)
+
+    taken = await snapshot(space)
+
+    git = repo.root / ".git"
+    new = [taken.commit, taken.tree, repo.git("rev-parse", f"{taken.tree}:deep/new.txt")]
+    ref = git / space.ref
+    assert {str(git / "objects" / name[:2]) for name in new} < {*flushed}
+    assert [str(folder) for folder in ref.parents][:4] == flushed[-5:-1]
+    assert "loose-object" in SETTINGS["core.fsync"]
+    assert "reference" in SETTINGS["core.fsync"]
+
+
+async def test_a_last_snapshot_that_was_deleted_is_made_again_whole(repo: Repo) -> None:
+    space = await workspace(repo)
+    repo.write({"a.txt": "changed\n"})
+    first = await snapshot(space)
+    repo.git("update-ref", "-d", space.ref)
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    repo.git("prune", "--expire=now")
+
+    again = await snapshot(space)
+
+    assert again.tree == first.tree
+    assert await content(space, again, "a.txt") == b"changed\n"
+
+
+async def test_what_the_user_adds_or_refreshes_between_snapshots_is_seen(repo: Repo) -> None:
+    space = await workspace(repo)
+    first = await snapshot(space)
+    os.utime(repo.root / "a.txt")
+    repo.git("update-index", "-q", "--refresh")
+    refreshed = await snapshot(space)
+    repo.write({"x.log": "ignored, but added\n"})
+    repo.git("add", "-f", "x.log")
+    added = await snapshot(space)
+    repo.git("rm", "-q", "--cached", "x.log")
+
+    assert refreshed.tree == first.tree
+    assert await content(space, added, "x.log") == b"ignored, but added\n"
+    assert (await snapshot(space)).tree == first.tree
 
 
 async def test_snapshots_of_one_workspace_take_turns(repo: Repo) -> None:

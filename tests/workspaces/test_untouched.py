@@ -128,7 +128,7 @@ async def _do_everything(repo: Repo) -> None:
     began_with = contents(made.workspace.root)
     Repo(made.workspace.root).write({"work.txt": "work\n"})
     await merge_worktree(repository, made.worktree, made.workspace, message="work")
-    await gc(repository, lambda run: True)
+    await gc(repository, lambda _: "")
     await remove_worktree(repository, made.worktree)
     after_merge = repo.seen()
     await restore(space, "side")

@@ -11,7 +11,7 @@ from ..options import json_option
 from ..place import Place
 
 if TYPE_CHECKING:
-    from ..tools import Tools
+    from holdfast.plugins import Plugins
 
 KEYS = (
     "ANTHROPIC_API_KEY",
@@ -36,12 +36,20 @@ def doctor(place: Place, as_json: bool) -> int:
 
     What is only missing may not be needed: one agent or one key is enough.
     """
-    from ..tools import tools
+    from holdfast import pack
+    from holdfast.plugins import Plugins
+
     from ..values import print_json
     from ..words import table
 
-    kit = tools(place.project())
-    found = [*_system(), *_log(place), *_plugins(kit), *_keys()]
+    plugins = Plugins.load(pack)
+    found = [
+        *_system(),
+        *_settings(place, plugins),
+        *_log(place),
+        *_plugins(plugins),
+        *_keys(),
+    ]
     if as_json:
         print_json([{"what": what, "status": how, "detail": detail} for what, how, detail in found])
     else:
@@ -94,27 +102,51 @@ def _log(place: Place) -> Iterator[Finding]:
     yield "log is writable", OK if writable else BROKEN, str(project.log_folder)
 
 
-def _plugins(kit: "Tools") -> Iterator[Finding]:
+def _settings(place: Place, plugins: "Plugins") -> Iterator[Finding]:
+    from holdfast.config import NAME, read_config
+    from holdfast.errors import ConfigInvalid
+    from holdfast.settings import unknown_agents
+
+    path = place.project().root / NAME
+    try:
+        config = read_config(path.parent)
+    except ConfigInvalid as error:
+        yield NAME, BROKEN, str(error)
+        return
+    unknown = unknown_agents(config, plugins.agents())
+    for role, agent in unknown:
+        yield NAME, BROKEN, f"[roles.{role}] names the agent {agent!r}, which is not there"
+    if not unknown:
+        yield NAME, OK, str(path) if path.exists() else "not there, and not needed"
+    yield from _telemetry(config.telemetry.opentelemetry)
+
+
+def _plugins(plugins: "Plugins") -> Iterator[Finding]:
     from holdfast.plugins import ready
 
-    for name, agent in kit.plugins.agents().items():
-        found = ready(agent)
+    from ..agents import probe
+
+    for name, found in probe(plugins.agents()).items():
         yield f"agent {name}", OK if found.ready else MISSING, found.detail
-    for prefix, model in kit.plugins.models().items():
+    for prefix, model in plugins.models().items():
         found = ready(model)
         name = f"models {prefix}*" if prefix else "models"
         yield name, OK if found.ready else MISSING, found.detail
-    yield from _telemetry(kit)
-    for broken in kit.plugins.broken:
+    for name, sandbox in plugins.sandboxes().items():
+        found = ready(sandbox)
+        yield f"sandbox {name}", OK if found.ready else MISSING, found.detail
+    for broken in plugins.broken:
         yield f"plugin {broken.name}", BROKEN, str(broken)
 
 
-def _telemetry(kit: "Tools") -> Iterator[Finding]:
+def _telemetry(setting: bool | None) -> Iterator[Finding]:
     from holdfast.plugins.telemetry import is_wanted, lacking
 
-    if is_wanted(kit.config.telemetry.opentelemetry, os.environ):
-        missing = lacking()
-        yield "opentelemetry", MISSING if missing else OK, missing or "spans are sent"
+    if is_wanted(setting, os.environ):
+        if missing := lacking():
+            yield "opentelemetry", BROKEN if setting else MISSING, missing
+        else:
+            yield "opentelemetry", OK, "spans are sent"
 
 
 def _keys() -> Iterator[Finding]:

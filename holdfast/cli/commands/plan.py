@@ -88,12 +88,13 @@ def _plan(
 
 
 def _show(log: "Log", kit: "Tools", run: str, wanted: "Change", *, as_json: bool) -> None:
+    from holdfast.settings import roles_of
     from holdfast.travel import plan as planned
 
     from ..plans import plan_object, print_plan
     from ..values import print_json
 
-    found = planned(log, kit.load, run, wanted)
+    found = planned(log, kit.load, run, wanted, roles=roles_of(kit.config))
     if as_json:
         print_json(plan_object(found))
     else:

@@ -16,7 +16,7 @@ from ..place import Place
 if TYPE_CHECKING:
     from holdfast.plugins import PluginRow
 
-KINDS = ("agent", "model", "workflow", "observer")
+KINDS = ("agent", "model", "sandbox", "workflow", "observer")
 
 
 @click.group(invoke_without_command=True)
@@ -86,6 +86,8 @@ def new(place: Place, name: str, kind: str, folder: Path | None, as_json: bool) 
 
 def _taken(place: Place, kind: str) -> dict[str, str]:
     """Return the names that are offered already, each with who does."""
+    from holdfast.plugins import NO_SANDBOX
+
     from ..tools import tools
 
     kit = tools(place.project())
@@ -95,6 +97,7 @@ def _taken(place: Place, kind: str) -> dict[str, str]:
     offered = {
         "agent": kit.plugins.agents,
         "model": kit.plugins.models,
+        "sandbox": lambda: {NO_SANDBOX: None, **kit.plugins.sandboxes()},
         "workflow": kit.plugins.workflows,
     }
     if kind in offered:

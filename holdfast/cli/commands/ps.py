@@ -60,6 +60,8 @@ def _cells(log: "Log", row: "RunRow", now: int) -> list[str]:
     status = row.status
     if status == "running" and not is_alive(log, row):
         status = "interrupted"
+    if row.paused:
+        status = "paused"
     ago = f"{duration(max(0, now - row.updated) / 1e9)} ago"
     about = row.error_message or (f"waits for {', '.join(row.waiting)}" if row.waiting else "")
     return [row.run, row.workflow, status, ago, one_line(about, 80)]

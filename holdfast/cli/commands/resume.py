@@ -53,7 +53,9 @@ def resume(
     `holdfast run`.
     """
     from holdfast.errors import RunEnded
-    from holdfast.reducer import ENDED
+    from holdfast.reducer import ENDED, changes_of_roles
+    from holdfast.runs import roles_of_run
+    from holdfast.settings import roles_of
 
     from ..tools import tools
     from .run import run_in_background, run_in_foreground
@@ -71,6 +73,9 @@ def resume(
         if detach:
             return run_in_background(place, log, run, takeover=takeover, as_json=as_json)
         kit = tools(place.project())
+        if not as_json:
+            for change in changes_of_roles(roles_of_run(log, row), roles_of(kit.config)):
+                click.echo(f"role {change}, for steps that have not begun", err=True)
         return run_in_foreground(
             place,
             log,
@@ -92,16 +97,19 @@ def move_on(
     quiet: bool = False,
 ) -> None:
     """Let a run leave its history where the workflow's code asks for something else by now."""
+    from holdfast.settings import roles_of
     from holdfast.travel import Change, depart, fork, plan
 
     from ..plans import print_plan
     from ..tools import lazily
 
-    load = lazily(place.project()).load
+    kit = lazily(place.project())
+    load = kit.load
     wanted = Change("accept", changed_code=changed_code)
     departure = depart(log, load, run, wanted)
     if departure.base == departure.at:
         return
     if not quiet:
-        print_plan(plan(log, load, run, wanted, departure=departure), err=True)
+        roles = roles_of(kit.config)
+        print_plan(plan(log, load, run, wanted, departure=departure, roles=roles), err=True)
     fork(log, load, run, wanted, actor=place.actor, departure=departure)

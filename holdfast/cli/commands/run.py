@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import progress_options
+from ..options import dollars, progress_options
 from ..place import Place
 
 if TYPE_CHECKING:
-    from holdfast.eventlog import Log
+    from holdfast.eventlog import Budget, Log
     from holdfast.project import Project
     from holdfast.reducer import Edits, Workflow
 
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     "-i", "pairs", metavar="KEY=VALUE", multiple=True, help="One field of it; may be repeated."
 )
 @click.option("--id", "given_id", metavar="ID", help="The run's id; by default one is made.")
+@click.option(
+    "--budget",
+    metavar="USD",
+    type=dollars,
+    help="What it may cost; then it asks. By default what holdfast.toml says.",
+)
+@click.option(
+    "--budget-tokens",
+    metavar="N",
+    type=click.IntRange(1),
+    help="How many tokens it may use, read and written together.",
+)
 @click.option("--detach", is_flag=True, help="Execute it in the background.")
 @click.option("--watch", is_flag=True, help="Take up saved edits of the file, for steps to come.")
 @progress_options
@@ -32,6 +44,8 @@ def run(
     text: str | None,
     pairs: tuple[str, ...],
     given_id: str | None,
+    budget: float | None,
+    budget_tokens: int | None,
     detach: bool,
     watch: bool,
     as_json: bool,
@@ -39,9 +53,11 @@ def run(
 ) -> int:
     """Run a workflow: a file, FILE:NAME, or the name of an installed one.
 
-    Exits with 0 when it is done, 1 when it failed, 3 when it waits for somebody, 4 when a loop
-    reached its ceiling, 130 when it was interrupted.
+    Exits with 0 when it is done, 1 when it failed, 3 when it waits for somebody, also at its budget, 4
+    when a loop reached its ceiling or the budget was not raised, 130 when it was interrupted.
     """
+    from holdfast.settings import budget_of
+
     from ..inputs import run_id, workflow_input
     from ..tools import tools
 
@@ -51,7 +67,8 @@ def run(
     given = workflow_input(found, text, pairs)
     name = run_id(given_id, found.name)
     with place.log(create=True) as log:
-        _create(place, log, kit, project, found, workflow, given, name)
+        limit = budget_of(kit.config.limits, budget or 0.0, budget_tokens or 0)
+        _create(place, log, kit, project, found, workflow, given, name, limit)
         if detach:
             return run_in_background(place, log, name, as_json=as_json)
         return run_in_foreground(
@@ -68,12 +85,18 @@ def _create(
     reference: str,
     given: dict[str, object],
     name: str,
+    budget: "Budget | None",
 ) -> None:
     from holdfast.engine import Engine
 
     by_name = not reference.partition(":")[0].endswith(".py")
-    Engine(log, kit.plugins, kit.load, actor=place.actor).create(
-        found, given, run=name, folder=str(project.root), source=reference if by_name else ""
+    Engine(log, kit.plugins, kit.load, actor=place.actor, config=kit.config).create(
+        found,
+        given,
+        run=name,
+        folder=str(project.root),
+        source=reference if by_name else "",
+        budget=budget,
     )
 
 

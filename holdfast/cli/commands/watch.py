@@ -48,6 +48,9 @@ def _follow(log: "Log", run: str, branch: int, display: "Display") -> None:
         while True:
             state = _take_in(log, branch, state, display)
             display.refresh()
+            if state.status == "continued":
+                branch, state = log.branch_of(run), State()
+                continue
             if _is_over(log, run, state):
                 return
             select.select([bell], [], [], min(LOOK_AGAIN_S, display.interval_s))
