@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from holdfast.eventlog import Log, Record, RunClaimed, RunReleased
 from holdfast.plugins import Plugins
+from holdfast.reducer import State
 
 
 class Audience:
@@ -37,10 +38,10 @@ class Audience:
             yield record
         self._next = let_go if claims < 2 else claim
 
-    def show(self, until: int) -> None:
-        """Show the records before offset `until` that were not shown yet."""
+    def show(self, until: int, state: State) -> None:
+        """Show the records before offset `until` that were not shown yet, with the state by now."""
         if not self._plugins.observes or self._next is None:
             return
         for record in self._log.records(self._branch, self._next, until):
-            self._plugins.observe(record)
+            self._plugins.observe(record, state, self._log.load)
         self._next = until

@@ -21,6 +21,12 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setup: str = ""  # a shell command, run in each new worktree before its first step
 
 
+class TelemetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[telemetry]`: what is told to others about runs."""
+
+    opentelemetry: bool | None = None  # None: where OTEL_EXPORTER_OTLP_ENDPOINT is set
+
+
 class SandboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[sandbox]`: what confines the programs of agents and commands, and what they may reach there.
 
@@ -86,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """All sections; what is left out has these defaults."""
 
     sandbox: SandboxConfig = SandboxConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     workspace: WorkspaceConfig = WorkspaceConfig()
     roles: dict[Name, RoleConfig] = {}
     limits: LimitsConfig = LimitsConfig()

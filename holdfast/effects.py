@@ -175,7 +175,7 @@ async def _agent(call: AgentCall, job: Job, plugins: Plugins, emit: Emit) -> Don
         offers=plugins,
     )
     with confined(around.confined):
-        result = await agent.run(task, emit)
+        result = await plugins.run_agent(call.agent, task, emit)
     value = _typed(job.request.output, result.text, result.output, result.usage, result.session)
     return Done(value, result.usage, result.session)
 
@@ -205,7 +205,7 @@ async def _model(call: ModelAsk, job: Job, plugins: Plugins, emit: Emit) -> Done
         schema=fingerprint.schema(job.request.output),
         params=call.params,
     )
-    result = await plugins.model(call.model).call(asked, emit)
+    result = await plugins.call_model(asked, emit)
     return Done(_typed(job.request.output, result.text, result.output, result.usage), result.usage)
 
 

@@ -120,7 +120,7 @@ class History:
         else:
             self.committed = await self._engine.commit(self._batch(events))
         self.forget()
-        self._audience.show(self.committed)
+        self._audience.show(self.committed, self.state)
         if self._engine.watcher is not None:
             self._engine.watcher.events(self.state, events)
 
@@ -154,7 +154,7 @@ class History:
                 self.committed = self._engine.log.head(self.branch)
                 batch = self._batch([released])
             else:
-                self._audience.show(head)
+                self._audience.show(head, self.state)
                 return
 
     def _is_replaced(self) -> bool:

@@ -1,6 +1,9 @@
 """Who can do the work: hook specifications, what is installed, and every bundled adapter."""
 
+from holdfast.eventlog import Usage
+
 from .errors import (
+    AdapterBroken,
     BadOptions,
     CommandTooLong,
     Crashed,
@@ -25,11 +28,11 @@ from .errors import (
     UnknownSandbox,
     WorkError,
 )
-from .hooks import hookimpl
+from .hooks import HOOKS_VERSION, hookimpl
 from .loading import BrokenPlugin
 from .manager import PluginRow, Plugins
 from .marks import MARK, nested
-from .offers import NO_SANDBOX
+from .offers import NO_SANDBOX, ready
 from .types import (
     Agent,
     AgentResult,
@@ -57,8 +60,10 @@ from .types import (
 )
 
 __all__ = [
+    "HOOKS_VERSION",
     "MARK",
     "NO_SANDBOX",
+    "AdapterBroken",
     "Agent",
     "AgentResult",
     "AgentTask",
@@ -106,8 +111,10 @@ __all__ = [
     "UnknownAgent",
     "UnknownModel",
     "UnknownSandbox",
+    "Usage",
     "WorkError",
     "Wrapped",
     "hookimpl",
     "nested",
+    "ready",
 ]

@@ -21,6 +21,7 @@ HoldfastError
     NotConfinable         the agent cannot do this in a sandbox: nothing was started
     LimitReached          it was not done within the turns, tokens or money that it was given
     Crashed               it ended badly, for a reason not known better
+    AdapterBroken         the adapter does not keep to its protocol: its author has to mend it
   ToolFailed              a tool could not do what a model wanted: the model is told
 """
 
@@ -199,6 +200,20 @@ class StillRunning(WorkError):
             f"processes {', '.join(map(str, self.pids))} of the step do not end, not even after "
             "SIGKILL. They wait for the kernel or run as another user; end them, then resume."
         )
+
+
+class AdapterBroken(WorkError):
+    """`owner` is the adapter with its plugin and distribution, `where` a line of its code."""
+
+    code = "adapter_broken"
+    retryable = False
+
+    def __init__(self, owner: str, fault: str, where: str = "") -> None:
+        super().__init__(
+            f"{owner} {fault}{f' ({where})' if where else ''}. Tell its author, who can find this "
+            "with holdfast.plugins.testing; or use another."
+        )
+        self.owner, self.fault, self.where = owner, fault, where
 
 
 class SandboxUnavailable(WorkError):

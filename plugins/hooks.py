@@ -4,15 +4,23 @@ A plugin is a module (or an object) that has some of these functions, marked wit
 named in the entry-point group "holdfast" of its distribution. A hook returns objects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pluggy
 
-from holdfast.eventlog import Record
+from holdfast.eventlog import Record, Value
+from holdfast.reducer import State
 
 from .types import Agent, Model, Sandbox, Tool
 
 PROJECT = "holdfast"
+
+HOOKS_VERSION = 1
+"""Counts the versions of all that plugins rely on: hooks, protocols, data.
+
+A plugin that needs what came with version N says `HOLDFAST_HOOKS = N` at its top level; with an older
+Holdfast it is then reported, and not used. What was there in an earlier version stays.
+"""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -52,5 +60,11 @@ def holdfast_redact(text: str) -> str:  # type: ignore[empty-body]
 
 
 @hookspec
-def holdfast_event(record: Record) -> None:
-    """Observe a record after it was written. What it raises is reported and changes nothing."""
+def holdfast_event(record: Record, state: State, load: Callable[[Value], bytes]) -> None:
+    """Observe a record after it was written. What it raises is reported and changes nothing.
+
+    `state` is the run as it is by then: its name, its steps, what it used. Of records that were
+    written at once it is the state after all of them. `load` returns the MessagePack bytes of a
+    value in either, also of a large one, which lies beside the events. The run waits for the hook, which is called in
+    trio's thread: hand over what takes more than a millisecond.
+    """

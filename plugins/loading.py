@@ -1,6 +1,5 @@
 """Finding plugins and checking that their hooks make sense; whatever is wrong with one is told as data."""
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from typing import Any, NamedTuple
@@ -9,6 +8,8 @@ import msgspec
 import pluggy
 
 from . import bundled, hooks
+from .fitting import Misfit, check_fit
+from .where import defined_at, last_line, raised_at
 
 GROUP = "holdfast"
 OWN_DISTRIBUTION = "holdfast"
@@ -20,9 +21,11 @@ class BrokenPlugin(msgspec.Struct, frozen=True):
     name: str
     distribution: str
     reason: str  # last line of the traceback, or a sentence
+    where: str = ""  # path:line of its code, where that is known
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.distribution}): {self.reason}"
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.name} ({self.distribution}): {self.reason}{place}"
 
 
 class Source(NamedTuple):
@@ -42,15 +45,14 @@ class Loaded(NamedTuple):
     version: str
     hooks: dict[str, pluggy.HookCaller]
 
+    def line_of(self, hook: str) -> str:
+        """Return where the plugin's hook is defined, as path:line."""
+        return defined_at(self.hooks[hook].get_hookimpls()[0].function)
+
     def call(self, hook: str, **arguments: object) -> Any:
         """Return what the plugin's hook returns."""
         results: list[Any] = self.hooks[hook](**arguments)
         return results[0] if results else None  # pluggy leaves None out
-
-
-def last_line(error: BaseException) -> str:
-    """Return the last line of the error's traceback."""
-    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
 
 
 def own_source() -> Source:
@@ -61,9 +63,12 @@ def own_source() -> Source:
     return Source("bundled", OWN_DISTRIBUTION, version, lambda: bundled)
 
 
-def extra_sources(extra: Iterable[object]) -> Iterator[Source]:
+def extra_sources(extra: Iterable[object]) -> Iterator[Source | BrokenPlugin]:
     """Describe plugins that a program hands over itself."""
     for plugin in extra:
+        if isinstance(plugin, Source | BrokenPlugin):
+            yield plugin
+            continue
         name = getattr(plugin, "__name__", type(plugin).__name__)
         yield Source(name, "this program", "", lambda plugin=plugin: plugin)  # type: ignore[misc]
 
@@ -95,19 +100,26 @@ def load(source: Source) -> Loaded | BrokenPlugin:
     """Import a plugin and find its hooks."""
     try:
         callers = _hooks_of(source.load(), source.name)
+    except Misfit as misfit:
+        return BrokenPlugin(source.name, source.distribution, misfit.reason, misfit.where)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of strangers fails in any way
-        return BrokenPlugin(source.name, source.distribution, last_line(error))
+        reason = last_line(error) + _hint(error)
+        return BrokenPlugin(source.name, source.distribution, reason, raised_at(error))
     return Loaded(source.name, source.distribution, source.version, callers)
 
 
+def _hint(error: BaseException) -> str:
+    """Say so where a plugin wants something of ours that is not there."""
+    ours = isinstance(error, ImportError) and (error.name or "").startswith("holdfast.")
+    return ". It may have been made for a newer Holdfast" if ours else ""
+
+
 def _hooks_of(plugin: object, name: str) -> dict[str, pluggy.HookCaller]:
+    instance = plugin() if isinstance(plugin, type) else plugin
+    check_fit(instance)
     # A manager for each plugin, so that each can fail alone.
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    instance = plugin() if isinstance(plugin, type) else plugin
     manager.register(instance, name)
     manager.check_pending()
-    callers = {caller.name: caller for caller in manager.get_hookcallers(instance) or ()}
-    if not callers:
-        raise TypeError("it offers nothing: mark its hook functions with holdfast.plugins.hookimpl")
-    return callers
+    return {caller.name: caller for caller in manager.get_hookcallers(instance) or ()}

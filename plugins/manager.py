@@ -1,25 +1,37 @@
 """All plugins of a program: loads them, answers for what they offer, remembers what is broken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self, cast
 
 import msgspec
 
-from holdfast.eventlog import Record
+from holdfast.eventlog import Record, Value
+from holdfast.reducer import State
 
 from . import offers
 from .errors import RedactionFailed, UnknownAgent, UnknownModel, UnknownSandbox
+from .held import held
 from .loading import (
     BrokenPlugin,
     Loaded,
     Source,
     extra_sources,
     installed_sources,
-    last_line,
     load,
     own_source,
 )
-from .types import Agent, Model, Sandbox, Tool
+from .types import (
+    Agent,
+    AgentResult,
+    AgentTask,
+    Emit,
+    Model,
+    ModelCall,
+    ModelResult,
+    Sandbox,
+    Tool,
+)
+from .where import last_line, raised_at
 
 
 class PluginRow(msgspec.Struct, frozen=True):
@@ -31,11 +43,16 @@ class PluginRow(msgspec.Struct, frozen=True):
     hooks: list[str]
     offers: list[str]
     broken: str = ""
+    where: str = ""  # path:line of what is broken
 
 
 class _Offer(NamedTuple):
     plugin: Loaded
     value: Any
+
+    @property
+    def by(self) -> str:
+        return f"{self.plugin.name!r} of {self.plugin.distribution!r}"
 
 
 class Plugins:
@@ -54,6 +71,8 @@ class Plugins:
     def load(cls, *extra: object, installed: bool = True) -> Self:
         """Load the bundled adapters, then what is installed, then the given modules or objects.
 
+        Sources, and what is known to be broken, may be given as well.
+
         Of two that have or offer the same name the first stays and the second is broken.
         """
         found = list(installed_sources()) if installed else []
@@ -65,18 +84,37 @@ class Plugins:
         return list(self._broken)
 
     def agent(self, name: str) -> Agent:
+        """Return the agent of this name. Raises UnknownAgent."""
+        return cast(Agent, self._agent(name).value)
+
+    def model(self, name: str) -> Model:
+        """Return the back end with the longest prefix of the model's name. Raises UnknownModel."""
+        return cast(Model, self._model(name).value)
+
+    async def run_agent(self, name: str, task: AgentTask, emit: Emit) -> AgentResult:
+        """Let an agent do a task. Raises what it raises, and AdapterBroken."""
+        offer = self._agent(name)
+        owner = f"agent {name!r}, which is offered by {offer.by},"
+        return await held(offer.value.run, task, emit, AgentResult, owner)
+
+    async def call_model(self, call: ModelCall, emit: Emit) -> ModelResult:
+        """Let the back end of a model answer. Raises what it raises, and AdapterBroken."""
+        offer = self._model(call.model)
+        owner = f"the back end of {call.model!r}, which is offered by {offer.by},"
+        return await held(offer.value.call, call, emit, ModelResult, owner)
+
+    def _agent(self, name: str) -> _Offer:
         agents = self._offered("holdfast_agents")
         if name not in agents:
             raise UnknownAgent(name, agents, map(str, self._broken))
-        return cast(Agent, agents[name].value)
+        return agents[name]
 
-    def model(self, name: str) -> Model:
-        """Return the back end with the longest prefix of the model's name."""
+    def _model(self, name: str) -> _Offer:
         models = self._offered("holdfast_models")
         prefixes = [prefix for prefix in models if name.startswith(prefix)]
         if not prefixes:
             raise UnknownModel(name, models, map(str, self._broken))
-        return cast(Model, models[max(prefixes, key=len)].value)
+        return models[max(prefixes, key=len)]
 
     def sandbox(self, name: str) -> Sandbox:
         sandboxes = self._offered("holdfast_sandboxes")
@@ -114,21 +152,25 @@ class Plugins:
         for plugin in self._redactors:
             try:
                 redacted = plugin.call("holdfast_redact", text=text)
-            except Exception as error:
-                raise self._redaction_failed(plugin, last_line(error)) from error
+            except (Exception, SystemExit) as error:
+                reason, where = last_line(error), raised_at(error)
+                raise self._redaction_failed(plugin, reason, where) from error
             if not isinstance(redacted, str):
-                kind = type(redacted).__name__
-                raise self._redaction_failed(plugin, f"holdfast_redact returned {kind}, not str")
+                reason = f"holdfast_redact returned {type(redacted).__name__}, not str"
+                raise self._redaction_failed(plugin, reason, plugin.line_of("holdfast_redact"))
             text = redacted
         return text
 
-    def observe(self, record: Record) -> None:
-        """Show the record to every observer."""
+    def observe(self, record: Record, state: State, load: Callable[[Value], bytes]) -> None:
+        """Show the record, and the run as it is by then, to every observer.
+
+        `load` returns the bytes of a value, wherever it lies.
+        """
         for plugin in self._observers:
             try:
-                plugin.call("holdfast_event", record=record)
-            except Exception as error:  # noqa: BLE001 - an observer may not stop a run: reported
-                self._report(plugin, last_line(error))
+                plugin.call("holdfast_event", record=record, state=state, load=load)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - it may not stop a run
+                self._report(plugin, last_line(error), raised_at(error))
 
     def listing(self) -> list[PluginRow]:
         """Describe every plugin, what each one offers, and each thing that is broken."""
@@ -141,7 +183,9 @@ class Plugins:
             PluginRow(p.name, p.distribution, p.version, sorted(p.hooks), offered.get(p.name, []))
             for p in self._loaded.values()
         ]
-        return rows + [PluginRow(b.name, b.distribution, "", [], [], b.reason) for b in self.broken]
+        return rows + [
+            PluginRow(b.name, b.distribution, "", [], [], b.reason, b.where) for b in self.broken
+        ]
 
     def _add(self, source: Source | BrokenPlugin) -> None:
         plugin = source if isinstance(source, BrokenPlugin) else load(source)
@@ -149,7 +193,9 @@ class Plugins:
             self._broken[plugin] = None
         elif plugin.name in self._loaded:
             first = self._loaded[plugin.name].distribution
-            self._report(plugin, f"a plugin of {first!r} has the same name, and was first")
+            self._report(
+                plugin, f"a plugin of {first!r} has the same name and is used, not this one"
+            )
         else:
             self._loaded[plugin.name] = plugin
 
@@ -166,24 +212,24 @@ class Plugins:
         return self._offers[hook]
 
     def _collect(self, plugin: Loaded, hook: str, found: dict[str, _Offer]) -> None:
+        line = plugin.line_of(hook)
         try:
-            good, reasons = offers.check(hook, plugin.call(hook))
+            good, faults = offers.check(hook, plugin.call(hook))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it may import and do anything
-            self._report(plugin, last_line(error))
+            self._report(plugin, last_line(error), raised_at(error) or line)
             return
-        for reason in reasons:
-            self._report(plugin, reason)
+        for fault in faults:
+            self._report(plugin, fault.reason, fault.where or line)
         for name, value in good.items():
             if name in found:
-                first = found[name].plugin
-                by = f"{first.name!r} of {first.distribution!r}"
-                self._report(plugin, f"{hook} offers {name!r}, which was offered first by {by}")
+                reason = f"{hook} offers {name!r}, and so does {found[name].by}, which is used"
+                self._report(plugin, reason, line)
             else:
                 found[name] = _Offer(plugin, value)
 
-    def _report(self, plugin: Loaded, reason: str) -> None:
-        self._broken[BrokenPlugin(plugin.name, plugin.distribution, reason)] = None
+    def _report(self, plugin: Loaded, reason: str, where: str = "") -> None:
+        self._broken[BrokenPlugin(plugin.name, plugin.distribution, reason, where)] = None
 
-    def _redaction_failed(self, plugin: Loaded, reason: str) -> RedactionFailed:
-        self._report(plugin, reason)
+    def _redaction_failed(self, plugin: Loaded, reason: str, where: str) -> RedactionFailed:
+        self._report(plugin, reason, where)
         return RedactionFailed(plugin.name, plugin.distribution, reason)

@@ -59,9 +59,13 @@ class AgentTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task for a coding agent, in a folder.
 
     `schema` is the JSON Schema of the wanted result, or None for free text. `session` continues a
-    session of the same agent; with `fork` in a copy, which leaves the original as it is. `env` is the whole environment of the agent's process; it carries the
-    mark by which everything that the process starts is found again. `journal` is for an agent that can
-    go on after a crash by itself, `offers` has the models and tools of all plugins.
+    session of the same agent; with `fork` in a copy, which leaves the original as it is. `env` is the
+    whole environment of the agent's process; it carries the mark by which everything that the process
+    starts is found again. `model` is in the agent's own words. `permissions` say what it may do by
+    itself: read; change files ("edit"); also run commands ("full"). What it cannot be held to it
+    refuses with BadOptions, as it does options that it does not know.
+    `journal` is for an agent that can go on after a crash by itself, `offers` has the models and tools
+    of all plugins.
     """
 
     prompt: str
@@ -94,7 +98,11 @@ Emit = Callable[[Progress], None]
 
 
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a task. `output` is set when a schema was asked for: plain data, not yet checked."""
+    """What came of a task. `output` is set when a schema was asked for: plain data, not yet checked.
+
+    `usage` is that of this task alone (tokens are counts, money US dollars), or None where nobody
+    knows; `session` is what continues this conversation, empty where nothing does.
+    """
 
     text: str
     output: Any = None
@@ -142,9 +150,19 @@ class Agent(Protocol):
     let into a sandbox.
     """
 
-    async def run(self, task: AgentTask, emit: Emit) -> AgentResult: ...
+    async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
+        """Do the task once, and show with `emit`, in trio's thread, what is done meanwhile.
 
-    def readiness(self) -> Readiness: ...
+        Raises WorkError: BadOptions, MissingBinary, MissingFolder, NotLoggedIn and Refused end the
+        step; RateLimited waits until its time; SessionLost is tried again without the session,
+        OutputInvalid with the reason, NoOutput and Crashed as they were. Anything else is taken for a
+        defect, recorded with its traceback, and tried again.
+        """
+        ...
+
+    def readiness(self) -> Readiness:
+        """Tell whether it can work here, within seconds, with no call of a model; raise nothing."""
+        ...
 
 
 class ToolOffer(msgspec.Struct, frozen=True):
@@ -168,8 +186,9 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """`role` is "system", "user", "assistant", which may have made `calls`, or "tool": the result of
-    call `call_id`. `extra` is the provider's own, which it wants back as it was (signed thoughts)."""
+    """One message of a conversation; `role` is "system", "user", "assistant", which may have made
+    `calls`, or "tool": the result of call `call_id`. `extra` is the provider's own, which it wants back
+    as it was (signed thoughts)."""
 
     role: str
     content: str
@@ -179,7 +198,11 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a model. `params` (temperature, max_tokens, api_base, ...) go to the provider."""
+    """One call of a model. `params` (temperature, max_tokens, api_base, ...) go to the provider.
+
+    `model` is the whole name, with the prefix that this back end answers for. `schema` is the JSON Schema
+    of the wanted answer, or None for free text.
+    """
 
     model: str
     messages: list[Message]
@@ -189,10 +212,11 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`output` is set when a schema was asked for and the text was JSON: not yet checked.
+    """What a model said. `output` is set when a schema was asked for: plain data, not yet checked.
 
     With tools there may be `calls`, and then the text may be empty. `stop` is "length" where the answer
     was cut off at a limit of tokens. `extra` belongs into the Message that goes back to the model.
+    `usage` is that of this call (tokens are counts, money US dollars), or None where nobody knows.
     """
 
     text: str
@@ -207,9 +231,18 @@ class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
 class Model(Protocol):
     """A model back end. `call` is cancelled by trio and then really stops the request."""
 
-    async def call(self, call: ModelCall, emit: Emit) -> ModelResult: ...
+    async def call(self, call: ModelCall, emit: Emit) -> ModelResult:
+        """Ask once, and show what is said with `emit`, in trio's thread.
 
-    def readiness(self) -> Readiness: ...
+        Raises WorkError: NotLoggedIn, Refused and BadOptions end the step; RateLimited waits until its
+        time; OutputInvalid is asked again with the reason, and `detail` as what was said; NoOutput and
+        Crashed are tried again.
+        """
+        ...
+
+    def readiness(self) -> Readiness:
+        """Tell whether it can be called here, within seconds, without calling; raise nothing."""
+        ...
 
 
 class Confinement(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,9 +284,17 @@ class Sandbox(Protocol):
 
     def wrap(
         self, argv: Sequence[str], env: Mapping[str, str], folder: Path, within: Confinement
-    ) -> Wrapped: ...
+    ) -> Wrapped:
+        """Return what runs `argv` in `folder`, held to `within`.
 
-    def readiness(self) -> Readiness: ...
+        Raises SandboxUnavailable where it cannot work on this machine, SandboxFailed where it cannot
+        do this; both end the step, and nothing was started.
+        """
+        ...
+
+    def readiness(self) -> Readiness:
+        """Make a sandbox, within seconds, and tell what came of it; raise nothing."""
+        ...
 
 
 class ToolSetting(msgspec.Struct, frozen=True, kw_only=True):

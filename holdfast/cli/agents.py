@@ -20,16 +20,13 @@ def probe(agents: "Mapping[str, Agent]", timeout_s: float = TIMEOUT_S) -> "dict[
 async def _probe(agents: "Mapping[str, Agent]", timeout_s: float) -> "dict[str, Readiness]":
     import trio
 
-    from holdfast.plugins import Readiness
+    from holdfast.plugins import Readiness, ready
 
     late = Readiness(False, f"gave no answer within {timeout_s:g} s")
     found = dict.fromkeys(agents, late)
 
     async def ask(name: str, agent: "Agent") -> None:
-        try:
-            found[name] = await trio.to_thread.run_sync(agent.readiness, abandon_on_cancel=True)
-        except Exception as error:  # noqa: BLE001 - a plugin's own; it is told instead
-            found[name] = Readiness(False, f"{type(error).__name__}: {error}")
+        found[name] = await trio.to_thread.run_sync(ready, agent, abandon_on_cancel=True)
 
     with trio.move_on_after(timeout_s):
         async with trio.open_nursery() as nursery:

@@ -1,5 +1,6 @@
 """The plugins and workflows of a project: what the commands that execute runs need."""
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -8,6 +9,7 @@ from holdfast import pack
 from holdfast.config import Config, read_config
 from holdfast.loading import Loader
 from holdfast.plugins import Plugins
+from holdfast.plugins.telemetry import telemetry
 from holdfast.project import Project
 from holdfast.reducer import Workflow
 
@@ -64,7 +66,7 @@ def lazily(project: Project) -> Tools:
 
 def tools(project: Project) -> _Loaded:
     """Load the plugins: the bundled ones, the installed ones, and the shipped workflows."""
-    plugins = Plugins.load(pack)
-    return _Loaded(
-        plugins, Loader(plugins.workflows(), project.workflows), read_config(project.root)
-    )
+    config = read_config(project.root)
+    spans = telemetry(config.telemetry.opentelemetry, os.environ)
+    plugins = Plugins.load(pack, *spans)
+    return _Loaded(plugins, Loader(plugins.workflows(), project.workflows), config)

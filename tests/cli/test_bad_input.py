@@ -254,6 +254,7 @@ def test_ctrl_c_before_anything_runs_is_quiet(cli: Cli, monkeypatch: pytest.Monk
         ("[workspace\n", "cannot be read: "),
         ("[workplace]\n", "unknown field `workplace`"),
         ("[workspace]\nset_up = 'make'\n", "unknown field `set_up` - at `$.workspace`"),
+        ("[telemetry]\nopentelemetry = 'yes'\n", "Expected `bool | null`, got `str`"),
         ("[workspace]\nsetup = 1\n", "Expected `str`, got `int` - at `$.workspace.setup`"),
         ("[sandbox]\nnetwork = 'all'\n", "Invalid enum value 'all' - at `$.sandbox.network`"),
         ("[sandbox]\nread = ['data']\n", "'data' must begin with '/' or '~/' - at `$.sandbox`"),

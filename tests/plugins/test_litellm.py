@@ -24,6 +24,7 @@ from holdfast.plugins.errors import (
 )
 from holdfast.plugins.models import LitellmModel
 from holdfast.plugins.models import litellm_backend as backend
+from holdfast.plugins.testing import check_model
 from holdfast.plugins.types import (
     Message,
     Model,
@@ -468,3 +469,18 @@ def test_it_is_a_model_and_tells_its_version() -> None:
     assert isinstance(model, Model)
     assert model.readiness().ready
     assert model.readiness().detail.startswith("litellm 1.")
+
+
+def test_it_conforms(model_server: Serve) -> None:
+    scenarios: dict[str, Any] = {
+        "works": {"text": "hello"},
+        "schema": {"json": {"approved": True}},
+        "hangs": {"text": "late", "hold": "for ever"},
+        "limited": {"status": 429, "message": "slow down"},
+        "empty": {"text": ""},
+        "fails": {"status": 500},
+    }
+    cases = {name: model_call(model_server([turn])) for name, turn in scenarios.items()}
+    cases["schema"] = model_call(model_server([scenarios["schema"]]), schema=SCHEMA)
+
+    check_model(LitellmModel, **cases)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -33,6 +32,8 @@ from holdfast.plugins import (
     UnknownSandbox,
     hookimpl,
 )
+from holdfast.reducer import State
+from tests.support.installed import install
 
 
 class Echo:
@@ -113,7 +114,7 @@ GOOD_TOOL = Tool(description="Do nothing", schema={"type": "object"}, run=nothin
         ),
         (
             {"shell": GOOD_TOOL},
-            "holdfast_tools offers 'shell', which was offered first by 'bundled' of 'holdfast'",
+            "holdfast_tools offers 'shell', and so does 'bundled' of 'holdfast', which is used",
         ),
     ],
 )
@@ -214,8 +215,8 @@ def test_an_observer_that_fails_stops_nobody_and_is_reported_once() -> None:
     plugins = loaded(plugin("bad", holdfast_event=fail), plugin("good", holdfast_event=see))
     record = Record(1, 1, 1, 0, "engine", 1, TimerFired(key="nap"))
 
-    plugins.observe(record)
-    plugins.observe(record)
+    plugins.observe(record, State(), bytes)
+    plugins.observe(record, State(), bytes)
 
     assert seen == [record, record]
     assert reasons(plugins, "bad") == ["OSError: no network"]
@@ -268,7 +269,7 @@ def exiting() -> Mapping[str, Agent]:
         (
             "holdfast_agents",
             lambda: {"command": Echo()},
-            "holdfast_agents offers 'command', which was offered first by 'bundled' of 'holdfast'",
+            "holdfast_agents offers 'command', and so does 'bundled' of 'holdfast', which is used",
         ),
     ],
 )
@@ -309,18 +310,8 @@ def test_of_two_plugins_with_one_name_the_first_stays() -> None:
 
     assert plugins.agent("one").readiness().ready
     assert reasons(plugins, "twin") == [
-        "a plugin of 'this program' has the same name, and was first"
+        "a plugin of 'this program' has the same name and is used, not this one"
     ]
-
-
-def install(folder: Path, distribution: str, entry_points: str, **modules: str) -> None:
-    """Write what an installed distribution looks like on disk."""
-    info = folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(textwrap.dedent(entry_points))
-    for name, source in modules.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(source))
 
 
 GOOD = """

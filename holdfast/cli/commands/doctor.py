@@ -118,22 +118,35 @@ def _settings(place: Place, plugins: "Plugins") -> Iterator[Finding]:
         yield NAME, BROKEN, f"[roles.{role}] names the agent {agent!r}, which is not there"
     if not unknown:
         yield NAME, OK, str(path) if path.exists() else "not there, and not needed"
+    yield from _telemetry(config.telemetry.opentelemetry)
 
 
 def _plugins(plugins: "Plugins") -> Iterator[Finding]:
+    from holdfast.plugins import ready
+
     from ..agents import probe
 
-    for name, ready in probe(plugins.agents()).items():
-        yield f"agent {name}", OK if ready.ready else MISSING, ready.detail
+    for name, found in probe(plugins.agents()).items():
+        yield f"agent {name}", OK if found.ready else MISSING, found.detail
     for prefix, model in plugins.models().items():
-        ready = model.readiness()
+        found = ready(model)
         name = f"models {prefix}*" if prefix else "models"
-        yield name, OK if ready.ready else MISSING, ready.detail
+        yield name, OK if found.ready else MISSING, found.detail
     for name, sandbox in plugins.sandboxes().items():
-        ready = sandbox.readiness()
-        yield f"sandbox {name}", OK if ready.ready else MISSING, ready.detail
+        found = ready(sandbox)
+        yield f"sandbox {name}", OK if found.ready else MISSING, found.detail
     for broken in plugins.broken:
         yield f"plugin {broken.name}", BROKEN, str(broken)
+
+
+def _telemetry(setting: bool | None) -> Iterator[Finding]:
+    from holdfast.plugins.telemetry import is_wanted, lacking
+
+    if is_wanted(setting, os.environ):
+        if missing := lacking():
+            yield "opentelemetry", BROKEN if setting else MISSING, missing
+        else:
+            yield "opentelemetry", OK, "spans are sent"
 
 
 def _keys() -> Iterator[Finding]:
