@@ -30,6 +30,7 @@ from .files import Kept
 from .journals import LogJournal, Written, read_journal
 from .limits import Slots
 from .spaces import Spaces
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -87,9 +88,7 @@ class Attempts:
         self._alarms = alarms
         self._spaces = spaces
         self._by_key: dict[str, Attempt] = {}
-        self._in_line: set[str] = set()  # keys of steps that wait for slots
-        self._turns: dict[str, Slots] = {}  # taken for a step that has not begun yet
-        self._called: deque[str] = deque()  # keys of steps whose turn came while they waited
+        self._turns = Turns(engine.limits, history.branch, lambda: self.arrived.set())
         self._resting: dict[str, tuple[int, int]] = {}  # children that wait: branch and head
         self._unwanted: list[Attempt] = []  # to be stopped once that is on disk
         self._unwanted_children: list[str] = []
@@ -100,7 +99,7 @@ class Attempts:
     @property
     def is_busy(self) -> bool:
         """Whether something is at work or waits for its turn."""
-        return bool(self._by_key) or bool(self._in_line) or bool(self._called)
+        return bool(self._by_key) or self._turns.are_awaited
 
     @property
     def mark(self) -> str:
@@ -115,54 +114,26 @@ class Attempts:
 
     def reserve(self, request: StepRequest | ChildRequest, number: int) -> Attempt:
         """Note that the key is at work; `launch` begins it."""
-        slots = self._turns.pop(request.key, ())
+        slots = self._turns.begin(request.key)
         attempt = self._by_key[request.key] = Attempt(request, number, slots)
         return attempt
 
     def has_turn(self, key: str, request: StepRequest) -> bool:
-        """Take the slots that an attempt needs, or let it wait in line for them.
-
-        `request` is as whoever makes the attempt gets it.
-        """
-        limits = self._engine.limits
-        slots = limits.slots(request, self._history.branch)
-        if self._turns.get(key) == slots:
-            return True
-        self.give_back(key)
-
-        def call() -> None:
-            self._in_line.discard(key)
-            self._turns[key] = slots
-            self._called.append(key)
-            self.arrived.set()
-
-        if limits.acquire((self, key), slots, call):
-            self._turns[key] = slots
-            return True
-        self._in_line.add(key)
-        return False
+        """Get what the limits have for an attempt, or let it wait for its turn."""
+        return self._turns.has(key, request)
 
     def next_in_line(self) -> Request | None:
-        """Return a step whose turn has come. If it does not begin then, `give_back` its slots."""
-        while self._called:
-            key = self._called.popleft()
+        """Return a step whose turn has come. If it does not begin then, `give_back` its turn."""
+        while (key := self._turns.next()) is not None:
             future = self._history.driver.pending.get(key)
-            if key in self._turns and future is not None and future.request is not None:
+            if future is not None and future.request is not None:
                 return future.request
-            self.give_back(key)
+            self._turns.give_back(key)
         return None
 
     def give_back(self, key: str) -> None:
-        """Give back the slots that were taken for a step which does not begin."""
-        slots = self._turns.pop(key, None)
-        if slots is not None:
-            self._engine.limits.release(slots)
-
-    def _leave_line(self, key: str) -> None:
-        if key in self._in_line:
-            self._in_line.discard(key)
-            self._engine.limits.leave((self, key))
-        self.give_back(key)
+        """Let a step have no turn that did not begin in it."""
+        self._turns.give_back(key)
 
     def launch(self, attempt: Attempt) -> None:
         """Begin, unless what was reserved has been dropped before its start was on disk."""
@@ -327,7 +298,7 @@ class Attempts:
         attempt, child = self._by_key.pop(key, None), self._history.state.children.get(key)
         if attempt is not None:
             self._unwanted.append(attempt)
-        self._leave_line(key)
+        self._turns.leave(key)
         if child is not None and child.run and child.status not in ENDED:
             self._unwanted_children.append(child.run)
 
@@ -401,9 +372,9 @@ class Attempts:
         `arrivals` were taken already, into a batch that was not committed: they arrive again. Returns
         what is still to be launched.
         """
-        for key in [*self._in_line, *self._turns]:
+        for key in self._turns.keys:
             if key not in self._history.driver.pending:
-                self._leave_line(key)
+                self._turns.leave(key)
         self._unwanted_children.clear()
         ended = [arrival.attempt for arrival in arrivals if isinstance(arrival, Ended)]
         attempts = [*self._by_key.values(), *ended, *self._unwanted]
@@ -421,8 +392,8 @@ class Attempts:
         """Give back all slots."""
         for attempt in [*self._by_key.values(), *self._unwanted]:
             self._free(attempt)
-        for key in [*self._in_line, *self._turns]:
-            self._leave_line(key)
+        for key in self._turns.keys:
+            self._turns.leave(key)
 
     def _free(self, attempt: Attempt) -> None:
         if attempt.has_slots:

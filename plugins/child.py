@@ -2,6 +2,9 @@
 
 Linux ties "die with your parent" to the thread that started a process, and trio starts processes in
 threads that end when they have been idle for a while. Only where sandboxes are: it takes pidfds.
+
+A sandbox may tell how its program ended some moments before the kernel has ended all others in there.
+So each of them inherits one end of a pipe, and the step is over when nobody holds it any more.
 """
 
 import os
@@ -12,13 +15,33 @@ from typing import IO
 
 import trio
 
+LAST_MOMENTS_S = 5.0  # for the kernel to end what it has been told to end
+
 
 class Child:
     """The part of `trio.Process` that is used here."""
 
     def __init__(self, argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
+        self._alive, held = os.pipe()
+        try:
+            self._popen = self._start(argv, folder, env, held)
+        except BaseException:
+            os.close(self._alive)
+            raise
+        finally:
+            os.close(held)
+        self.pid = self._popen.pid
+        self._ended = os.pidfd_open(self.pid)
+        self.stdin, self.stdout, self.stderr = map(
+            _stream, (self._popen.stdin, self._popen.stdout, self._popen.stderr)
+        )
+
+    @staticmethod
+    def _start(
+        argv: Sequence[str], folder: Path, env: Mapping[str, str], held: int
+    ) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE
-        self._popen = subprocess.Popen(
+        return subprocess.Popen(
             argv,
             stdin=pipe,
             stdout=pipe,
@@ -26,12 +49,8 @@ class Child:
             bufsize=0,
             cwd=folder,
             env=dict(env),
+            pass_fds=(held,),
             start_new_session=True,
-        )
-        self.pid = self._popen.pid
-        self._ended = os.pidfd_open(self.pid)
-        self.stdin, self.stdout, self.stderr = map(
-            _stream, (self._popen.stdin, self._popen.stdout, self._popen.stderr)
         )
 
     @property
@@ -46,10 +65,14 @@ class Child:
         if self._popen.poll() is None:
             await trio.lowlevel.wait_readable(self._ended)
         code = self._popen.wait()
-        if self._ended >= 0:
-            trio.lowlevel.notify_closing(self._ended)
-            os.close(self._ended)
-            self._ended = -1
+        if self._alive >= 0:
+            with trio.move_on_after(LAST_MOMENTS_S):
+                await trio.lowlevel.wait_readable(self._alive)
+        for descriptor in (self._ended, self._alive):
+            if descriptor >= 0:
+                trio.lowlevel.notify_closing(descriptor)
+                os.close(descriptor)
+        self._ended = self._alive = -1
         return code
 
 

@@ -1,16 +1,8 @@
 """What happened means this: events to state, workflow code to requests, both pure."""
 
 from . import fingerprint
-from .budget import (
-    GATE,
-    Later,
-    Reached,
-    afford_child,
-    denied,
-    limit_of,
-    spent_below,
-    used_by,
-)
+from .amounts import Amount
+from .budget import Later, Reached, afford_child, denied
 from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
 from .compare import Comparison, Difference, Side, compare, side_of
@@ -59,6 +51,7 @@ from .outcome import decode
 from .plan import Item, Plan, Planner
 from .pool import Agenda, Pool
 from .proof import Divergence, Proof, prove
+from .purse import GATE, limit_of, spent_below, used_by
 from .redrive import Mismatch, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
@@ -92,7 +85,6 @@ from .secrets import SecretRules
 from .state import (
     ENDED,
     NEVER,
-    Amount,
     Child,
     Gate,
     Pause,

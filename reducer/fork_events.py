@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import NONE, RunForked
 
-from . import budget
+from . import purse
 from .folds import after
 from .pmap import PMap
 from .state import ENDED, Child, Gate, State, Step, Timer
@@ -39,7 +39,7 @@ def forked(state: State, event: RunForked, time: int) -> State:
         paused=None,
         steps=PMap({key: _left(step, event) for key, step in state.steps.items()}),
         gates=PMap({k: _put_off(g, shift) for k, g in state.gates.items() if g.kind != "budget"}),
-        purse=budget.left(state, event),
+        purse=purse.left(state, event),
         timers=PMap({t.key: Timer(t.key, t.until + shift) for t in state.timers.values()}),
         children=PMap({key: _parted(child, event) for key, child in state.children.items()}),
     )

@@ -7,9 +7,9 @@ import msgspec
 from holdfast.eventlog import Failure, Record, RunClaimed, RunReleased
 
 from . import fingerprint
-from .budget import GATE
 from .driver import Driver, Ended
 from .errors import NotRecordable, WorkflowDiverged, WorkflowError
+from .purse import GATE
 from .redrive import Redact, redrive
 from .state import ENDED, State
 

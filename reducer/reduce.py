@@ -61,11 +61,12 @@ from holdfast.eventlog import (
     WorkspaceSeen,
 )
 
-from . import budget
+from . import purse
+from .amounts import Amount
 from .edits import within
 from .folds import after, changed
 from .fork_events import forked
-from .state import Amount, Child, Gate, Pause, State, Timer
+from .state import Child, Gate, Pause, State, Timer
 from .step_events import deferred, failed, fell_back, journaled, reused, started, succeeded
 from .tree import seen, touched, touched_by_child, with_files
 from .wait_events import (
@@ -113,9 +114,9 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
         case DoubtRaised():
             gate = Gate(event.key, "doubt", opened=time, offset=state.offset)
             steps = changed(state.steps, event.key, {"status": "doubt"})
-            purse = budget.given_up(state, event.key)
+            given_up = purse.given_up(state, event.key)
             gates = state.gates.set(event.key, gate)
-            return after(state, time, steps=steps, gates=gates, purse=purse)
+            return after(state, time, steps=steps, gates=gates, purse=given_up)
         case BudgetReached():
             limit = Amount(event.usd, event.tokens)
             gate = Gate(event.key, "budget", time, state.offset, subject=event.subject, limit=limit)
@@ -151,7 +152,7 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
             return after(state, time, timers=timers, passed=passed, resolved=(event.key,))
         case ChildStarted():
             children = state.children.set(event.key, _child(state, event))
-            return after(state, time, children=children, purse=budget.reserved_child(state, event))
+            return after(state, time, children=children, purse=purse.reserved_child(state, event))
         case ChildFinished():
             return _child_finished(state, event, time)
         case LoopExhausted() | Noted():
@@ -165,8 +166,8 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
             given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
-            purse = replace(state.purse, budget=given.pop("budget"))
-            return after(state, time, started=time, purse=purse, **given)
+            given["purse"] = replace(state.purse, budget=given.pop("budget"))
+            return after(state, time, started=time, **given)
         case RunForked():
             return forked(state, event, time)
         case RunClaimed():
@@ -178,7 +179,7 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
                 waiting=(),
                 error=None,
                 roles=(*event.roles,),
-                purse=budget.claimed(state),
+                purse=purse.claimed(state),
             )
         case RunReleased():
             status = "waiting" if event.reason == "waiting" else "running"
@@ -261,7 +262,7 @@ def _child_finished(state: State, event: ChildFinished, time: int) -> State:
         touched_by_child(state, child),
         time,
         children=state.children.set(event.key, child),
-        purse=budget.settled_child(state, event),
+        purse=purse.settled_child(state, event),
         resolved=(event.key,),
     )
 
@@ -275,7 +276,7 @@ def _cancelled(state: State, event: StepCancelled, time: int) -> State:
     return after(
         state,
         time,
-        purse=budget.given_up(state, event.key),
+        purse=purse.given_up(state, event.key),
         children=changed(state.children, event.key, {"status": "cancelled"}),
         gates=state.gates.delete(event.key),
         timers=state.timers.delete(event.key),

@@ -6,6 +6,7 @@ import msgspec
 
 from holdfast.eventlog import NONE, Budget, Edit, Failure, Reserved, Role, RunForked, Usage, Value
 
+from .amounts import Amount
 from .pmap import PMap
 
 RunStatus = Literal["running", "waiting", "succeeded", "failed", "cancelled", "continued"]
@@ -77,13 +78,6 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     by: str = ""
     place: int = 0
     left: tuple[Left, ...] = ()
-
-
-class Amount(msgspec.Struct, frozen=True, gc=False):
-    """Dollars and tokens."""
-
-    usd: float = 0.0
-    tokens: int = 0
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):
@@ -202,7 +196,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 
 
 class Purse(msgspec.Struct, frozen=True, gc=False):
-    """What a run may use and has used, as far as its budget is concerned (budget.py).
+    """What a run may use and has used, as far as its budget is concerned (purse.py).
 
     `base` is what it had used where it left another run's history, `below` what its children used.
     `reserved` is set aside for attempts and children at work, by key. `lost` was set aside for attempts

@@ -14,7 +14,7 @@ from holdfast.eventlog import (
     Usage,
 )
 
-from . import budget
+from . import purse
 from .files import has_journal
 from .folds import after, with_step
 from .state import NEVER, Left, State, Step
@@ -61,7 +61,7 @@ def started(state: State, event: StepStarted, time: int) -> State:
             by=event.by,
         )
     if state.purse.budget is not None:
-        state = replace(state, purse=budget.reserved(state, event.key, event.reserved))
+        state = replace(state, purse=purse.reserved(state, event.key, event.reserved))
     return with_step(state, step, time, ())
 
 
@@ -86,7 +86,7 @@ def succeeded(state: State, event: StepSucceeded, time: int) -> State:
         head=event.head,
     )
     if state.purse.budget is not None:
-        state = replace(state, purse=budget.settled(state, old, event.usage or old.paid))
+        state = replace(state, purse=purse.settled(state, old, event.usage or old.paid))
     state = touched(state, old, step, event.snapshot, event.head)
     found = with_step(state, step, time, (event.key,))
     return replace(found, usage=_sum(state.usage, event.usage)) if event.usage else found
@@ -157,7 +157,7 @@ def failed(state: State, event: AttemptFailed | StepFailed, time: int) -> State:
         time,
         steps=state.steps.set(event.key, step),
         usage=_sum(state.usage, event.usage) or state.usage,
-        purse=budget.settled(state, old, event.usage or old.paid, event.error.code),
+        purse=purse.settled(state, old, event.usage or old.paid, event.error.code),
         resolved=(event.key,) if final else (),
     )
 
@@ -181,7 +181,7 @@ def deferred(state: State, event: StepDeferred, time: int) -> State:
         time,
         steps=state.steps.set(event.key, step),
         usage=_sum(state.usage, event.usage) or state.usage,
-        purse=budget.settled(state, old, event.usage or old.paid, "rate_limited"),
+        purse=purse.settled(state, old, event.usage or old.paid, "rate_limited"),
     )
 
 
@@ -222,7 +222,7 @@ def journaled(state: State, event: Journaled, time: int) -> State:
         time,
         steps=state.steps.set(event.key, step),
         usage=_sum(state.usage, event.usage) or state.usage,
-        purse=budget.paid(state, event.key, event.usage),
+        purse=purse.paid(state, event.key, event.usage),
     )
 
 

@@ -17,7 +17,7 @@ from holdfast.eventlog import (
     SignalReceived,
 )
 
-from . import budget
+from . import purse
 from .folds import after
 from .state import Gate, Queued, State, Vote, Wait
 
@@ -93,9 +93,9 @@ def decided(state: State, event: ApprovalDecided, time: int) -> State:
     decided = not event.approved or len(votes) >= gate.count
     gate = replace(gate, votes=votes, decision=vote if decided else None, last=state.offset)
     resolved = (event.key,) if decided and gate.kind == "approval" else ()
-    purse = budget.raised(state, event) if gate.kind == "budget" else state.purse
+    raised = purse.raised(state, event) if gate.kind == "budget" else state.purse
     gates = state.gates.set(event.key, gate)
-    return after(state, time, gates=gates, purse=purse, resolved=resolved)
+    return after(state, time, gates=gates, purse=raised, resolved=resolved)
 
 
 def carried(state: State, event: ApprovalCarried, time: int) -> State:

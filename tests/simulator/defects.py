@@ -232,7 +232,7 @@ def fork_goes_on_with_its_origins_child(patch: Patch) -> None:
 def budget_forgets_what_is_at_work(patch: Patch) -> None:
     """What is set aside for others counts as left."""
     module = importlib.import_module("holdfast.reducer.budget")
-    patch.setattr(module, "_total", lambda amounts: Amount())
+    patch.setattr(module, "set_aside", lambda state: Amount())
 
 
 def session_is_handed_on(patch: Patch) -> None:
