@@ -9,7 +9,7 @@ import trio
 from .. import marks
 from ..errors import BadOptions, MissingBinary, NoOutput, SessionLost, WorkError
 from ..process import sweep
-from ..types import Agent, AgentResult, AgentTask, Emit, Permissions, Progress
+from ..types import Agent, AgentResult, AgentTask, Emit, Journal, Permissions, Progress
 from .kit import (
     Rule,
     cancelled,
@@ -35,12 +35,17 @@ def _readiness(make: Make) -> None:
     check_readiness(make())
 
 
+def _afresh(task: AgentTask) -> AgentTask:
+    """Return the task as one that nobody has begun: a journal goes on with what was done."""
+    return msgspec.structs.replace(task, journal=Journal())
+
+
 async def work(make: Make, task: AgentTask) -> tuple[AgentResult, list[Progress]]:
     """Return the result of a task and what was shown, both sound."""
     agent = make()
 
     async def run(emit: Emit) -> AgentResult:
-        return await agent.run(task, emit)
+        return await agent.run(_afresh(task), emit)
 
     result, shown = await watched(run)
     check_result(result, AgentResult)
@@ -108,7 +113,7 @@ def _missing_folder(make: Make, task: AgentTask) -> None:
 
 async def _expect(make: Make, task: AgentTask, error: type[WorkError]) -> None:
     agent = make()
-    await expect(error, lambda emit: agent.run(task, emit))
+    await expect(error, lambda emit: agent.run(_afresh(task), emit))
 
 
 def _fails_with(error: type[WorkError]) -> Callable[[Make, AgentTask], None]:
@@ -126,7 +131,7 @@ def _hangs(make: Make, task: AgentTask) -> None:
 async def _cancel(make: Make, task: AgentTask) -> None:
     agent = make()
     try:
-        await cancelled(lambda emit: agent.run(task, emit))
+        await cancelled(lambda emit: agent.run(_afresh(task), emit))
         _require_nothing_left(task, "it was cancelled")
     finally:
         await sweep(task.env[marks.MARK])

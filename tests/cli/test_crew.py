@@ -189,7 +189,7 @@ def test_an_agent_that_does_not_answer_or_raises_is_told_as_such() -> None:
 
     found = probe({"broken": Broken(), "late": Late()}, timeout_s=0.05)
 
-    assert found["broken"].detail == "OSError: no luck"
+    assert "OSError: no luck" in found["broken"].detail
     assert "no answer within 0.05 s" in found["late"].detail
 
 
