@@ -37,6 +37,12 @@ esac
 echo "Did $name."
 """
 
+ROLES = """
+[roles.worker]
+agent = "command"
+options = {command = ["sh", "agent.sh"]}
+"""
+
 
 @pytest.fixture
 def repo(site: Site, tmp_path: Path) -> Repo:
@@ -52,7 +58,7 @@ def repo(site: Site, tmp_path: Path) -> Repo:
     repo.write(
         {"a.txt": "a\n", "mine.txt": "of the user\n", ".gitignore": "*.log\nside\n.holdfast/\n"}
     )
-    repo.write({**texts, "agent.sh": AGENT})
+    repo.write({**texts, "agent.sh": AGENT, "holdfast.toml": ROLES})
     repo.commit()
     return repo
 
@@ -60,8 +66,7 @@ def repo(site: Site, tmp_path: Path) -> Repo:
 @pytest.mark.parametrize("seed", [1])
 def test_kills_at_random_moments_lose_and_repeat_nothing(site: Site, repo: Repo, seed: int) -> None:
     dice = random.Random(seed)
-    agent = f'options={{"command": ["sh", "{site.folder}/agent.sh"]}}'
-    given = ["-i", "tickets=tickets", "-i", "agent=command", "-i", agent, "-i", "test=ls *.txt"]
+    given = ["-i", "tickets=tickets", "-i", "role=worker", "-i", "test=ls *.txt"]
     command = ["run", "kanban", "--id", "r", *given]
 
     for _ in range(3):
