@@ -7,4 +7,7 @@ from holdfast.plugins import hookimpl
 
 @hookimpl
 def holdfast_workflows() -> Mapping[str, str]:
-    return {"implement": "holdfast.workflows.implement:implement"}
+    return {
+        "implement": "holdfast.workflows.implement:implement",
+        "kanban": "holdfast.workflows.kanban:kanban",
+    }

@@ -17,10 +17,11 @@ from .edits import edited
 from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
 from .outcome import outcome
+from .pmap import PMap
 from .requests import CancelRequest, Request, StepRequest
 from .roles import resolved
 from .run import Run
-from .state import State, leaves_open
+from .state import State, Step, leaves_open
 from .tasks import Cancelled, Continue, Future, Group, Scope, Spawn, Task, dismiss
 from .workflow import Workflow
 
@@ -51,6 +52,7 @@ class Driver:
         self.ended: Ended | None = None
         self.now = 0
         self.seed = b""
+        self.steps: PMap[Step] = PMap()
         self.edits: tuple[Edit, ...] = ()
         self.roles: tuple[Role, ...] = ()
         self.current: Task | None = None
@@ -61,6 +63,7 @@ class Driver:
     def start(self, state: State) -> list[Request]:
         """Begin the workflow with the input in `state`, and return its first requests."""
         self.now, self.seed, self.edits = state.now, state.seed, state.edits
+        self.steps = state.steps
         kwargs = self.workflow.arguments(msgspec.msgpack.decode(self.load(state.input)))
         coroutine = self.workflow.function(Run(self), **kwargs)
         self._main = Task(coroutine, Scope(), None, 0)
@@ -69,7 +72,7 @@ class Driver:
 
     def feed(self, state: State) -> list[Request]:
         """Answer all that the last event resolved, and return what the workflow asks for next."""
-        self.now = state.now
+        self.now, self.steps = state.now, state.steps
         for key in state.resolved:
             future = self.pending.pop(key, None)
             if future is None or future.task is None or future.request is None:

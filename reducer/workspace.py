@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
+
+from holdfast.eventlog import Usage
 
 from .errors import StepFailed, WorkflowError
 from .merges import Conflict, Merged
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
     from .driver import Driver
     from .run import Run
 
+T = TypeVar("T")
 _PLAIN = Policy(reasks=0)
 _ABROAD = Policy(reasks=0, effect=True, on_doubt="retry")  # to merge again does no harm
 UNRESOLVED = "unresolved"
 Decide = Callable[[Conflict, str], Awaitable[Any]]
 """Asks somebody to settle a conflict; told why the last try did not."""
+Check = Callable[[], Awaitable[str]]
+"""Looks at what was settled before it is merged, and returns what is wrong with it, or nothing."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -59,6 +64,18 @@ class Workspace:
     def base(self) -> str:
         """The commit that it began with: the same one in every fork."""
         return self._opened.base
+
+    @property
+    def usage(self) -> Usage:
+        """What the steps in it have used so far, children not counted."""
+        steps = self._driver.steps.items() if self.key else ()
+        used = [step.usage for key, step in steps if key.startswith(f"{self.key}/") and step.usage]
+        return Usage(
+            input_tokens=sum(each.input_tokens for each in used),
+            output_tokens=sum(each.output_tokens for each in used),
+            cached_tokens=sum(each.cached_tokens for each in used),
+            cost_usd=sum(each.cost_usd for each in used),
+        )
 
     async def __aenter__(self) -> Self:
         task = self._driver.current
@@ -96,6 +113,12 @@ class Workspace:
             await self._do("close", CloseCall(), bool)
             self._is_closed = True
 
+    async def commit(self, message: str = "") -> str:
+        """Commit what is in the workspace on its own branch, and return the commit."""
+        commit = await self._do("commit", CommitCall(message or self.name), str)
+        assert isinstance(commit, str)
+        return commit
+
     async def merge(
         self, *, message: str = "", into: str = "", squash: bool = False
     ) -> Merged | Conflict:
@@ -116,24 +139,33 @@ class Workspace:
         *,
         agent: str | None = None,
         model: str | None = None,
+        role: str = "",
         options: Mapping[str, Any] | None = None,
         message: str = "",
         into: str = "",
         max: int = 3,
+        check: Check | None = None,
     ) -> Merged | Conflict:
         """Let an agent settle a conflict here, and merge again.
 
         It is asked up to `max` times while markers are left, or others have made a new conflict
-        meanwhile; what is in conflict then is returned.
+        meanwhile; what is in conflict then is returned. `check` may run tests before it is merged:
+        what it returns is wrong, and the agent is asked again with that.
         """
         return await self._settle(
             conflict,
             lambda found, rest: self._run.agent(
-                "resolve", _prompt(found, rest), agent=agent, model=model, options=options
+                "resolve",
+                _prompt(found, rest),
+                agent=agent,
+                model=model,
+                role=role,
+                options=options,
             ),
             message=message,
             into=into,
             max=max,
+            check=check,
         )
 
     async def ask(
@@ -144,6 +176,7 @@ class Workspace:
         message: str = "",
         into: str = "",
         max: int = 3,
+        check: Check | None = None,
     ) -> Merged | Conflict:
         """Let a person settle a conflict here: an approval, given once the files have no markers left.
 
@@ -155,16 +188,24 @@ class Workspace:
             message=message,
             into=into,
             max=max,
+            check=check,
         )
 
     # --- the parts of it -----------------------------------------------------------------------
 
     async def _settle(
-        self, conflict: Conflict, decide: Decide, *, message: str, into: str, max: int
+        self,
+        conflict: Conflict,
+        decide: Decide,
+        *,
+        message: str,
+        into: str,
+        max: int,
+        check: Check | None,
     ) -> Merged | Conflict:
         text = message or f"{self.name}: resolve conflicts"
         found: Merged | Conflict = conflict
-        marked, rest = "", ""
+        marked, joined, rest = "", "", ""
         for _ in range(max):
             assert isinstance(found, Conflict), "else it is merged"
             if marked != found.tree:
@@ -173,24 +214,28 @@ class Workspace:
             await self._within(decide(found, rest))
             paths = tuple(file.path for file in found.files)
             try:
-                commit = await self._do("commit", CommitCall(text, found.target_commit, paths), str)
+                joins = found.target_commit if found.target_commit != joined else ""
+                commit = await self._do("commit", CommitCall(text, joins, paths), str)
             except StepFailed as failed:
                 if failed.failure.code != UNRESOLVED:
                     raise
                 rest = failed.failure.message
+                continue
+            joined = found.target_commit
+            if check is not None and (rest := await self._within(check())):
                 continue
             found, rest = await self._merge(commit, text, into), ""
             if isinstance(found, Merged):
                 break
         return found
 
-    async def _within(self, call: Awaitable[Any]) -> None:
+    async def _within(self, call: Awaitable[T]) -> T:
         """Await a call of the run in the workspace's own scope, wherever the workflow is."""
         task = self._driver.current
         assert task is not None, "called from a workflow"
         scope, task.scope = task.scope, self._scope
         try:
-            await call
+            return await call
         finally:
             task.scope = scope
 

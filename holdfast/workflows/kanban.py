@@ -1,0 +1,211 @@
+"""Kanban: tickets from files, worked on side by side in worktrees, merged by turns into your branch.
+
+Copy this file into .holdfast/workflows/ and change it: it is written to be read.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, to_builtins
+
+from holdfast import (
+    ApprovalDenied,
+    Conflict,
+    Merged,
+    Run,
+    StepFailed,
+    Workspace,
+    workflow,
+)
+from holdfast.workflows.implement import FIND_TESTS, TEST_CHARACTERS, coding_prompt
+from holdfast.workflows.tickets import Ticket, read_tickets, waves
+
+# Prints the branch that the tickets are merged into; says early what would stop every merge.
+TARGET = """
+git rev-parse -q --verify HEAD > /dev/null || {
+    echo 'there is no commit to begin with: make a git repository and commit to it' >&2; exit 1; }
+git symbolic-ref -q --short HEAD || {
+    echo 'no branch is checked out to merge into: git switch BRANCH' >&2; exit 1; }
+git diff --quiet HEAD -- || {
+    echo 'there are uncommitted changes, upon which nothing is merged: commit or stash them' >&2
+    exit 1; }
+"""
+LINES = 15
+FAILURES = (StepFailed, ApprovalDenied)
+
+
+class Card(Struct):
+    """What came of a ticket. Where it is not merged, `why` says so."""
+
+    ticket: str
+    title: str
+    why: str = ""
+    commit: str = ""
+    branch: str = ""
+    rounds: int = 0
+    summary: str = ""
+    cost_usd: float = 0.0
+
+
+@workflow
+async def kanban(
+    run: Run,
+    tickets: Annotated[
+        str, Meta(description="A folder of Markdown files, one a ticket; or a JSON list.")
+    ],
+    test: Annotated[
+        str, Meta(description="The command that runs the tests; else it is found.")
+    ] = "",
+    role: Annotated[str, Meta(description="The role of holdfast.toml that codes.")] = "",
+    agent: Annotated[str, Meta(description="The coding agent; else the role's.")] = "",
+    model: Annotated[str | None, Meta(description="The agent's model.")] = None,
+    options: Annotated[dict[str, Any], Meta(description="Options for the agents.")] = {},  # noqa: B006
+    on_conflict: Annotated[
+        Literal["agent", "ask", "leave"],
+        Meta(description="Who settles a conflict: an agent, a person, or nobody."),
+    ] = "agent",
+    limit: Annotated[int, Meta(description="How many tickets at once.", ge=1)] = 4,
+    max_rounds: Annotated[int, Meta(description="How many rounds for a ticket.", ge=1)] = 5,
+    budget: Annotated[
+        float, Meta(description="No further round of a ticket after so many dollars; 0: any.", ge=0)
+    ] = 0.0,
+) -> str:
+    """Work on tickets side by side, each until its tests are green, and merge them by turns."""
+    todo = await run.step("read tickets", read_tickets, tickets)
+    target = (await run.shell("target", TARGET)).stdout.strip()
+    test = test or (await run.shell("find tests", FIND_TESTS)).stdout.strip()
+    cards: dict[str, Card] = {}
+
+    async def work(ticket: Ticket) -> Card:
+        """See to a ticket. Whatever becomes of it, the others go on."""
+        card = Card(ticket.name, ticket.title)
+        missing = [name for name in ticket.after if cards[name].why]
+        if missing:
+            card.why = f"It comes after {', '.join(missing)}, which is not merged."
+        else:
+            ws = run.workspace("work")
+            try:
+                await develop(ticket, card, ws)
+            except FAILURES as failure:
+                card.why = str(failure)
+            card.cost_usd = ws.usage.cost_usd
+        await run.note(told(card), **to_builtins(card))
+        return card
+
+    async def develop(ticket: Ticket, card: Card, ws: Workspace) -> None:
+        """Code in a worktree until the tests are green, then merge; else leave it on its branch."""
+        message = f"{ticket.title}\n\nTicket: {ticket.name}"
+        async with ws:
+            card.branch = (await run.shell("branch", "git branch --show-current")).stdout.strip()
+            try:
+                await code(ticket, card, ws)
+            except FAILURES as failure:
+                card.why = str(failure)
+            if card.why:
+                await ws.commit(f"Unfinished: {message}")
+                return
+            found = await ws.merge(message=message)
+            if isinstance(found, Conflict):
+                found = await settle(found, ticket, card, ws)
+            if isinstance(found, Merged):
+                card.commit = found.commit if found.source != ws.base else ""
+            else:
+                files = ", ".join(file.path for file in found.files)
+                card.why = f"It is in conflict with what was merged before: {files}\n{card.why}"
+
+    async def code(ticket: Ticket, card: Card, ws: Workspace) -> None:
+        """Let the agent work until the tests are green; else the card says why it ended before."""
+        async for card.rounds in run.loop("round", max=max_rounds, on_exhausted="stop"):
+            if is_spent(ws):
+                card.why = f"Its budget of {money(budget)} is used up. {card.why}"
+                return
+            prompt = coding_prompt(ticket.text, test, card.why)
+            card.summary = await run.agent(
+                "code", prompt, role=role, agent=agent, model=model, options=options
+            )
+            if not await complaint(card):
+                return
+
+    async def settle(
+        found: Conflict, ticket: Ticket, card: Card, ws: Workspace
+    ) -> Merged | Conflict:
+        """Let somebody settle a conflict; it is merged once the tests are green again."""
+        message = f"{ticket.title}: settle conflicts\n\nTicket: {ticket.name}"
+
+        async def check() -> str:
+            return await complaint(card)
+
+        if on_conflict == "ask":
+            return await ws.ask(found, message=message, check=check)
+        if on_conflict == "leave" or is_spent(ws):
+            return found
+        return await ws.resolve(
+            found,
+            role=role,
+            agent=agent,
+            model=model,
+            options=options,
+            message=message,
+            check=check,
+        )
+
+    async def complaint(card: Card) -> str:
+        """Run the tests, and put on the card what they say where they fail."""
+        tests = await run.shell("test", test, check=False, timeout="1h")
+        said = (tests.stdout + tests.stderr).strip()[-TEST_CHARACTERS:]
+        card.why = "" if tests.ok else f"The tests fail:\n{said}"
+        return card.why
+
+    def is_spent(ws: Workspace) -> bool:
+        return 0 < budget <= ws.usage.cost_usd
+
+    for wave in waves(todo):
+        for card in await run.map(work, wave, key=lambda ticket: ticket.name, limit=limit):
+            cards[card.ticket] = card
+    return report(list(cards.values()), target, test)
+
+
+def told(card: Card) -> str:
+    """Return a ticket's end in Markdown."""
+    if not card.why:
+        return f"**{card.ticket}**: {result(card)}"
+    where = f"\n\nIts work is on the branch `{card.branch}`." if card.branch else ""
+    return f"**{card.ticket}** is left:\n\n{quoted(card.why)}{where}"
+
+
+def report(cards: list[Card], target: str, test: str) -> str:
+    """Return what came of the tickets in Markdown: a table, then what is left and where it is."""
+    left = [card for card in cards if card.why]
+    lines = [
+        f"# {len(cards) - len(left)} of {len(cards)} tickets are in {target}",
+        "",
+        "| ticket | title | result | rounds | cost |",
+        "|---|---|---|---|---|",
+    ]
+    for card in cards:
+        title, cost = card.title.replace("|", "\\|"), money(card.cost_usd)
+        lines.append(f"| {card.ticket} | {title} | {result(card)} | {card.rounds} | {cost} |")
+    lines += ["", f"Tests: `{test}`. Cost: {money(sum(card.cost_usd for card in cards))}."]
+    for card in left:
+        lines += ["", f"## Left: {card.ticket}", "", quoted(card.why)]
+        if card.branch:
+            lines += ["", f"Look at it: `git log -p {target}..{card.branch}`"]
+            lines += ["", f"Take it over: `git merge {card.branch}`"]
+    return "\n".join(lines)
+
+
+def result(card: Card) -> str:
+    """Return what came of a ticket in a few words."""
+    done = f"merged: {card.commit[:10]}" if card.commit else "nothing to change"
+    return "**left**" if card.why else done
+
+
+def quoted(text: str) -> str:
+    """Return words of others as they are, indented; of many lines the first one and the last."""
+    lines = text.strip().splitlines()
+    shown = lines if len(lines) <= LINES else [lines[0], "...", *lines[-LINES:]]
+    return "\n".join(f"    {line}".rstrip() for line in shown)
+
+
+def money(cost_usd: float) -> str:
+    """Return dollars; agents that tell no cost count nothing."""
+    return f"${cost_usd:.2f}" if cost_usd else "not told"
