@@ -44,7 +44,16 @@ def kind_of(kind: str) -> Kind:
 
 def commands(place: Place, run: str, kind: str, key: str) -> list[str]:
     """Return the command lines that decide a gate, the one that lets the run go on first."""
-    return [place.command(verb, run, key) for verb in kind_of(kind).verbs]
+    return [place.command(verb, run, _short(kind, key)) for verb in kind_of(kind).verbs]
+
+
+def _short(kind: str, key: str) -> str:
+    """Name a gate as people would: that of a run's budget is called "budget"."""
+    if kind != "budget":
+        return key
+    from holdfast.reducer import GATE
+
+    return "budget" if key == GATE else key
 
 
 def people(by: Sequence[str], also: Sequence[str] = ()) -> str:

@@ -56,7 +56,7 @@ def test_a_run_at_its_budget_says_how_to_go_on(crew: Cli) -> None:
 
     assert "waits for a decision '[budget]': the budget is reached" in told.out
     assert "  | budget: $1\n  | step: ask#3\n  | used: $0.8\n  | wanted: $0.4" in told.out
-    assert "holdfast approve r budget --add 1\n  holdfast deny r budget" in told.out
+    assert "holdfast approve r budget\n  holdfast deny r budget" in told.out
     assert "waits for [budget], ask#3" in crew("ps").out
     assert "$0.80 of $1.00" in crew("show", "r").out
     assert "command" in crew("show", "r").out

@@ -126,7 +126,8 @@ def test_plan_tells_all_and_writes_nothing(done: Cli) -> None:
     plan = done.json("plan", "fork", "r", "--set", 'shout="quiet"')
     text = done("plan", "fork", "r", "--set", 'shout="quiet"').out
 
-    assert plan.keys() == {"run", "reason", "offset", "at", "difference", "ends", "items", "totals"}
+    fields = {"run", "reason", "offset", "at", "difference", "ends", "items", "roles", "totals"}
+    assert plan.keys() == fields
     assert [(i["key"], i["action"]) for i in plan["items"]] == [
         ("shout", "reused"),
         ("check", "runs"),
