@@ -32,13 +32,16 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How much may be used: US dollars, and tokens, those read and written together. 0: any amount.
 
-    `each_usd` and `each_tokens` are what to set aside for one attempt; 0: as is estimated.
+    `each_usd` and `each_tokens` are what to set aside for one attempt; 0: as is estimated. `used_usd` and
+    `used_tokens` were used before, in the histories that the run went on from.
     """
 
     usd: float = 0.0
     tokens: int = 0
     each_usd: float = 0.0
     each_tokens: int = 0
+    used_usd: float = 0.0
+    used_tokens: int = 0
 
 
 class Reserved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -59,6 +62,7 @@ class Role(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     fallback: list[str] = []
     permissions: str = ""
     options: Value = NONE
+    sandbox: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):

@@ -65,6 +65,7 @@ class RoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""
     fallback: list[Name] = []
     permissions: Literal["read", "edit", "full"] | None = None
+    sandbox: str = ""
     options: dict[str, Any] = {}
 
 

@@ -15,7 +15,7 @@ from holdfast.eventlog import (
     SignalReceived,
     Value,
 )
-from holdfast.reducer import State, fingerprint
+from holdfast.reducer import State, carried_on, fingerprint
 
 if TYPE_CHECKING:
     from .history import History
@@ -54,7 +54,7 @@ def successor(
         state.parent_key,
         state.effects if state.effects == "hold" else "",
         continues=history.branch,
-        budget=state.purse.budget,
+        budget=carried_on(state),
     )
     events: list[Event] = [started, *_moved(state), claim]
     return NewRun(

@@ -33,7 +33,7 @@ def roles_of(config: Config, redactor: Redactor | None = None) -> list[Role]:
         roles.append(
             Role(
                 name, role.agent, role.model, role.fallback, role.permissions or "",
-                msgspec.Raw(options),
+                msgspec.Raw(options), role.sandbox,
             )
         )  # fmt: skip
     return roles

@@ -51,7 +51,7 @@ from .outcome import decode
 from .plan import Item, Plan, Planner
 from .pool import Agenda, Pool
 from .proof import Divergence, Proof, prove
-from .purse import GATE, limit_of, spent_below, used_by
+from .purse import GATE, carried_on, limit_of, spent_below, used_by
 from .redrive import Mismatch, diverged, follow, redrive, take
 from .reduce import reduce, replay
 from .requests import (
@@ -214,6 +214,7 @@ __all__ = [
     "after_failure",
     "after_limit",
     "aligned",
+    "carried_on",
     "changed_fields",
     "changes_of_roles",
     "compare",

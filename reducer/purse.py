@@ -72,6 +72,20 @@ def with_more(budget: Budget, raised: Amount | None) -> Amount:
     )
 
 
+def carried_on(state: State) -> Budget | None:
+    """Return the budget of the history in which a run goes on: the same, with what people have added."""
+    if state.purse.budget is None:
+        return None
+    limit, used = limit_of(state), used_by(state)
+    return replace(
+        state.purse.budget,
+        usd=limit.usd,
+        tokens=limit.tokens,
+        used_usd=used.usd,
+        used_tokens=used.tokens,
+    )
+
+
 def set_aside(state: State) -> Amount:
     """Return what is set aside for all that is at work."""
     found = Amount()
@@ -81,6 +95,12 @@ def set_aside(state: State) -> Amount:
 
 
 # --- folding ---------------------------------------------------------------------------------------
+
+
+def begun(state: State, budget: Budget | None) -> Purse:
+    """Begin with a budget, of which the histories before may have used some."""
+    used = Amount() if budget is None else Amount(budget.used_usd, budget.used_tokens)
+    return replace(state.purse, budget=budget, below=used)
 
 
 def reserved(state: State, key: str, what: Reserved | None) -> Purse:

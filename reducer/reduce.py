@@ -166,7 +166,7 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
             given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
-            given["purse"] = replace(state.purse, budget=given.pop("budget"))
+            given["purse"] = purse.begun(state, given.pop("budget"))
             return after(state, time, started=time, **given)
         case RunForked():
             return forked(state, event, time)

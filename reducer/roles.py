@@ -59,6 +59,7 @@ def _with_agent(request: StepRequest, call: AgentCall, known: Mapping[str, Role]
         model=call.model if call.model is not None else (role.model or None) if same else None,
         permissions=call.permissions or _permissions(role),
         options=call.options or (_options(role) if same else {}),
+        sandbox=call.sandbox if call.sandbox is not None else role.sandbox or None,
     )
     names = role.fallback if call.fallback is None else call.fallback
     return _with_fallback(request, settled, [_agent_choice(name, known) for name in names])
@@ -157,6 +158,7 @@ def _told(role: Role | None) -> str:
         return "nobody"
     who = Choice(role.agent, role.model or None).name or DEFAULT_AGENT
     extra = [role.permissions] if role.permissions else []
+    extra += [f"sandbox {role.sandbox}"] if role.sandbox else []
     extra += ["options"] if role.options != Role("").options else []
     extra += [f"else {', '.join(role.fallback)}"] if role.fallback else []
     return f"{who} ({'; '.join(extra)})" if extra else who

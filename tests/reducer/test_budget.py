@@ -42,6 +42,7 @@ from holdfast.reducer import (
     State,
     StepRequest,
     afford_child,
+    carried_on,
     decide,
     limit_of,
     replay,
@@ -336,3 +337,14 @@ def test_a_fork_has_the_budget_that_the_run_began_with() -> None:
 
     assert limit_of(run(*FULL, more, RunForked("f", "fork", "r", 1, 5, 5))) == Amount(1.0)
     assert limit_of(run(*FULL, more, RunForked("r", "rewind", "r", 1, 5, 5))) == Amount(6.0)
+
+
+def test_a_run_that_goes_on_in_a_fresh_history_has_no_fresh_budget() -> None:
+    more = ApprovalDecided(GATE, True, "anna", edits=raw({"usd": 0.5}))
+    old = run(*FULL, more)
+
+    new = run(budget=carried_on(old))
+
+    assert (limit_of(new), used_by(new)) == (Amount(1.5), Amount(0.8))
+    assert spent_below(new) == Usage(cost_usd=0.8)
+    assert carried_on(State()) is None

@@ -126,6 +126,20 @@ def test_whoever_is_at_a_place_gets_the_task_as_it_suits_him() -> None:
     assert doer(acting(resolve(model(role="cheap")), 2)) == "m/big"
 
 
+def test_a_sandbox_is_the_role_s_unless_the_step_says_otherwise() -> None:
+    confined = [Role("default", "codex", sandbox="bubblewrap")]
+
+    def sandbox(request: StepRequest) -> str | None:
+        call = resolve(request, confined).call
+        assert isinstance(call, AgentCall)
+        return call.sandbox
+
+    assert sandbox(agent()) == "bubblewrap"
+    assert sandbox(agent(sandbox="none")) == "none"
+    assert sandbox(agent("gemini")) is None
+    assert changes_of_roles([], confined) == ["default: nobody -> codex (sandbox bubblewrap)"]
+
+
 def test_a_change_of_roles_is_told_by_role() -> None:
     after = [Role("default", "codex", "gpt-5"), Role("planner", "pi", options=raw({})), ROLES[2]]
 
