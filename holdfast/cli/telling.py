@@ -140,8 +140,6 @@ def _of_run(event: Event) -> Telling | None:
             return Telling(BAD, "", f"failed: {one_line(error.message, 200)}")
         case RunCancelled():
             return Telling(BAD, "", "cancelled")
-        case RunReleased(owner="", served=True):
-            return Telling(WAITS, "", "left to holdfast serve")
         case RunReleased(reason=reason):
             return Telling(WAITS, "", reason)
         case _:
