@@ -145,6 +145,7 @@ class RunReleased(Event, frozen=True, tag="run.released"):
     reason: str  # "waiting", "interrupted", "stopped"
     waiting: list[str] = []  # keys of what is waited for
     error: Failure | None = None  # why it stopped, where it could not go on
+    served: bool = False  # left to `holdfast serve`, which goes on with it when it next can
 
 
 class RunSucceeded(Event, frozen=True, tag="run.succeeded"):

@@ -29,7 +29,7 @@ from .events import (
 )
 from .gates import OpenGate
 
-VERSION = 4
+VERSION = 5
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled", "continued")
@@ -64,6 +64,8 @@ class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     parent_run: str = ""  # the run that started it as a child, at `parent_key`
     parent_key: str = ""
     paused: bool = False  # by an event of its own; a child is paused with its parent
+    released: int = 0  # the offset after the last release; 0: nobody has let go of it yet
+    served: bool = False  # left to `holdfast serve`, and not claimed since
 
     @property
     def alarms(self) -> dict[str, int]:
@@ -128,9 +130,8 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int, offset: int) ->
             return _forked(row, event)
         case RunClaimed():
             return _with_error(_claimed(row, event), None)
-        case RunReleased(reason=reason, waiting=waiting, error=error):
-            status = "waiting" if reason == "waiting" else "running"
-            return _with_error(replace(_unowned(row), status=status, waiting=waiting), error)
+        case RunReleased(error=error):
+            return _with_error(_released(row, event, offset), error)
         case RunSucceeded():
             return _ended(row, "succeeded")
         case RunFailed(error=error):
@@ -163,6 +164,8 @@ def _forked(row: RunRow, event: RunForked) -> RunRow:
         source=event.source or row.source,
         waiting=[],
         paused=False,
+        released=0,
+        served=False,
         timers={key: until + event.shift for key, until in row.timers.items()},
         gates=gates.left(row.gates, event.shift),
         parent_run=event.parent,
@@ -181,7 +184,14 @@ def _with_error(row: RunRow, error: Failure | None) -> RunRow:
 
 def _claimed(row: RunRow, claim: RunClaimed) -> RunRow:
     owner, host, pid = claim.owner, claim.host, claim.pid
-    return replace(row, status="running", owner=owner, host=host, pid=pid, waiting=[])
+    row = replace(row, status="running", owner=owner, host=host, pid=pid, waiting=[])
+    return replace(row, released=0, served=False)
+
+
+def _released(row: RunRow, event: RunReleased, offset: int) -> RunRow:
+    status = "waiting" if event.reason == "waiting" else "running"
+    row = replace(_unowned(row), status=status, waiting=event.waiting)
+    return replace(row, released=offset + 1, served=event.served)
 
 
 def _unowned(row: RunRow) -> RunRow:
@@ -189,7 +199,8 @@ def _unowned(row: RunRow) -> RunRow:
 
 
 def _ended(row: RunRow, status: str) -> RunRow:
-    return replace(_unowned(row), status=status, waiting=[], timers={}, gates={}, paused=False)
+    row = replace(_unowned(row), status=status, waiting=[], timers={}, gates={}, paused=False)
+    return replace(row, served=False)
 
 
 def first_row(branch: BranchRow, inherited: Iterable[Record]) -> RunRow:

@@ -124,9 +124,13 @@ class ReadableLog:
 
         return self._store.view(read)
 
-    def due(self, until: int) -> list[Due]:
-        """Return the timers that are due by the time `until`, the earliest first."""
-        return self._store.view(lambda txn: self._tables.due(txn, until))
+    def due(self, until: int, *, after: int = -1) -> list[Due]:
+        """Return the timers that are due by the time `until`, and later than `after`, in order."""
+        return self._store.view(lambda txn: self._tables.due(txn, until, after))
+
+    def next_due(self, after: int) -> int:
+        """Return the earliest moment later than `after` at which a timer is due; 0: there is none."""
+        return self._store.view(lambda txn: self._tables.next_due(txn, after))
 
     def inbox(self, limit: int | None = None) -> list[Waiting]:
         """Return the gates that wait for people, in all runs, the oldest first."""

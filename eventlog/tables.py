@@ -254,10 +254,18 @@ class Tables:
             run, gate = _decode_gate(row)
             yield Waiting(run, DUE.unpack(place)[1], gate)
 
-    def due(self, txn: Txn, until: int) -> list[Due]:
-        """Return the timers due by `until`, the earliest first."""
+    def next_due(self, txn: Txn, after: int) -> int:
+        """Return the earliest moment later than `after` at which a timer is due; 0: there is none."""
+        cursor = txn.cursor(self.db["due"])
+        return int(DUE.unpack(cursor.key())[0]) if cursor.set_range(_due_since(after + 1)) else 0
+
+    def due(self, txn: Txn, until: int, after: int = -1) -> list[Due]:
+        """Return the timers due by `until`, the earliest first; only those later than `after`."""
         found: list[Due] = []
-        for place, row in txn.cursor(self.db["due"]):
+        cursor = txn.cursor(self.db["due"])
+        if not cursor.set_range(_due_since(after + 1)):
+            return found
+        for place, row in cursor:
             time, branch, _ = DUE.unpack(place)
             if time > until:
                 break
@@ -267,6 +275,10 @@ class Tables:
 
 def status_key(status: str, branch: int) -> bytes:
     return STATUS.pack(STATUSES.index(status), branch)
+
+
+def _due_since(moment: int) -> bytes:
+    return DUE.pack(min(moment, LAST_TIME), 0, b"")
 
 
 def due_key(until: int, branch: int, key: str) -> bytes:

@@ -30,7 +30,7 @@ class Audience:
         claim = 0
         let_go, claims = 0, 0  # where the run was let go last, and how often it was claimed since
         for record in records:
-            if isinstance(record.event, RunReleased):
+            if isinstance(record.event, RunReleased) and record.event.owner:
                 let_go, claims = record.offset + 1, 0
             elif isinstance(record.event, RunClaimed):
                 claims += 1

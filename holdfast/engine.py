@@ -74,7 +74,8 @@ class Engine:
     """Executes runs of one log in this process. Use as `async with Engine(...) as engine`.
 
     `load` finds a workflow by its reference. `now` is the clock, in ns since 1970. `linger_s` is how
-    long `execute` stays for a timer when nothing but waiting is left.
+    long `execute` stays for a timer when nothing but waiting is left. `serves` tells that what is
+    interrupted here is left to whoever serves the project next (see serving.py).
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Engine:
         limits: Limits | None = None,
         config: Config | None = None,
         linger_s: float = 60.0,
+        serves: bool = False,
     ) -> None:
         self.log = log
         self.plugins = plugins
@@ -99,6 +101,8 @@ class Engine:
         self.config = config or Config()
         self.limits = limits or Limits.of(self.config.limits)
         self.linger_ns = int(linger_s * 1e9)
+        self.serves = serves
+        self._heard = trio.Event()
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
         self._executions: dict[str, Execution] = {}
@@ -391,6 +395,16 @@ class Engine:
             await trio.sleep(LOOK_AGAIN_S)
             self._wake_all()
 
+    async def heard(self) -> None:
+        """Wait until another process may have appended something, or a bell may have been lost."""
+        await self._heard.wait()
+
+    def is_held(self, run: str) -> bool:
+        """Tell whether a run is being executed, claimed or made here."""
+        return run in self._held
+
     def _wake_all(self) -> None:
+        self._heard.set()
+        self._heard = trio.Event()
         for execution in self._executions.values():
             execution.wake()

@@ -5,6 +5,7 @@ HoldfastError
     RunBusy             another live process executes the run
     RunReplaced         another process took the run over: this one stopped
     RunEnded            the run is over, so this cannot be done to it
+    AlreadyServed       another process serves the project
     NoSuchGate          nothing of this name waits for a decision
     GateAmbiguous       several gates wait: say which
     NotAllowed          the gate is for others
@@ -67,6 +68,17 @@ class RunReplaced(EngineError):
             f"nothing more. Watch the run with: holdfast watch {shlex.quote(run)}"
         )
         self.run, self.owner = run, owner
+
+
+class AlreadyServed(EngineError):
+    code = "already_served"
+
+    def __init__(self, log: str, pid: int) -> None:
+        super().__init__(
+            f"process {pid} serves the runs of the log {log!r} already, and one is enough. "
+            f"To replace it, end it first: kill {pid}"
+        )
+        self.log, self.pid = log, pid
 
 
 class RunEnded(EngineError):

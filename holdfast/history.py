@@ -135,7 +135,8 @@ class History:
             return
         if not self.uncommitted:  # those bear the time that the workflow has seen already
             self.tick()
-        released = RunReleased(self._engine.owner.token, reason, [], why)
+        served = self._engine.serves and reason == "interrupted"
+        released = RunReleased(self._engine.owner.token, reason, [], why, served)
         kept: list[AnyEvent] = [
             event
             for event in self.uncommitted

@@ -170,8 +170,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
         b"\x85\xa4type\xabrun.claimed\xa5owner\xa1o\xa4host\xa1h\xa3pid\x07\xa5roles\x91\x86\xa4name\xa1p\xa5agent\xa1a\xa5model\xa1m\xa8fallback\x91\xa1b\xabpermissions\xa4read\xa7options\xa1v",
     ),
     (
-        RunReleased("o", "waiting", ["g"], F),
-        b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+        RunReleased("o", "waiting", ["g"], F, True),
+        b"\x86\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d\xa6served\xc3",
     ),
     (RunSucceeded(V), b"\x82\xa4type\xadrun.succeeded\xa6output\xa1v"),
     (
@@ -285,6 +285,10 @@ GOLDEN: list[tuple[Event, bytes]] = [
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        RunReleased("o", "waiting", ["g"], F),
+        b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
     (
         RunStarted(
             "r",

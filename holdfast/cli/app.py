@@ -13,6 +13,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Run": {
         "run": "Run a workflow: a file, FILE:NAME, or the name of an installed one.",
         "resume": "Go on with a run that waits or was interrupted.",
+        "serve": "Go on with all runs of the project, as soon as each one can.",
         "pause": "Let a run begin no new step for now.",
         "unpause": "Let a paused run go on.",
         "cancel": "Cancel a run; its clean-up still happens.",

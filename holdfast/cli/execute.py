@@ -113,13 +113,13 @@ async def _stop_on_signal(
         async for _ in signals:
             if scope.cancel_called:
                 display.close()
-                _kill(engine)
+                kill_steps(engine)
                 os._exit(INTERRUPTED)
             scope.cancel()
             display.say("stopping: what runs is being ended. Once more kills it at once")
 
 
-def _kill(engine: Engine) -> None:
+def kill_steps(engine: Engine) -> None:
     """Kill what the steps of this process started, wherever it has gone, and nobody else's."""
     if not can_see_marks():
         return

@@ -280,6 +280,8 @@ def test_timers_are_due_until_they_fire_or_the_run_ends(log: Log) -> None:
     add(log, two, TimerSet("a", 20))
 
     assert log.due(20) == [Due(10, "one", "b", one), Due(20, "two", "a", two)]
+    assert log.due(20, after=10) == [Due(20, "two", "a", two)]
+    assert [log.next_due(moment) for moment in (-1, 9, 10, 20, 30)] == [10, 10, 20, 30, 0]
     add(log, one, TimerFired("b"))
     add(log, two, RunSucceeded())
 

@@ -13,6 +13,7 @@ from holdfast.eventlog import (
     RunCancelled,
     RunClaimed,
     RunFailed,
+    RunForked,
     RunReleased,
     RunRow,
     RunStarted,
@@ -101,3 +102,12 @@ def test_the_types_that_may_change_a_row_are_all_listed() -> None:
     samples = [*KNOWN]
 
     assert set(samples) >= CHANGING
+
+
+def test_a_release_is_remembered_until_a_claim_a_fork_or_the_end() -> None:
+    left = after(RunReleased("", "interrupted", served=True))
+
+    assert (left.released, left.served) == (4, True)
+    for event in (RunClaimed("me"), RunForked("f", "fork", "fix", 1, 3, 3)):
+        assert (after(event, row=left).released, after(event, row=left).served) == (0, False)
+    assert not after(RunSucceeded(), row=left).served

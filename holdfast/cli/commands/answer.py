@@ -77,6 +77,7 @@ def _filled_in(place: Place, log: "Log", run: str, gate: "Gate") -> Any:
 
 
 def _tell(place: Place, log: "Log", run: str, gate: str, who: str, *, as_json: bool) -> None:
+    from ..hints import going_on
     from ..rows import is_alive
     from ..values import print_json
     from ..words import printable
@@ -88,4 +89,4 @@ def _tell(place: Place, log: "Log", run: str, gate: str, who: str, *, as_json: b
         return
     click.echo(f"{printable(who, keep='')} answered {gate!r} of {run}")
     if not alive:
-        click.echo(f"go on with: {place.command('resume', row.parent_run or run)}")
+        click.echo(going_on(place, row.parent_run or run))

@@ -89,6 +89,7 @@ def _decide(
 
     from holdfast.runs import decide_gate
 
+    from ..hints import going_on
     from ..inputs import parse
     from ..rows import is_alive
     from ..values import print_json
@@ -123,4 +124,4 @@ def _decide(
     if missing > 0:
         click.echo(f"{missing} more must approve it, with --by another name")
     elif not alive:
-        click.echo(f"go on with: {place.command('resume', row.parent_run or run)}")
+        click.echo(going_on(place, row.parent_run or run))

@@ -22,6 +22,7 @@ def cancel(place: Place, run: str, reason: str, as_json: bool, verbose: bool) ->
     Where no process executes the run, this one does, so that its `finally` blocks run.
     """
     from holdfast.runs import request_cancel
+    from holdfast.servers import is_served
 
     from ..rows import is_alive
     from ..values import print_json
@@ -29,7 +30,7 @@ def cancel(place: Place, run: str, reason: str, as_json: bool, verbose: bool) ->
     with place.log() as log:
         request_cancel(log, run, place.actor, reason)
         row = log.run(run)
-        if not is_alive(log, row):
+        if not is_alive(log, row) and not is_served(log, row):
             return _finish_here(place, log, run, as_json=as_json, verbose=verbose)
     if as_json:
         print_json({"run": run, "status": row.status, "cancelling": True, "owner_alive": True})

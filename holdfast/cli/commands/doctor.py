@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -100,6 +101,15 @@ def _log(place: Place) -> Iterator[Finding]:
         return
     writable = os.access(project.log_folder, os.W_OK)
     yield "log is writable", OK if writable else BROKEN, str(project.log_folder)
+    yield _server(project.log_folder)
+
+
+def _server(log_folder: Path) -> Finding:
+    from holdfast.servers import server_of
+
+    if process := server_of(log_folder):
+        return "serve", OK, f"process {process} goes on with the runs"
+    return "serve", MISSING, "runs that wait need holdfast resume, or: holdfast serve"
 
 
 def _settings(place: Place, plugins: "Plugins") -> Iterator[Finding]:

@@ -43,6 +43,7 @@ def unpause(place: Place, run: str, reason: str, as_json: bool) -> None:
     """Let a paused RUN begin new steps again."""
     from holdfast.pausing import unpause as write
 
+    from ..hints import going_on
     from ..rows import is_alive
     from ..values import print_json
 
@@ -55,4 +56,4 @@ def unpause(place: Place, run: str, reason: str, as_json: bool) -> None:
         return
     click.echo(f"{run} is paused no more")
     if not alive:
-        click.echo(f"go on with: {place.command('resume', row.parent_run or run)}")
+        click.echo(going_on(place, row.parent_run or run))

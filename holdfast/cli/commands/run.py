@@ -135,19 +135,27 @@ def run_in_foreground(
 def run_in_background(
     place: Place, log: "Log", name: str, *, takeover: bool = False, as_json: bool = False
 ) -> int:
-    """Start a process that executes a run, and tell how to follow it."""
+    """Leave a run to who serves the project, else to a new process, and tell how to follow it."""
     from holdfast.runs import read_state
+    from holdfast.servers import leave_to_server, server_of
 
     from ..detach import detach
     from ..shapes import run_object
     from ..values import print_json
 
-    path = detach(place, log, name, takeover=takeover)
+    server = 0 if takeover else server_of(log.path)
+    path = None
+    if server:
+        leave_to_server(log, name, place.actor)
+    else:
+        path = detach(place, log, name, takeover=takeover)
     if as_json:
         state = read_state(log, log.branch_of(name))
-        print_json({**run_object(log, state), "log_file": str(path)})
+        more = {"log_file": str(path) if path else None, "served_by": server or None}
+        print_json({**run_object(log, state), **more})
         return 0
     click.echo(name)
     click.echo(f"watch it with: {place.command('watch', name)}", err=True)
-    click.echo(f"its output goes to {path}", err=True)
+    told = f"its output goes to {path}" if path else f"holdfast serve (process {server}) has it"
+    click.echo(told, err=True)
     return 0

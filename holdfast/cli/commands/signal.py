@@ -29,6 +29,7 @@ def signal(
     """
     from holdfast.runs import send_signal
 
+    from ..hints import going_on
     from ..inputs import parse
     from ..rows import is_alive
     from ..values import print_json
@@ -56,4 +57,4 @@ def signal(
         return
     click.echo(f"sent {name!r} to {run}")
     if not alive:
-        click.echo(f"go on with: {place.command('resume', row.parent_run or run)}")
+        click.echo(going_on(place, row.parent_run or run))

@@ -1,6 +1,7 @@
 """`holdfast watch`."""
 
 import select
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from ..display import Display
 
 LOOK_AGAIN_S = 1.0  # a killed process rings no bell
+PICK_UP_NS = (
+    5_000_000_000  # within which who serves has a run that has work, if it can be had at all
+)
 
 
 @click.command()
@@ -68,9 +72,15 @@ def _take_in(log: "Log", branch: int, state: "State", display: "Display") -> "St
 
 def _is_over(log: "Log", run: str, state: "State") -> bool:
     """Tell whether nothing more is to come: it ended, waits, or its process is gone."""
+    from holdfast.reducer import ENDED
+    from holdfast.servers import is_served
+
     from ..rows import is_alive
 
-    if state.status != "running":
+    if state.status in ENDED:
         return True
     row = log.run(run)
-    return not is_alive(log, row) and row.head == state.offset
+    is_recent = time.time_ns() - row.updated < PICK_UP_NS
+    if row.head != state.offset or (is_recent and is_served(log, row)):
+        return False
+    return state.status == "waiting" or not is_alive(log, row)

@@ -1,0 +1,28 @@
+"""`holdfast serve`."""
+
+import click
+
+from ..options import json_option
+from ..place import Place
+
+
+@click.command()
+@click.option("--unit", is_flag=True, help="Print a systemd user unit that serves this project.")
+@json_option
+@click.pass_obj
+def serve(place: Place, unit: bool, as_json: bool) -> None:
+    """Go on with all runs of the project, as soon as each one can.
+
+    With those that are approved, answered, signalled or unpaused, whose time has come, whose process
+    died, and that were left here with --detach. One line is printed for each thing that happens. A
+    signal ends it in good order, with status 0; who serves next goes on. A second one kills.
+    """
+    from .. import served
+    from ..tools import tools
+
+    if unit:
+        click.echo(served.unit(place), nl=False)
+        return
+    kit = tools(place.project())
+    with place.log(create=True) as log:
+        served.serve(log, kit, served.Teller(as_json=as_json))
