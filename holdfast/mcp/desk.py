@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class Desk:
         self._kit: Kit | None = None
 
     @contextmanager
-    def log(self, *, create: bool = False) -> Iterator[Log]:
+    def log(self, *, create: bool = False) -> Generator[Log]:
         """Open the project's log, or share it with the calls that have it open."""
         with self._lock:
             log = self._log = self._log or self.place.log(create=create)

@@ -1,6 +1,7 @@
 """Tools that tell how runs stand, now or as soon as that changes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,7 +27,7 @@ Status = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
 
 class ListRuns(Asked, frozen=True):
     status: Annotated[list[Status], Meta(description="Only runs that are so; by default all.")] = (
-        msgspec.field(default_factory=list)
+        msgspec.field(default_factory=list[Status])
     )
     start: Start = 0
     limit: Limit = 20
@@ -74,19 +75,18 @@ async def wait_for_run(visit: Visit, asked: WaitForRun) -> dict[str, Any]:
         with visit.desk.log() as log:
             return _settled(visit, log, asked)
 
-    found: dict[str, Any] | None = None
-    with trio.move_on_after(asked.timeout_seconds) as scope:
-        found = await _until(look, str(visit.place.project().log_folder))
+    found = await trio.to_thread.run_sync(look)  # before a bell is hung up, which writes
     if found is None:
-        assert scope.cancelled_caught, "it waits until there is an answer"
-        found = await trio.to_thread.run_sync(lambda: get_run(visit, GetRun(asked.run)))
-    return {**found, "timed_out": scope.cancelled_caught}
+        with trio.move_on_after(asked.timeout_seconds):
+            found = await _news(look, visit.place.project().log_folder)
+    if found is not None:
+        return {**found, "timed_out": False}
+    found = await trio.to_thread.run_sync(get_run, visit, GetRun(asked.run))
+    return {**found, "timed_out": True}
 
 
-async def _until(look: Callable[[], dict[str, Any] | None], folder: str) -> dict[str, Any]:
+async def _news(look: Callable[[], dict[str, Any] | None], folder: Path) -> dict[str, Any]:
     """Return what there is to see, as soon as there is something; look when the bell rings."""
-    if (found := await trio.to_thread.run_sync(look)) is not None:
-        return found  # before a bell is hung up: there may be no project, or it is read-only
     with Doorbell(folder) as bell:
         while True:
             bell.drain()

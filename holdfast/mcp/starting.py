@@ -65,7 +65,7 @@ class RunWorkflow(Asked, frozen=True):
     workflow: Name
     input: Annotated[
         Object, Meta(description="Its inputs by name; describe_workflow lists them.")
-    ] = msgspec.field(default_factory=dict)
+    ] = msgspec.field(default_factory=dict[str, Any])
     id: Annotated[str | None, Meta(description="The run's id; by default one is made.")] = None
     budget_usd: Annotated[
         float, Meta(ge=0, description="What it may cost; then it asks. 0: as set up.")

@@ -38,18 +38,18 @@ class Otherwise(Asked, frozen=True, kw_only=True):
     at: At = None
     results: Annotated[
         Object, Meta(description="Step -> the result it takes instead of running.")
-    ] = msgspec.field(default_factory=dict)
+    ] = msgspec.field(default_factory=dict[str, Any])
     input: Annotated[Object | None, Meta(description="Fields of the input that become others.")] = (
         None
     )
     prompts: Annotated[Texts, Meta(description="Step -> another prompt.")] = msgspec.field(
-        default_factory=dict
+        default_factory=dict[str, str]
     )
     agents: Annotated[Texts, Meta(description="Step -> another agent.")] = msgspec.field(
-        default_factory=dict
+        default_factory=dict[str, str]
     )
     models: Annotated[Texts, Meta(description="Step -> another model.")] = msgspec.field(
-        default_factory=dict
+        default_factory=dict[str, str]
     )
     workflow: Annotated[str | None, Meta(description="Go on with this workflow's code.")] = None
     reuse: Annotated[
