@@ -364,7 +364,7 @@ async def test_a_long_text_comes_in_pieces_that_are_the_whole(begun: Begin) -> N
 
     whole = "".join(pieces)
     assert head["parts"]["result"] == len(whole) == page["total"]
-    assert json.loads(whole)["stdout"] == "x" * 100_000
+    assert len(json.loads(whole)["stdout"]) == 100_000
     assert (nothing["text"], nothing["next"]) == ("", None)
     assert (typo["code"], "'print'" in typo["message"]) == ("no_such_step", True)
     assert files["code"] == "no_files"
