@@ -29,7 +29,9 @@ def show_changes(log: Log, row: RunRow, step: str, *, whole: bool, as_json: bool
         _print(changed)
 
 
-async def read_changes(found: StepFiles, whole: bool, repository: Repository) -> tuple[list[Change], str]:
+async def read_changes(
+    found: StepFiles, whole: bool, repository: Repository
+) -> tuple[list[Change], str]:
     changed = await changes_between(repository, found.before, found.after)
     return changed, await diff(repository, found.before, found.after) if whole else ""
 

@@ -129,7 +129,7 @@ def _input(log: "Log", run: str, text: str | None) -> dict[str, Any] | None:
     given = parse(text, "--input")
     if not isinstance(given, dict):
         raise BadInput(f"--input is {type(given).__name__}, not an object of the fields to change")
-    return merged_input(log, run, given)
+    return merged_input(log, run, given)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def merged_input(log: "Log", run: str, given: dict[str, Any]) -> dict[str, Any]:
