@@ -4,7 +4,6 @@ It takes its clock, its log, its plugins and its workflows as arguments, so that
 for each of them.
 """
 
-import hashlib
 import os
 import secrets
 import socket
@@ -53,6 +52,7 @@ from .config import NAME as CONFIG
 from .config import Config
 from .errors import RunBusy, RunEnded
 from .execution import Execution, Outcome
+from .insiders import log_id
 from .limits import Limits
 from .redact import Redactor
 from .runs import read_state, request_cancel
@@ -104,7 +104,7 @@ class Engine:
         self.serves = serves
         self._heard = trio.Event()
         self.redactor = Redactor(os.environ, plugins)
-        self.log_id = hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
+        self.log_id = log_id(log)
         self._executions: dict[str, Execution] = {}
         self.at_work: dict[str, set[str]] = {}  # folder -> marks of steps that work on its files
         self._held: set[str] = set()  # what is executed, claimed or made here

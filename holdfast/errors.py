@@ -29,6 +29,7 @@ HoldfastError
     FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
+  InsideRun             a step of a run wants to decide what that run waits for
   InSandbox             this process is confined by a step: the log is not for it
   ConfigInvalid         holdfast.toml cannot be read, or says what nobody understands
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
@@ -273,6 +274,18 @@ class NotAnApproval(EngineError):
             f"holdfast answer {shlex.quote(run)} {shlex.quote(gate)}"
         )
         self.run, self.gate = run, gate
+
+
+class InsideRun(HoldfastError):
+    code = "inside_run"
+    exit_status = 2
+
+    def __init__(self, run: str, inside: str) -> None:
+        super().__init__(
+            f"this process works inside run {inside!r}, so it cannot decide what run {run!r} waits for: "
+            "the two belong together. Leave the decision to a person, who finds it with: holdfast inbox"
+        )
+        self.run, self.inside = run, inside
 
 
 class ProjectError(HoldfastError):

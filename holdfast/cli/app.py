@@ -52,6 +52,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "check": "Find what a workflow file does that a replay could not repeat.",
         "agents": "List the agents: installed, version, login, and the roles that use them.",
         "plugins": "List the plugins and what each one offers.",
+        "mcp": "Serve all of this to a coding agent, as tools over MCP.",
         "gc": "Remove what nobody needs: merged worktrees, space in the log.",
         "doctor": "Find out whether everything needed is here.",
     },

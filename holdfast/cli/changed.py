@@ -17,10 +17,10 @@ from .words import for_reader, table
 def show_changes(log: Log, row: RunRow, step: str, *, whole: bool, as_json: bool) -> None:
     """Print what a step changed; `whole` as a patch. Raises NoSuchStep, NoFiles."""
     found = step_files(log, row, step)
-    changed, patch = with_repository(log, row, partial(_read, found, whole or as_json))
+    changed, patch = with_repository(log, row, partial(read_changes, found, whole or as_json))
     if as_json:
         told = {"run": row.run, "step": step, "before": found.before, "after": found.after}
-        print_json({**told, "files": [_object(change) for change in changed], "patch": patch})
+        print_json({**told, "files": [change_object(change) for change in changed], "patch": patch})
     elif whole:
         click.echo(for_reader(patch).encode(errors="surrogateescape"), nl=False)
     elif not changed:
@@ -29,12 +29,14 @@ def show_changes(log: Log, row: RunRow, step: str, *, whole: bool, as_json: bool
         _print(changed)
 
 
-async def _read(found: StepFiles, whole: bool, repository: Repository) -> tuple[list[Change], str]:
+async def read_changes(
+    found: StepFiles, whole: bool, repository: Repository
+) -> tuple[list[Change], str]:
     changed = await changes_between(repository, found.before, found.after)
     return changed, await diff(repository, found.before, found.after) if whole else ""
 
 
-def _object(change: Change) -> dict[str, object]:
+def change_object(change: Change) -> dict[str, object]:
     is_binary = change.lines_added < 0
     return {
         "path": change.path,

@@ -123,14 +123,20 @@ def _input(log: "Log", run: str, text: str | None) -> dict[str, Any] | None:
     """Return the run's input with the given fields in the place of the recorded ones."""
     if text is None:
         return None
-    from holdfast.runs import read_state
-
     from .errors import BadInput
     from .inputs import parse
-    from .values import decoded
 
     given = parse(text, "--input")
     if not isinstance(given, dict):
         raise BadInput(f"--input is {type(given).__name__}, not an object of the fields to change")
+    return merged_input(log, run, given)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def merged_input(log: "Log", run: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the recorded input of a run with these fields in the place of its own."""
+    from holdfast.runs import read_state
+
+    from .values import decoded
+
     recorded = decoded(log, read_state(log, log.branch_of(run), 1).input)
     return {**recorded, **given}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def _wait_for_claim(
         if process.poll() is not None and log.head(branch) == head:
             raise NotStarted(run, str(path), _last_line(path))
         time.sleep(PAUSE_S)
-    process.returncode = 0  # it is on its own now: no warning when we leave it behind
+    # It is on its own now. Somebody has to take note of its end while this process lives.
+    threading.Thread(target=process.wait, name=f"reaper of {run}", daemon=True).start()
 
 
 def _last_line(path: Path) -> str:

@@ -1,5 +1,6 @@
 """`holdfast answer`."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,14 @@ def answer(
     On a terminal it is a form, field by field. An answer that does not fit is refused with what is
     wrong with each field, and nothing is written.
     """
+    from holdfast.insiders import refuse_insider
     from holdfast.runs import answer_question
 
     from ..inputs import parse
 
     who = user() if by is None else by
     with place.log() as log:
+        refuse_insider(log, run, os.environ)
         if text is None:
             found = _question(log, run, gate, who)
             gate, value = found.key, _filled_in(place, log, run, found)

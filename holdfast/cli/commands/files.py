@@ -49,9 +49,9 @@ def files(
             Extractor(log, row)(tree, _new_folder(target))
             click.echo(target)
             return
-        found, content = with_repository(log, row, partial(_read, tree, path or ""))
+        found, content = with_repository(log, row, partial(read_files, tree, path or ""))
     if as_json:
-        print_json([_object(file) for file in found])
+        print_json([file_object(file) for file in found])
     elif content is not None:
         click.echo(content, nl=False)
     else:
@@ -69,7 +69,7 @@ def _new_folder(name: str) -> Path:
     return folder
 
 
-async def _read(
+async def read_files(
     tree: str, path: str, repository: "Repository"
 ) -> tuple[list["File"], bytes | None]:
     """Return the files below a path; of a single file, also what it holds. Raises NoSuchFile."""
@@ -82,7 +82,7 @@ async def _read(
     return found, None
 
 
-def _object(file: "File") -> dict[str, object]:
+def file_object(file: "File") -> dict[str, object]:
     return {
         "path": file.path, "kind": file.kind, "size_bytes": file.size_bytes, "blob": file.blob
     }  # fmt: skip

@@ -27,7 +27,7 @@ def inbox(place: Place, every: bool, limit: int, as_json: bool) -> None:
     with place.log() as log:
         found = log.inbox(None if every else limit)
         if as_json:
-            print_json([_object(place, log, waiting) for waiting in found])
+            print_json([waiting_object(place, log, waiting) for waiting in found])
             return
         now = time.time_ns()
         for waiting in found:
@@ -49,7 +49,7 @@ def _subject(log: "Log", event: "AnyEvent") -> Any:
     return decoded(log, getattr(event, "subject", getattr(event, "question", NONE)))
 
 
-def _object(place: Place, log: "Log", waiting: "Waiting") -> dict[str, Any]:
+def waiting_object(place: Place, log: "Log", waiting: "Waiting") -> dict[str, Any]:
     from ..gates import commands
     from ..words import rfc3339
 

@@ -68,7 +68,7 @@ def run(
     name = run_id(given_id, found.name)
     with place.log(create=True) as log:
         limit = budget_of(kit.config.limits, budget or 0.0, budget_tokens or 0)
-        _create(place, log, kit, project, found, workflow, given, name, limit)
+        create(place, log, kit, project, found, workflow, given, name, limit)
         if detach:
             return run_in_background(place, log, name, as_json=as_json)
         return run_in_foreground(
@@ -76,7 +76,7 @@ def run(
         )
 
 
-def _create(
+def create(
     place: Place,
     log: "Log",
     kit: "Tools",

@@ -25,14 +25,14 @@ def show(place: Place, run: str, at: int | None, as_json: bool) -> None:
 
     with place.log() as log:
         row = log.run(run)
-        state = _state(log, run, row.branch, at)
+        state = state_at(log, run, row.branch, at)
         if as_json:
             print_json(show_object(log, state, row))
         else:
             print_state(place, log, state, row, at)
 
 
-def _state(log: "Log", run: str, branch: int, at: int | None) -> "State":
+def state_at(log: "Log", run: str, branch: int, at: int | None) -> "State":
     from holdfast.errors import NoSuchFrame
     from holdfast.runs import read_state
 

@@ -26,7 +26,7 @@ def workflows(place: Place, as_json: bool) -> int:
     rows: list[dict[str, Any]] = []
     for name in load.names():
         try:
-            rows.append(_described(name, load(name)))
+            rows.append(described(name, load(name)))
         except NotAWorkflow as error:
             rows.append({"name": name, "error": {"code": error.code, "message": str(error)}})
     if as_json:
@@ -36,7 +36,7 @@ def workflows(place: Place, as_json: bool) -> int:
     return 1 if any("error" in row for row in rows) else 0
 
 
-def _described(name: str, workflow: "Workflow") -> dict[str, Any]:
+def described(name: str, workflow: "Workflow") -> dict[str, Any]:
     import msgspec
 
     fields = msgspec.structs.fields(workflow.input_type)

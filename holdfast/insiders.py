@@ -1,0 +1,65 @@
+"""Who works inside a run, by the mark in its environment, and so has no word in what that run waits for.
+
+The mark is no fence: a program may clear its environment. What holds it is a sandbox, which hides the
+log. This keeps an agent that is helpful, and not hostile, from deciding what a person was asked.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from holdfast.eventlog import Log, NoSuchBranch, NoSuchRun
+from holdfast.plugins.marks import MARK, NESTING
+
+from .errors import InsideRun
+
+
+def log_id(log: Log) -> str:
+    """Return what the marks of all steps have in them that work for this log."""
+    return hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
+
+
+def refuse_insider(log: Log, run: str, env: Mapping[str, str]) -> None:
+    """Raise InsideRun where the environment is of a step of that run or of a relative of it.
+
+    Relatives have a parent, a child or a fork in common, at any distance.
+    """
+    wanted = family(log, log.branch_of(run))
+    for branch in _branches_of(log, env):
+        if wanted & family(log, branch):
+            raise InsideRun(run, log.branch(branch).run)
+
+
+def family(log: Log, branch: int) -> set[str]:
+    """Return the names of the runs that a history, and those of its parents, go back to."""
+    found: set[str] = set()
+    waiting, seen = [branch], set[int]()
+    while waiting:
+        branch = waiting.pop()
+        if branch in seen:
+            continue
+        seen.add(branch)
+        row = log.branch(branch)
+        if row.parent is None:
+            found.add(row.run)
+        else:
+            waiting.append(row.parent)
+        parent = log.run(log.name_of(branch)).parent_run
+        try:
+            waiting += [log.branch_of(parent)] if parent else []
+        except NoSuchRun:
+            found.add(
+                parent
+            )  # whose history is gone; its name still tells that these belong together
+    return found
+
+
+def _branches_of(log: Log, env: Mapping[str, str]) -> Iterator[int]:
+    """Yield the branches of this log whose steps an environment belongs to, the outermost first."""
+    for mark in env.get(MARK, "").split(NESTING):
+        owner, _, rest = mark.partition("/")
+        number = rest.partition("/")[0]
+        if owner == log_id(log) and number.isdecimal():
+            try:
+                yield log.branch(int(number)).branch
+            except NoSuchBranch:
+                continue  # the log was made anew since

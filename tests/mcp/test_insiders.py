@@ -1,0 +1,89 @@
+"""Whoever works inside a run decides nothing that it, or what belongs to it, waits for."""
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli.app import invoke
+from holdfast.eventlog import Log
+from holdfast.insiders import log_id
+from tests.mcp.conftest import as_process, in_memory
+
+APPROVE = {"decision": "approve", "by": "ann", "resume": False}
+
+
+@pytest.fixture
+def log(folder: Path) -> Path:
+    """Runs that wait: `r` and its fork `f`, `other`, and `parent` for its child `parent/kid`."""
+    for name, run in (("greet", "r"), ("greet", "other"), ("family", "parent")):
+        given = ["-i", "name=Bo"] if name == "greet" else []
+        invoke(["run", f"w.py:{name}", "--id", run, *given, "--json"])
+    invoke(["fork", "r", "--at", "2", "--id", "f"])
+    return folder / ".holdfast" / "log"
+
+
+def mark(folder: Path, run: str) -> str:
+    with Log.open(folder) as log:
+        return f"{log_id(log)}/{log.branch_of(run)}/3/1"
+
+
+@pytest.mark.parametrize(
+    ("inside", "refused"),
+    [
+        ("r", {"r", "f"}),
+        ("f", {"r", "f"}),
+        ("parent", {"parent/kid"}),
+        ("parent/kid", {"parent/kid"}),
+    ],
+)
+async def test_an_insider_decides_nothing_of_its_relatives(
+    log: Path, inside: str, refused: set[str]
+) -> None:
+    async with in_memory({"HOLDFAST_STEP": f"0123456789ab/1/1/1|{mark(log, inside)}"}) as tools:
+        for run in ("r", "other", "parent/kid"):
+            if run in refused:
+                error = await tools.refused("decide", run=run, **APPROVE)
+                assert error["code"] == "inside_run"
+                assert f"inside run {inside!r}" in error["message"]
+                assert error["next"]["tool"] == "inbox"
+            else:
+                assert (await tools("decide", run=run, **APPROVE))["missing"] == 0
+
+
+async def test_neither_does_it_wave_through_the_effects_of_a_fork(log: Path) -> None:
+    async with in_memory({"HOLDFAST_STEP": mark(log, "r")}) as tools:
+        assert (await tools.refused("fork", run="r", at=1, allow_effects=True))[
+            "code"
+        ] == "inside_run"
+        assert (await tools("fork", run="r", at=1, id="g"))["run"] == "g"
+        assert (await tools("fork", run="other", at=1, allow_effects=True))["parent"] == "other"
+
+
+@pytest.mark.parametrize("foreign", ["", "0123456789ab/1/3/1", "rubbish", "//|x/y/z"])
+async def test_a_mark_of_another_log_forbids_nothing(log: Path, foreign: str) -> None:
+    async with in_memory({"HOLDFAST_STEP": foreign}) as tools:
+        assert (await tools("decide", run="r", **APPROVE))["gate"] == "send it"
+
+
+async def test_a_mark_of_a_branch_that_is_gone_forbids_nothing(log: Path) -> None:
+    own = mark(log, "r").partition("/")[0]
+    async with in_memory({"HOLDFAST_STEP": f"{own}/999/3/1"}) as tools:
+        assert (await tools("decide", run="r", **APPROVE))["gate"] == "send it"
+
+
+async def test_a_server_within_a_step_knows_by_its_environment(log: Path, folder: Path) -> None:
+    async with as_process(folder, {"HOLDFAST_STEP": mark(log, "r")}) as tools:
+        assert (await tools.refused("decide", run="r", **APPROVE))["code"] == "inside_run"
+
+
+@pytest.mark.parametrize("verb", [("approve",), ("deny",), ("answer", "--input", "1")])
+def test_the_command_line_keeps_to_the_same_rule(
+    log: Path,
+    verb: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOLDFAST_STEP", mark(log, "f"))
+
+    assert invoke([verb[0], "r", *verb[1:]]) == 2
+    assert "error[inside_run]" in capsys.readouterr().err
