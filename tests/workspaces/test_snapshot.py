@@ -1,6 +1,8 @@
 """Snapshots hold what is on disk, and leave no trace where users look."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,28 @@ async def test_when_a_snapshot_is_told_it_is_on_disk_with_the_way_to_it(
     assert [str(folder) for folder in ref.parents][:4] == flushed[-5:-1]
     assert "loose-object" in SETTINGS["core.fsync"]
     assert "reference" in SETTINGS["core.fsync"]
+
+
+async def test_git_may_pack_its_objects_at_the_very_same_time(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = os.scandir
+
+    @contextmanager
+    def packed_meanwhile(folder: Path) -> Generator[list[os.DirEntry[str]]]:
+        with listed(folder) as entries:
+            found = list(entries)
+        repo.git("gc", "--quiet", "--prune=now")
+        yield found
+
+    repo.write({"a.txt": "changed\n"})
+    space = await workspace(repo)
+    monkeypatch.setattr("os.scandir", packed_meanwhile)
+
+    taken = await snapshot(space)
+
+    monkeypatch.undo()
+    assert await content(space, taken, "a.txt") == b"changed\n"
 
 
 async def test_a_last_snapshot_that_was_deleted_is_made_again_whole(repo: Repo) -> None:
