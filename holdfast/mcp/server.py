@@ -1,7 +1,6 @@
 """The MCP server: lists the tools, calls them, and tells what went wrong. It knows no tool."""
 
 import traceback
-from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -125,5 +124,4 @@ async def serve_stdio(desk: Desk) -> None:
     """Serve one client over standard input and output, until it leaves."""
     server = make_server(desk)
     async with stdio_server() as (read, write):
-        serving: Awaitable[None] = server.run(read, write, server.create_initialization_options())
-        await serving
+        await server.run(read, write, server.create_initialization_options())

@@ -99,16 +99,20 @@ class Workflow(Answer):
     output: str
 
 
-class Done(Answer):
-    """What was written to a run, whether a process executes it now, and what to do next."""
+class Done(Answer, kw_only=True):
+    """What was written to a run, whether a process executes it now, and what to do next.
+
+    `problem` is why no process could be started for it; what was written stands.
+    """
 
     run: str
     offset: int
     owner_alive: bool
     next: Call
+    problem: dict[str, Any] | None = None
 
 
-class Decided(Done):
+class Decided(Done, kw_only=True):
     """A decision: `missing` is how many more people have to approve."""
 
     gate: str
@@ -117,7 +121,7 @@ class Decided(Done):
     missing: int
 
 
-class Left(Done):
+class Left(Done, kw_only=True):
     """A run that leaves the history of `parent` at `left_at`."""
 
     parent: str

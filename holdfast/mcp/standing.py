@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from holdfast.cli.errors import NotStarted
 from holdfast.cli.reasons import reasons, root_of
 from holdfast.cli.rows import is_alive
 from holdfast.cli.shapes import gate_object, run_object
@@ -13,8 +14,6 @@ from holdfast.runs import read_state
 
 from .calls import decoded_call, next_call
 from .desk import Visit
-
-AFTER_END = {"succeeded": "cost", "failed": "timeline"}
 
 
 def run_answer(visit: Visit, log: Log, row: RunRow, state: State) -> dict[str, Any]:
@@ -46,18 +45,31 @@ def told(visit: Visit, log: Log, row: RunRow, state: State) -> dict[str, Any]:
 def done(visit: Visit, log: Log, run: str, *, resume: bool) -> dict[str, Any]:
     """Return what every tool that wrote to a run answers, after seeing to it that the run goes on.
 
-    Without `resume` nobody is started; a run that is executed, or has ended, needs nobody.
+    Without `resume` nobody is started; a run that is executed, or has ended, needs nobody. What was
+    written stands also where the run cannot go on: then `problem` says why.
     """
     row = log.run(run)
+    problem = None
     if resume and row.status not in ENDED and not is_alive(log, row):
-        go_on(visit, log, root_of(log, row))
+        try:
+            go_on(visit, log, root_of(log, row))
+        except NotStarted as error:
+            problem = {"code": error.code, "message": str(error)}
         row = log.run(run)
     alive = is_alive(log, row)
-    if alive or resume:
+    if problem:
+        following = next_call(["why", run])
+    elif alive or resume:
         following = next_call(["watch", run])
     else:
         following = next_call(["resume", root_of(log, row)])
-    return {"run": run, "offset": row.head, "owner_alive": alive, "next": following}
+    return {
+        "run": run,
+        "offset": row.head,
+        "owner_alive": alive,
+        "problem": problem,
+        "next": following,
+    }
 
 
 def go_on(visit: Visit, log: Log, run: str, *, takeover: bool = False) -> None:

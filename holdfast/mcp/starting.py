@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from holdfast.cli.inputs import run_id, workflow_input
+from holdfast.cli.inputs import run_id
 from holdfast.errors import RunBusy, RunEnded
 from holdfast.reducer import ENDED, NotAWorkflow
 
@@ -83,7 +83,7 @@ def run_workflow(visit: Visit, asked: RunWorkflow) -> dict[str, Any]:
 
     kit = visit.desk.kit()
     found = kit.load(asked.workflow)
-    given = workflow_input(found, None, ()) if not asked.input else found.check(asked.input)
+    given = found.check(asked.input)
     name = run_id(asked.id, found.name)
     with visit.desk.log(create=True) as log:
         budget = budget_of(kit.config.limits, asked.budget_usd, asked.budget_tokens)

@@ -213,6 +213,21 @@ async def test_one_of_two_approvals_leaves_one_missing_and_starts_nobody(begun: 
     assert (first["missing"], first["owner_alive"]) == (1, False)
 
 
+async def test_a_decision_stands_where_the_run_cannot_go_on(begun: Begin, folder: Path) -> None:
+    begun_with = (folder / "w.py").read_text()
+    await begun("greet", "r", name="Bo")
+    (folder / "w.py").write_text("import nowhere\n")
+    async with in_memory() as tools:
+        told = await tools("decide", run="r", decision="approve", by="ann")
+        (folder / "w.py").write_text(begun_with)
+        closed = await tools.refused("decide", run="r", gate="send it", decision="deny", by="bo")
+
+    assert told["problem"]["code"] == "not_started"
+    assert "nowhere" in told["problem"]["message"]
+    assert (told["owner_alive"], told["next"]["tool"]) == (False, "why")
+    assert closed["code"] == "gate_closed"
+
+
 async def test_what_has_ended_is_not_decided_signalled_cancelled_or_resumed(begun: Begin) -> None:
     await begun("fail", "r")
     async with in_memory() as tools:
