@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from holdfast.eventlog import Log, NoSuchBranch, NoSuchRun
-from holdfast.plugins.marks import MARK, NESTING
 
 from .errors import InsideRun
 
@@ -23,6 +22,8 @@ def refuse_insider(log: Log, run: str, env: Mapping[str, str]) -> None:
 
     Relatives have a parent, a child or a fork in common, at any distance.
     """
+    if not any(log_id(log) in value for value in env.values()):
+        return  # as nearly always: nothing has to be loaded to know that
     wanted = family(log, log.branch_of(run))
     for branch in _branches_of(log, env):
         if wanted & family(log, branch):
@@ -55,6 +56,8 @@ def family(log: Log, branch: int) -> set[str]:
 
 def _branches_of(log: Log, env: Mapping[str, str]) -> Iterator[int]:
     """Yield the branches of this log whose steps an environment belongs to, the outermost first."""
+    from holdfast.plugins.marks import MARK, NESTING
+
     for mark in env.get(MARK, "").split(NESTING):
         owner, _, rest = mark.partition("/")
         number = rest.partition("/")[0]
