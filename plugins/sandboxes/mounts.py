@@ -64,6 +64,7 @@ TOOLS = [
     ".config/git/ignore",
     ".config/git/attributes",
 ]
+MOST_LINKS = 40  # in a row: path_resolution(7)
 PACKAGES = ("node_modules", "site-packages")
 
 
@@ -95,7 +96,10 @@ class Plan:
 
     def arguments(self) -> Iterator[str]:
         """Yield bwrap's arguments."""
-        ordered = sorted(self._ways.items(), key=lambda item: (len(item[0].parts), item[0]))
+        ordered = sorted(
+            (item for item in self._ways.items() if not self._is_shown(item[0])),
+            key=lambda item: (len(item[0].parts), item[0]),
+        )
         for place, (way, source) in ordered:
             match way:
                 case "read":
@@ -109,6 +113,13 @@ class Plan:
         for place, (way, _source) in ordered:
             if way == "sealed":
                 yield from ("--remount-ro", str(place))
+
+    def _is_shown(self, place: Path) -> bool:
+        """Tell whether a path is a link in a folder that is seen: nothing can be mounted on a link."""
+        if not os.path.islink(place):
+            return False
+        above = (self._ways[folder] for folder in place.parents if folder in self._ways)
+        return next(above, ("empty", place))[0] in ("read", "write")
 
     def _place(self, path: Path, real: Path) -> Path:
         """Return where a path is mounted: in an emptied folder there are no links any more."""
@@ -162,13 +173,24 @@ def _programs(
         inside = path.is_absolute() and any(path.is_relative_to(place) for place in emptied)
         if inside and path not in (*homes, *emptied):
             yield path
+            yield from _links_from(path)
             yield _package_of(path)
+
+
+def _links_from(path: Path) -> Iterator[Path]:
+    """Yield what a link leads to, hop by hop, as far as the kernel follows."""
+    for _ in range(MOST_LINKS):
+        if not os.path.islink(path):
+            return
+        path = Path(os.path.normpath(path.parent / path.readlink()))
+        yield path
 
 
 def _package_of(program: Path) -> Path:
     """Return the folder of packages or the Python environment that a program needs, or itself."""
-    if os.path.exists(program.parent / "pyvenv.cfg"):
-        return program.parent
+    for environment in (program.parent, program.parent.parent):
+        if os.path.exists(environment / "pyvenv.cfg"):
+            return environment
     real = Path(os.path.realpath(program))
     above = [folder for folder in real.parents if folder.name in PACKAGES]
     return above[-1] if above else real

@@ -115,6 +115,23 @@ async def test_a_link_leads_nowhere(cage: Cage) -> None:
     assert "changed" not in (cage.git_dir / "config").read_text()
 
 
+async def test_a_program_is_found_through_links_between_folders(cage: Cage) -> None:
+    installed = cage.base / "a" / "folder" / "deep" / "below" / "the" / "others" / "tool"
+    hop = cage.base / "versions" / "tool"
+    environment = cage.base / "environment"
+    for folder in (installed.parent, hop.parent, environment / "bin"):
+        folder.mkdir(parents=True)
+    installed.write_text("#!/bin/sh\necho found\n")
+    installed.chmod(0o755)
+    hop.symlink_to(installed)
+    (environment / "bin" / "tool").symlink_to(hop)
+
+    for read in ((), (environment,), (environment, hop.parent)):
+        told = await cage([str(environment / "bin" / "tool")], read=read)
+
+        assert told.out == "found"
+
+
 async def test_a_link_that_one_step_leaves_shows_the_next_one_nothing(cage: Cage) -> None:
     allowed = cage.worktree / "cache"
 
