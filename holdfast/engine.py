@@ -153,7 +153,7 @@ class Engine:
         """Record a new run, checked and not yet begun, and return its branch.
 
         `about`: the `run` id, and `folder`, `source`, `parent`, `parent_key`, `budget` as in RunStarted;
-        without one it is the project's. Raises
+        without one it is the project's, or the workflow's. Raises
         InputInvalid, InputHasSecret, RunExists and LogUnwritable; nothing is written then.
         """
         new = self._new_run(workflow, input, about)
@@ -186,7 +186,7 @@ class Engine:
         fields: dict[str, Any] = {**about}
         fields["source"] = about.get("source") or workflow.reference
         if "budget" not in about:
-            fields["budget"] = budget_of(self.config.limits)
+            fields["budget"] = budget_of(self.config.limits, otherwise=workflow.budget)
         started = RunStarted(
             workflow=workflow.name,
             code=digest(workflow.function),

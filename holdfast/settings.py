@@ -50,10 +50,12 @@ def unknown_agents(config: Config, known: Collection[str]) -> list[tuple[str, st
     return found
 
 
-def budget_of(limits: LimitsConfig, usd: float = 0.0, tokens: int = 0) -> Budget | None:
-    """Return the budget of a new run: what was asked for, else what the project has."""
+def budget_of(
+    limits: LimitsConfig, usd: float = 0.0, tokens: int = 0, otherwise: Budget | None = None
+) -> Budget | None:
+    """Return the budget of a new run: what was asked for, else what the project has, else the workflow."""
     if not usd and not tokens:
         usd, tokens = limits.budget_usd, limits.budget_tokens
     if not usd and not tokens:
-        return None
+        return otherwise
     return Budget(usd, tokens, limits.reserve_usd, limits.reserve_tokens)

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.eventlog import Edit, Role, Value
+from holdfast.eventlog import Edit, Role, Usage, Value
 
+from .amounts import Amount
 from .edits import edited
 from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
@@ -53,6 +54,8 @@ class Driver:
         self.now = 0
         self.seed = b""
         self.steps: PMap[Step] = PMap()
+        self.used = Usage()
+        self.used_below = Amount()  # by children
         self.edits: tuple[Edit, ...] = ()
         self.roles: tuple[Role, ...] = ()
         self.current: Task | None = None
@@ -63,7 +66,7 @@ class Driver:
     def start(self, state: State) -> list[Request]:
         """Begin the workflow with the input in `state`, and return its first requests."""
         self.now, self.seed, self.edits = state.now, state.seed, state.edits
-        self.steps = state.steps
+        self._see(state)
         kwargs = self.workflow.arguments(msgspec.msgpack.decode(self.load(state.input)))
         coroutine = self.workflow.function(Run(self), **kwargs)
         self._main = Task(coroutine, Scope(), None, 0)
@@ -72,7 +75,8 @@ class Driver:
 
     def feed(self, state: State) -> list[Request]:
         """Answer all that the last event resolved, and return what the workflow asks for next."""
-        self.now, self.steps = state.now, state.steps
+        self.now = state.now
+        self._see(state)
         for key in state.resolved:
             future = self.pending.pop(key, None)
             if future is None or future.task is None or future.request is None:
@@ -89,6 +93,10 @@ class Driver:
         self.now = state.now
         self._cancel(self._main, state.cancelling or "")
         return self._advance()
+
+    def _see(self, state: State) -> None:
+        """Take in what the workflow may look at."""
+        self.steps, self.used, self.used_below = state.steps, state.usage, state.purse.below
 
     def fork(self, state: State) -> None:
         """Leave a history: what has not begun there is asked for as the fork's edits want it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from msgspec.structs import replace
 
-from holdfast.eventlog import Budget
+from holdfast.eventlog import Budget, Usage
 
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
@@ -409,6 +409,19 @@ class Run:
     def note(self, text: str, **data: Any) -> Durable[None]:
         """Record something worth seeing in the timeline."""
         return Durable(self._driver, "note", lambda key: NoteRequest(key, text, data))
+
+    @property
+    def usage(self) -> Usage:
+        """What the run has used so far, as `holdfast show` tells it, and the children that have ended.
+
+        The tokens of children count as read.
+        """
+        used, below = self._driver.used, self._driver.used_below
+        return replace(
+            used,
+            input_tokens=used.input_tokens + below.tokens,
+            cost_usd=used.cost_usd + below.usd,
+        )
 
     def now(self) -> datetime.datetime:
         """Return the time of the last thing that happened in the run, in UTC."""

@@ -7,15 +7,22 @@ from typing import Any, overload
 
 import msgspec
 
+from holdfast.eventlog import Budget
+
 from .errors import InputInvalid, NotAWorkflow
 
 Function = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class Workflow:
-    """A workflow: its function, and its parameters after `run` as a type that checks an input."""
+    """A workflow: its function, and its parameters after `run` as a type that checks an input.
 
-    def __init__(self, function: Function, name: str | None = None) -> None:
+    `budget` is that of runs which are started without one, in a project that has none.
+    """
+
+    def __init__(
+        self, function: Function, name: str | None = None, budget: Budget | None = None
+    ) -> None:
         if not inspect.iscoroutinefunction(function):
             raise NotAWorkflow(
                 f"{function.__qualname__!r} is no async function. Write: "
@@ -23,6 +30,7 @@ class Workflow:
             )
         self.function = function
         self.name = name or function.__name__
+        self.budget = budget
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.input_type = _input_type(function, self.name)
@@ -70,16 +78,21 @@ class Workflow:
 @overload
 def workflow(function: Function) -> Workflow: ...
 @overload
-def workflow(*, name: str | None = None) -> Callable[[Function], Workflow]: ...
+def workflow(
+    *, name: str | None = None, budget: Budget | None = None
+) -> Callable[[Function], Workflow]: ...
 
 
 def workflow(
-    function: Function | None = None, *, name: str | None = None
+    function: Function | None = None, *, name: str | None = None, budget: Budget | None = None
 ) -> Workflow | Callable[[Function], Workflow]:
-    """Make an async function a workflow. Its first parameter is the `Run`; the others its input."""
+    """Make an async function a workflow. Its first parameter is the `Run`; the others its input.
+
+    A run of it has the `budget` where neither who starts it nor the project's settings say another.
+    """
     if function is not None:
-        return Workflow(function, name)
-    return lambda function: Workflow(function, name)
+        return Workflow(function, name, budget)
+    return lambda function: Workflow(function, name, budget)
 
 
 def _hints(function: Function) -> dict[str, Any]:

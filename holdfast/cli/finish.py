@@ -10,7 +10,7 @@ from .failures import INTERRUPTED, tell
 from .place import Place
 from .shapes import run_object
 from .values import decoded, print_json
-from .view import print_waiting, text_of
+from .view import print_waiting, report_of
 from .words import duration, for_reader, money, one_line, printable
 
 WAITING, EXHAUSTED = 3, 4
@@ -59,7 +59,7 @@ def _print(place: Place, log: Log, state: State) -> None:
         case "succeeded":
             output = decoded(log, state.output)
             if output is not None:
-                click.echo(for_reader(text_of(output)))
+                click.echo(for_reader(report_of(output)))
             click.echo(f"{state.run} succeeded {_spent(state)}", err=True)
         case "waiting":
             print_waiting(place, log, state)

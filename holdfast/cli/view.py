@@ -60,7 +60,7 @@ def _facts(
     if (budget := budget_object(state)) is not None:
         yield "budget", " and ".join(_of_budget(budget))
     if state.status == "succeeded":
-        output = printable(click.unstyle(text_of(decoded(log, state.output))))
+        output = printable(click.unstyle(report_of(decoded(log, state.output))))
         yield "output", f"\n{indented(output, '  ')}" if "\n" in output else output
     if state.error is not None:
         yield "error", printable(f"[{state.error.code}] {state.error.message}")
@@ -88,6 +88,15 @@ def _fork_facts(log: Log, state: State, run: str) -> Iterator[tuple[str, str]]:
     if state.effects:
         which = "each one" if state.effects == "hold" else "one that has happened before"
         yield "effects", f"held: {which} asks first"
+
+
+def report_of(output: Any) -> str:
+    """Return a run's output as people read it: its page, where it has one in `markdown`."""
+    if isinstance(output, dict):
+        page = cast(dict[object, Any], output).get("markdown")
+        if isinstance(page, str) and page:
+            return page
+    return text_of(output)
 
 
 def text_of(value: Any) -> str:

@@ -86,7 +86,8 @@ def run_workflow(visit: Visit, asked: RunWorkflow) -> dict[str, Any]:
     given = found.check(asked.input)
     name = run_id(asked.id, found.name)
     with visit.desk.log(create=True) as log:
-        budget = budget_of(kit.config.limits, asked.budget_usd, asked.budget_tokens)
+        given_usd, given_tokens = asked.budget_usd, asked.budget_tokens
+        budget = budget_of(kit.config.limits, given_usd, given_tokens, found.budget)
         project = visit.place.project()
         create(visit.place, log, kit, project, found, asked.workflow, given, name, budget)
         go_on(visit, log, name)

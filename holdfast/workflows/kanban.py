@@ -3,12 +3,13 @@
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, to_builtins
 
 from holdfast import (
     ApprovalDenied,
+    Budget,
     Conflict,
     Merged,
     Run,
@@ -16,7 +17,18 @@ from holdfast import (
     Workspace,
     workflow,
 )
-from holdfast.workflows.implement import FIND_TESTS, TEST_CHARACTERS, coding_prompt
+from holdfast.workflows.common import (
+    Agent,
+    Model,
+    Options,
+    Report,
+    TestCommand,
+    find_tests,
+    line,
+    money,
+    said,
+)
+from holdfast.workflows.implement import coding_prompt
 from holdfast.workflows.tickets import Ticket, read_tickets, waves
 
 # Prints the branch that the tickets are merged into; says early what would stop every merge.
@@ -46,19 +58,23 @@ class Card(Struct):
     cost_usd: float = 0.0
 
 
-@workflow
+class Board(Report, kw_only=True):
+    """What came of all tickets."""
+
+    cards: list[Card]
+
+
+@workflow(budget=Budget(usd=50, each_usd=0.25))
 async def kanban(
     run: Run,
     tickets: Annotated[
         str, Meta(description="A folder of Markdown files, one a ticket; or a JSON list.")
     ],
-    test: Annotated[
-        str, Meta(description="The command that runs the tests; else it is found.")
-    ] = "",
+    test: TestCommand = "",
     role: Annotated[str, Meta(description="The role of holdfast.toml that codes.")] = "",
-    agent: Annotated[str, Meta(description="The coding agent; else the role's.")] = "",
-    model: Annotated[str | None, Meta(description="The agent's model.")] = None,
-    options: Annotated[dict[str, Any], Meta(description="Options for the agents.")] = {},  # noqa: B006
+    agent: Agent = "",
+    model: Model = None,
+    options: Options = {},  # noqa: B006
     on_conflict: Annotated[
         Literal["agent", "ask", "leave"],
         Meta(description="Who settles a conflict: an agent, a person, or nobody."),
@@ -68,11 +84,11 @@ async def kanban(
     budget: Annotated[
         float, Meta(description="No further round of a ticket after so many dollars; 0: any.", ge=0)
     ] = 0.0,
-) -> str:
+) -> Board:
     """Work on tickets side by side, each until its tests are green, and merge them by turns."""
     todo = await run.step("read tickets", read_tickets, tickets)
     target = (await run.shell("target", TARGET)).stdout.strip()
-    test = test or (await run.shell("find tests", FIND_TESTS)).stdout.strip()
+    test = await find_tests(run, test)
     cards: dict[str, Card] = {}
 
     async def work(ticket: Ticket) -> Card:
@@ -151,8 +167,7 @@ async def kanban(
     async def complaint(card: Card) -> str:
         """Run the tests, and put on the card what they say where they fail."""
         tests = await run.shell("test", test, check=False, timeout="1h")
-        said = (tests.stdout + tests.stderr).strip()[-TEST_CHARACTERS:]
-        card.why = "" if tests.ok else f"The tests fail:\n{said}"
+        card.why = "" if tests.ok else f"The tests fail:\n{said(tests)}"
         return card.why
 
     def is_spent(ws: Workspace) -> bool:
@@ -161,7 +176,15 @@ async def kanban(
     for wave in waves(todo):
         for card in await run.map(work, wave, key=lambda ticket: ticket.name, limit=limit):
             cards[card.ticket] = card
-    return report(list(cards.values()), target, test)
+    left = [card for card in cards.values() if card.why]
+    return Board(
+        title=f"{len(cards) - len(left)} of {len(cards)} tickets are in {target}",
+        done=table(list(cards.values())),
+        evidence=[f"`{line(test)}` was green for each before it was merged"],
+        left=[where_left(card, target) for card in left],
+        usage=run.usage,
+        cards=list(cards.values()),
+    )
 
 
 def told(card: Card) -> str:
@@ -172,25 +195,22 @@ def told(card: Card) -> str:
     return f"**{card.ticket}** is left:\n\n{quoted(card.why)}{where}"
 
 
-def report(cards: list[Card], target: str, test: str) -> str:
-    """Return what came of the tickets in Markdown: a table, then what is left and where it is."""
-    left = [card for card in cards if card.why]
-    lines = [
-        f"# {len(cards) - len(left)} of {len(cards)} tickets are in {target}",
-        "",
-        "| ticket | title | result | rounds | cost |",
-        "|---|---|---|---|---|",
-    ]
+def table(cards: list[Card]) -> str:
+    """Return the tickets as a table in Markdown."""
+    lines = ["| ticket | title | result | rounds | cost |", "|---|---|---|---|---|"]
     for card in cards:
         title, cost = card.title.replace("|", "\\|"), money(card.cost_usd)
         lines.append(f"| {card.ticket} | {title} | {result(card)} | {card.rounds} | {cost} |")
-    lines += ["", f"Tests: `{test}`. Cost: {money(sum(card.cost_usd for card in cards))}."]
-    for card in left:
-        lines += ["", f"## Left: {card.ticket}", "", quoted(card.why)]
-        if card.branch:
-            lines += ["", f"Look at it: `git log -p {target}..{card.branch}`"]
-            lines += ["", f"Take it over: `git merge {card.branch}`"]
     return "\n".join(lines)
+
+
+def where_left(card: Card, target: str) -> str:
+    """Return why a ticket is left, and where its work is."""
+    text = f"{card.ticket}\n\n{quoted(card.why)}"
+    if card.branch:
+        text += f"\n\nLook at it: `git log -p {target}..{card.branch}`"
+        text += f"\n\nTake it over: `git merge {card.branch}`"
+    return text
 
 
 def result(card: Card) -> str:
@@ -204,8 +224,3 @@ def quoted(text: str) -> str:
     lines = text.strip().splitlines()
     shown = lines if len(lines) <= LINES else [lines[0], "...", *lines[-LINES:]]
     return "\n".join(f"    {line}".rstrip() for line in shown)
-
-
-def money(cost_usd: float) -> str:
-    """Return dollars; agents that tell no cost count nothing."""
-    return f"${cost_usd:.2f}" if cost_usd else "not told"

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.reducer.check import check
 from holdfast.workflows import implement as module
-from holdfast.workflows.implement import FIND_TESTS
+from holdfast.workflows.common import FIND_TESTS
 from tests.cli.conftest import Cli
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="it looks at differences")

@@ -62,6 +62,10 @@ class Coder:
         return {"coder": self}
 
 
+def page(outcome: Outcome) -> str:
+    return str(outcome.output["markdown"])
+
+
 class Board(GitLab):
     """A repository with tickets, and what the workflow makes of them."""
 
@@ -114,9 +118,9 @@ async def test_tickets_are_merged_and_a_conflict_goes_to_an_agent(board: Board) 
 
     assert outcome.status == "succeeded", outcome.error
     assert board.files() == {"a.txt": "by one\nby two\n", "c.txt": "c\n"}
-    assert outcome.output.startswith("# 3 of 3 tickets are in main\n")
-    assert "Third \\| last" in outcome.output
-    assert "Left" not in outcome.output
+    assert page(outcome).startswith("# 3 of 3 tickets are in main\n")
+    assert "Third \\| last" in page(outcome)
+    assert "## Left\n\nNothing." in page(outcome)
     assert board.repo.git("branch", "--format=%(refname:short)") == "main"
     assert board.repo.git("status", "--porcelain") == ""
     assert board.replays()
@@ -130,7 +134,7 @@ async def test_the_tests_are_run_again_before_what_was_settled_is_merged(tmp_pat
 
         outcome = await board.play(limit=2)
 
-        assert outcome.output.startswith("# 2 of 2"), outcome.output
+        assert page(outcome).startswith("# 2 of 2"), page(outcome)
         assert "both is too much" in coder.prompts[-1]
         for commit in board.repo.git("log", "-g", "--format=%H", "main").split():
             assert "broken.txt" not in board.repo.git("ls-tree", "--name-only", commit)
@@ -143,9 +147,9 @@ async def test_what_stays_red_after_settling_is_left_on_its_branch(tmp_path: Pat
 
         outcome = await board.play()
 
-        assert outcome.output.startswith("# 1 of 2")
-        assert "in conflict with what was merged before: a.txt" in outcome.output
-        assert "too much" in outcome.output
+        assert page(outcome).startswith("# 1 of 2")
+        assert "in conflict with what was merged before: a.txt" in page(outcome)
+        assert "too much" in page(outcome)
         assert "broken.txt" not in board.files()
         (left,) = (card for card in board.cards.values() if card["why"])
         assert board.repo.git("show", f"{left['branch']}:broken.txt") == "too much"
@@ -163,11 +167,11 @@ async def test_a_ticket_that_stays_red_keeps_its_work_and_stops_nobody(board: Bo
 
     assert outcome.status == "succeeded"
     assert board.files() == {"a.txt": "one\n", "good.txt": "good\n"}
-    assert outcome.output.startswith("# 2 of 4")
-    assert "    The tests fail:\n    no good" in outcome.output
-    assert "It comes after bad, which is not merged" in outcome.output
+    assert page(outcome).startswith("# 2 of 4")
+    assert "      The tests fail:\n      no good" in page(outcome)
+    assert "It comes after bad, which is not merged" in page(outcome)
     branch = board.cards["bad"]["branch"]
-    assert f"git merge {branch}`" in outcome.output
+    assert f"git merge {branch}`" in page(outcome)
     assert board.repo.git("show", f"{branch}:broken.txt") == "no good"
     assert board.cards["bad"]["rounds"] == board.cards["mended"]["rounds"] == 2
     assert board.cards["later"]["branch"] == ""
@@ -178,8 +182,8 @@ async def test_an_agent_that_fails_stops_nobody(board: Board) -> None:
 
     outcome = await board.play()
 
-    assert outcome.output.startswith("# 1 of 2")
-    assert "I will not" in outcome.output
+    assert page(outcome).startswith("# 1 of 2")
+    assert "I will not" in page(outcome)
     assert board.files()["good.txt"] == "good\n"
 
 
@@ -188,7 +192,7 @@ async def test_a_conflict_can_be_left(board: Board) -> None:
 
     outcome = await board.play(on_conflict="leave")
 
-    assert outcome.output.startswith("# 1 of 2")
+    assert page(outcome).startswith("# 1 of 2")
     (left,) = (card for card in board.cards.values() if card["why"])
     words = f"by {left['ticket']}"
     assert board.repo.git("show", f"{left['branch']}:a.txt") == words
@@ -205,7 +209,7 @@ async def test_a_conflict_can_go_to_a_person(board: Board) -> None:
     board.approve(gate)
     outcome = await board.go_on()
 
-    assert outcome.output.startswith("# 2 of 2"), outcome.output
+    assert page(outcome).startswith("# 2 of 2"), page(outcome)
     assert board.files() == {"a.txt": "both\n"}
 
 
@@ -216,8 +220,8 @@ async def test_a_person_who_denies_leaves_the_ticket(board: Board) -> None:
     board.approve(gate, approved=False, note="not now")
     outcome = await board.go_on()
 
-    assert outcome.output.startswith("# 1 of 2")
-    assert "not now" in outcome.output
+    assert page(outcome).startswith("# 1 of 2")
+    assert "not now" in page(outcome)
 
 
 async def test_edits_made_meanwhile_are_refused_with_the_reason_and_stay(board: Board) -> None:
@@ -227,8 +231,8 @@ async def test_edits_made_meanwhile_are_refused_with_the_reason_and_stay(board: 
     outcome = await board.play()
 
     assert board.files() == {"a.txt": "mine\n"}
-    assert outcome.output.startswith("# 0 of 1")
-    assert "uncommitted changes: 'a.txt'" in outcome.output
+    assert page(outcome).startswith("# 0 of 1")
+    assert "uncommitted changes: 'a.txt'" in page(outcome)
     assert board.repo.git("show", f"{board.cards['one']['branch']}:a.txt") == "by one"
 
 
@@ -239,8 +243,8 @@ async def test_no_round_begins_once_the_budget_of_a_ticket_is_used_up(tmp_path: 
 
         outcome = await board.play(budget=0.75)
 
-        assert "Its budget of $0.75 is used up" in outcome.output
-        assert "Cost: $1.20." in outcome.output
+        assert "Its budget of $0.75 is used up" in page(outcome)
+        assert "Cost: $1.20." in page(outcome)
         assert board.cards["bad"]["cost_usd"] == pytest.approx(0.8)
         assert board.cards["good"]["commit"]
         assert board.replays()
@@ -249,7 +253,7 @@ async def test_no_round_begins_once_the_budget_of_a_ticket_is_used_up(tmp_path: 
 async def test_a_ticket_that_changes_nothing_is_told_so(board: Board) -> None:
     board.write(done="# Done already")
 
-    assert "nothing to change" in (await board.play()).output
+    assert "nothing to change" in page(await board.play())
 
 
 async def test_tickets_come_from_a_json_list(board: Board) -> None:
@@ -258,7 +262,7 @@ async def test_tickets_come_from_a_json_list(board: Board) -> None:
 
     outcome = await board.play(tickets=".holdfast/list.json")
 
-    assert outcome.output.startswith("# 2 of 2"), outcome.output
+    assert page(outcome).startswith("# 2 of 2"), page(outcome)
     assert list(board.cards) == ["a", "b"]
 
 
@@ -345,8 +349,8 @@ async def test_a_fork_works_on_the_tickets_anew_and_leaves_the_original(board: B
     made = board.leave("fork", "target")
     outcome = await board.go_on(made)
 
-    assert outcome.output.startswith("# 2 of 2"), outcome.output
-    assert first.output.startswith("# 2 of 2")
+    assert page(outcome).startswith("# 2 of 2"), page(outcome)
+    assert page(first).startswith("# 2 of 2")
     assert board.repo.head == head
     fork = Repo(Path(board.state(made).folder))
     assert fork.git("show", "HEAD:a.txt") == "by one\nby two"

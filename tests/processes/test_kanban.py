@@ -75,7 +75,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(site: Site, repo: Repo,
     ended = site.call(*command)
 
     assert ended.status in (0, 2), ended  # 2: it had ended before the last kill
-    told = site.call("show", "r", "--json").json["output"]
+    told = site.call("show", "r", "--json").json["output"]["markdown"]
     assert told.startswith("# 10 of 11 tickets are in main"), told
     assert "uncommitted changes: 'mine.txt'" in told
     assert (site.folder / "mine.txt").read_text() == "not committed yet\n"

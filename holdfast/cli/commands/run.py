@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--budget",
     metavar="USD",
     type=dollars,
-    help="What it may cost; then it asks. By default what holdfast.toml says.",
+    help="What it may cost; then it asks. By default what holdfast.toml says, or the workflow.",
 )
 @click.option(
     "--budget-tokens",
@@ -67,7 +67,7 @@ def run(
     given = workflow_input(found, text, pairs)
     name = run_id(given_id, found.name)
     with place.log(create=True) as log:
-        limit = budget_of(kit.config.limits, budget or 0.0, budget_tokens or 0)
+        limit = budget_of(kit.config.limits, budget or 0.0, budget_tokens or 0, found.budget)
         create(place, log, kit, project, found, workflow, given, name, limit)
         if detach:
             return run_in_background(place, log, name, as_json=as_json)

@@ -1,0 +1,129 @@
+"""What the workflows of the pack share: inputs, commands, the review of a change, and the report at the end."""
+
+from collections.abc import Iterable
+from textwrap import indent
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from holdfast import Run, ShellResult
+from holdfast.eventlog import Usage
+
+# --- inputs ----------------------------------------------------------------------------------------
+
+Agent = Annotated[str, Meta(description="The coding agent; else the role default's.")]
+Model = Annotated[str | None, Meta(description="The agent's model.")]
+Options = Annotated[dict[str, Any], Meta(description="Options for the agents.")]
+ReviewAgent = Annotated[str, Meta(description="Who reviews; else the coding agent.")]
+ReviewModel = Annotated[str | None, Meta(description="Review by one call of this model instead.")]
+TestCommand = Annotated[str, Meta(description="The command that runs the tests; else it is found.")]
+Rounds = Annotated[int, Meta(description="How many rounds at most.", ge=1)]
+Approve = Annotated[bool, Meta(description="Ask a person at the end.")]
+
+# --- commands --------------------------------------------------------------------------------------
+
+# Prints the command that runs the tests of the repository in the working directory.
+FIND_TESTS = """
+if [ -f Cargo.toml ]; then echo cargo test
+elif [ -f go.mod ]; then echo go test ./...
+elif [ -f package.json ]; then echo npm test
+elif [ -f pytest.ini ] || [ -f pyproject.toml ] || [ -d tests ]; then echo python -m pytest -q
+elif grep -q '^test:' Makefile 2>/dev/null; then echo make test
+else echo 'no tests were found: say how to run them with the input "test"' >&2; exit 1
+fi
+"""
+
+# Prints all that differs from the last commit, new files included, without touching the index.
+DIFF = """
+git diff HEAD -- . ':!.holdfast'
+git ls-files --others --exclude-standard -z -- . ':!.holdfast' |
+    xargs -0 -r -n 1 git diff --no-index -- /dev/null
+"""
+STAT = "git diff --stat HEAD -- . ':!.holdfast'; git status --short -- . ':!.holdfast'"
+
+TEST_CHARACTERS = 8_000
+DIFF_CHARACTERS = 100_000
+
+
+async def find_tests(run: Run, test: str) -> str:
+    """Return the command that runs the tests: what was given, else what the files tell."""
+    return test or (await run.shell("find tests", FIND_TESTS)).stdout.strip()
+
+
+def said(result: ShellResult) -> str:
+    """Return the end of what a command printed, as much as an agent should read."""
+    return (result.stdout + result.stderr).strip()[-TEST_CHARACTERS:]
+
+
+# --- reviews ---------------------------------------------------------------------------------------
+
+
+class Review(Struct):
+    """What a reviewer says. Without approval, the comments say what to do."""
+
+    approved: bool
+    comments: list[str] = []
+
+
+# --- reports ---------------------------------------------------------------------------------------
+
+
+class Report(Struct, kw_only=True):
+    """What came of a run, in parts, and as a page in `markdown`, which is what `holdfast run` prints.
+
+    A workflow that has more to tell makes a class of its own of it: class Found(Report, kw_only=True).
+    """
+
+    title: str
+    done: str = ""
+    evidence: list[str] = []
+    left: list[str] = []
+    usage: Usage = Usage()  # that of the run: run.usage
+    markdown: str = ""
+
+    def __post_init__(self) -> None:
+        self.markdown = self.markdown or page(self)
+
+
+def page(report: Report) -> str:
+    """Return a report as Markdown: what was done, what shows it, what is left, what it cost."""
+    parts = [f"# {line(report.title)}", report.done.strip()]
+    if report.evidence:
+        parts += ["## Evidence", bullets(report.evidence)]
+    parts += ["## Left", bullets(report.left) or "Nothing.", f"Cost: {cost(report.usage)}."]
+    return "\n\n".join(part for part in parts if part)
+
+
+def proof(command: str, result: ShellResult, step: str) -> str:
+    """Return how a command ended as a line of evidence; the step's key is where its output is kept."""
+    how = "green" if result.ok else f"exit status {result.code}"
+    return f"`{line(command)}`: {how} (step `{step}`)"
+
+
+def verdict(review: Review, step: str, by: str = "the reviewer") -> str:
+    """Return what a reviewer said as a line of evidence."""
+    word = "approved by" if review.approved else "not approved by"
+    remarks = "".join(f"\n- {comment}" for comment in review.comments)
+    return f"{word} {by} (step `{step}`){':' if remarks else ''}{remarks}"
+
+
+def bullets(items: Iterable[str]) -> str:
+    """Return a Markdown list; what has several lines stays one item."""
+    return "\n".join("- " + indent(item.strip(), "  ")[2:] for item in items)
+
+
+def line(text: str, most: int = 120) -> str:
+    """Return a text in one line, cut where it is long."""
+    whole = " ".join(text.split())
+    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
+
+
+def money(cost_usd: float) -> str:
+    """Return dollars; agents that tell no cost count nothing."""
+    return f"${cost_usd:.2f}" if cost_usd else "not told"
+
+
+def cost(usage: Usage) -> str:
+    """Return what was used: dollars and tokens, as far as agents and models told."""
+    tokens = usage.input_tokens + usage.output_tokens
+    return money(usage.cost_usd) + (f", {tokens:,} tokens" if tokens else "")

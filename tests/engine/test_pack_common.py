@@ -1,0 +1,79 @@
+"""What the workflows of the pack share: reports, the run's usage in them, and budgets that they come with."""
+
+from pathlib import Path
+
+from holdfast import Budget, Run, workflow
+from holdfast.cli.view import report_of
+from holdfast.config import Config, LimitsConfig
+from holdfast.eventlog import RunStarted, Usage
+from holdfast.workflows.common import Report, Review, bullets, line, verdict
+from tests.support.crew import Answer, Crew
+from tests.support.lab import Lab
+
+
+@workflow
+async def small(run: Run) -> None:
+    await run.agent("work", "Do it", agent="a")
+
+
+@workflow(budget=Budget(usd=2, each_usd=0.25))
+async def parent(run: Run) -> Report:
+    await run.agent("work", "Do it", agent="a")
+    await run.child(small)
+    return Report(title="All of it", evidence=["seen"], left=["one\ntwo"], usage=run.usage)
+
+
+async def test_a_report_tells_what_the_run_and_its_children_have_used(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    lab = Lab(tmp_path, Crew(a=[Answer(usd=0.5, tokens=1000)]))
+    lab.workflows[small.reference] = small
+
+    outcome = await lab.run(parent)
+
+    assert report_of(outcome.output) == (
+        "# All of it\n\n## Evidence\n\n- seen\n\n## Left\n\n- one\n  two\n\nCost: $1.00, 2,000 tokens."
+    )
+    assert lab.replays()
+    lab.log.close()
+
+
+async def test_a_workflow_s_budget_holds_where_neither_run_nor_project_says_another(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    lab = Lab(tmp_path, Crew(a=[Answer()]))
+    lab.workflows |= {small.reference: small, parent.reference: parent}
+    config = Config(limits=LimitsConfig(budget_usd=7))
+
+    await lab.run(parent, run="own")
+    await lab.run(parent, run="project", config=config)
+    async with lab.engine(config=config) as engine:
+        engine.create(parent, {}, run="asked", folder=str(tmp_path), budget=Budget(3))
+
+    def budget(run: str) -> Budget | None:
+        return lab.events(run, kind=RunStarted)[0].budget
+
+    assert budget("own") == Budget(usd=2, each_usd=0.25)
+    assert budget("project") == Budget(7)
+    assert budget("asked") == Budget(3)
+    lab.log.close()
+
+
+def test_a_report_says_that_nothing_is_left_and_that_no_cost_was_told() -> None:
+    assert Report(title="Two\nlines").markdown == (
+        "# Two lines\n\n## Left\n\nNothing.\n\nCost: not told."
+    )
+    assert Report(title="T", usage=Usage(cost_usd=0.5)).markdown.endswith("Cost: $0.50.")
+
+
+def test_what_is_no_report_is_shown_as_it_is() -> None:
+    assert report_of({"markdown": "", "a": 1}) == "markdown: \na: 1"
+    assert report_of("plain") == "plain"
+
+
+def test_lines_of_a_report_stay_in_their_item() -> None:
+    assert bullets(["a\n\nb", "c"]) == "- a\n\n  b\n- c"
+    assert line("a  b\n" + "c" * 200, 6) == "a b c…"
+    assert verdict(Review(False, ["x"]), "review") == (
+        "not approved by the reviewer (step `review`):\n- x"
+    )
