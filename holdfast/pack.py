@@ -8,6 +8,15 @@ from holdfast.plugins import hookimpl
 @hookimpl
 def holdfast_workflows() -> Mapping[str, str]:
     return {
+        "debug": "holdfast.workflows.debug:debug",
+        "grill-me": "holdfast.workflows.grill_me:grill_me",
         "implement": "holdfast.workflows.implement:implement",
         "kanban": "holdfast.workflows.kanban:kanban",
+        "plan": "holdfast.workflows.plan:plan",
+        "research": "holdfast.workflows.research:research",
+        "research-plan-implement": (
+            "holdfast.workflows.research_plan_implement:research_plan_implement"
+        ),
+        "review": "holdfast.workflows.review:review",
+        "tickets": "holdfast.workflows.write_tickets:tickets",
     }

@@ -1,12 +1,14 @@
 """What the workflows of the pack share: inputs, commands, the review of a change, and the report at the end."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from holdfast import Run, ShellResult
+from holdfast import HoldfastError, Run, ShellResult, step_folder
 from holdfast.eventlog import Usage
 
 # --- inputs ----------------------------------------------------------------------------------------
@@ -19,6 +21,10 @@ ReviewModel = Annotated[str | None, Meta(description="Review by one call of this
 TestCommand = Annotated[str, Meta(description="The command that runs the tests; else it is found.")]
 Rounds = Annotated[int, Meta(description="How many rounds at most.", ge=1)]
 Approve = Annotated[bool, Meta(description="Ask a person at the end.")]
+Goal = Annotated[
+    str, Meta(description="What is to be done, in your words, or a file that says it.")
+]
+OutputPath = Annotated[str, Meta(description="A new file to write the result to; else none.")]
 
 # --- commands --------------------------------------------------------------------------------------
 
@@ -63,6 +69,57 @@ class Review(Struct):
 
     approved: bool
     comments: list[str] = []
+
+
+async def ask_reviewer(
+    run: Run, prompt: str, *, agent: str, model: str | None, options: Mapping[str, Any]
+) -> Review:
+    """Ask for a review: with one call of the model where one is named, else a read-only agent."""
+    if model:
+        review: Review = await run.model("review", prompt, model=model, output=Review)
+        return review
+    return await run.agent(
+        "review", prompt, agent=agent, options=options, output=Review, permissions="read"
+    )
+
+
+# --- files -----------------------------------------------------------------------------------------
+# These are functions for run.step(...): a workflow itself touches no file.
+
+
+class WouldOverwrite(HoldfastError):
+    """There is something where the result is to be written; nothing was begun."""
+
+    code = "would_overwrite"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path!r} is there already. Name another place, or move it away.")
+        self.path = path
+
+
+def text_or_file(words: str) -> str:
+    """Return the text of a file where the words name one, relative to the run's folder; else the words."""
+    if "\n" in words or len(words) > 255:
+        return words
+    path = step_folder() / words
+    return path.read_text(encoding="utf-8") if words.strip() and path.is_file() else words
+
+
+def vacant(place: str) -> str:
+    """Return a place at which nothing is yet, or an empty folder. Raises WouldOverwrite."""
+    path = step_folder() / place
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise WouldOverwrite(place)
+    return place
+
+
+def write_files(texts: dict[str, str]) -> list[str]:
+    """Write texts to paths relative to the run's folder, and return the paths."""
+    for place, text in texts.items():
+        path = step_folder() / Path(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.rstrip() + "\n", encoding="utf-8")
+    return list(texts)
 
 
 # --- reports ---------------------------------------------------------------------------------------
@@ -116,6 +173,11 @@ def line(text: str, most: int = 120) -> str:
     """Return a text in one line, cut where it is long."""
     whole = " ".join(text.split())
     return whole if len(whole) <= most else f"{whole[: most - 1]}…"
+
+
+def slug(text: str, most: int = 40) -> str:
+    """Return a short name for a text, to key what is done about it."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:most].strip("-") or "it"
 
 
 def money(cost_usd: float) -> str:

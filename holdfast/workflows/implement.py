@@ -22,6 +22,7 @@ from holdfast.workflows.common import (
     ReviewModel,
     Rounds,
     TestCommand,
+    ask_reviewer,
     bullets,
     find_tests,
     line,
@@ -68,17 +69,9 @@ async def implement(
 
         diff = await run.shell("diff", DIFF, check=False)
         prompt = review_prompt(goal, diff.stdout)
-        if review_model:
-            review = await run.model("review", prompt, model=review_model, output=Review)
-        else:
-            review = await run.agent(
-                "review",
-                prompt,
-                agent=review_agent or agent,
-                options=options,
-                output=Review,
-                permissions="read",
-            )
+        review = await ask_reviewer(
+            run, prompt, agent=review_agent or agent, model=review_model, options=options
+        )
         evidence = [
             proof(test, tests, f"round[{rounds}]/test"),
             verdict(review, f"round[{rounds}]/review"),

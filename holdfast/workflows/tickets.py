@@ -51,7 +51,7 @@ def read_tickets(where: str) -> list[Ticket]:
             else 'Write: [{"name": ..., "text": ...}]'
         )
         raise TicketsInvalid(str(path), f"there are none. {wanted}")
-    _check(str(path), tickets)
+    check_tickets(str(path), tickets)
     return [_titled(ticket) for ticket in tickets]
 
 
@@ -100,7 +100,8 @@ def _titled(ticket: Ticket) -> Ticket:
     return msgspec.structs.replace(ticket, title=" ".join(title.split()))
 
 
-def _check(where: str, tickets: list[Ticket]) -> None:
+def check_tickets(where: str, tickets: list[Ticket]) -> None:
+    """Raise TicketsInvalid where these cannot be worked on: names, texts, and what comes after what."""
     names = [ticket.name for ticket in tickets]
     for ticket in tickets:
         if not NAME.fullmatch(ticket.name):

@@ -1,0 +1,71 @@
+"""The shipped workflow `research-plan-implement`."""
+
+from holdfast.workflows.common import Review
+from holdfast.workflows.implement import implement
+from holdfast.workflows.plan import Plan, Questions, Step, plan
+from holdfast.workflows.research_plan_implement import Notes, research_plan_implement
+from tests.support.cast import Stage, writes
+from tests.workflows.conftest import MakeStage
+
+NOTES = [Notes(["state.txt:1 is read"], ["Who writes it?"])]
+FIRST, SECOND = Plan("First.", [Step("One", "Be bad.")]), Plan("Second.", [Step("One", "Be good.")])
+
+
+def staged(stage: MakeStage) -> Stage:
+    play = stage(
+        {
+            "Review this plan": [Review(True)],
+            "Review this change": [Review(True)],
+            "Which questions": [Questions()],
+            "Plan this": [FIRST, SECOND],
+            "Find out, and change nothing": NOTES,
+            "Follow this plan": [
+                writes("tried", state_txt="bad\n"),
+                writes("Made it good.", state_txt="good\n"),
+            ],
+        }
+    )
+    for each in (plan, implement):
+        play.workflows[each.reference] = each
+    return play
+
+
+async def test_a_refused_plan_is_made_anew_and_the_accepted_one_is_followed_until_green(
+    stage: MakeStage,
+) -> None:
+    play = staged(stage)
+    given = {"goal": "be good", "aspects": ["where", "how"], "test": play.TEST, "approve": False}
+
+    await play.play(research_plan_implement, **given)
+    play.approve(approved=False, note="be better")
+    again = await play.go_on()
+    play.approve()
+    outcome = await play.go_on()
+
+    assert len(play.cast.prompts("Find out, and change nothing")) == 2
+    first, second = play.cast.prompts("Plan this")
+    assert "state.txt:1 is read" in first
+    assert "be better" in second
+    assert again.waiting == ("planning[2]/accept the plan",)
+    assert "Second." in play.cast.prompts("Follow this plan")[0]
+    assert play.files()["state.txt"] == "good\n"
+    report = outcome.output["markdown"]
+    assert outcome.output["rounds"] == 2
+    assert "Made it good." in report
+    assert "plan accepted by anna" in report
+    assert "Cost: $0.11." in report  # two readers, and nine tasks in three children
+    assert play.replays()
+
+
+async def test_after_so_many_refused_plans_it_ends(stage: MakeStage) -> None:
+    play = staged(stage)
+    given = {"goal": "be good", "aspects": ["where"], "test": play.TEST, "max_plans": 1}
+
+    await play.play(research_plan_implement, **given)
+    play.approve(approved=False, note="no")
+    ended = await play.go_on()
+
+    assert ended.error is not None
+    assert "planning" in ended.error.message
+    assert "state.txt" not in play.files()
+    assert play.replays()

@@ -1,0 +1,94 @@
+"""The shipped workflow `review`."""
+
+from typing import Any
+
+import pytest
+
+from holdfast.plugins import AgentTask
+from holdfast.workflows.review import Finding, Findings, SecondLook, review
+from tests.workflows.conftest import MakeStage
+
+LOOK, AGAIN = "Review this change with one question", "Try to refute it"
+BUG = Finding("a.txt", 1, "minor", "Wrong word", "It says two.", "Say one.")
+TWIN = Finding("a.txt", 1, "major", "Two is wrong", "It says two.")
+FALSE = Finding("a.txt", 9, "critical", "No such line", "It is not there.")
+
+
+def look(task: AgentTask) -> Findings:
+    """Correctness and simplicity see the same; security sees what is not there."""
+    if "who means harm" in task.prompt:
+        return Findings([FALSE])
+    if "races" in task.prompt:
+        return Findings([BUG])
+    return Findings([TWIN] if "more plainly" in task.prompt else [])
+
+
+def look_again(task: AgentTask) -> SecondLook:
+    return SecondLook("No such line" not in task.prompt, "major", "I looked.")
+
+
+PARTS: dict[str, Any] = {LOOK: look, AGAIN: look_again}
+
+
+async def test_what_stands_a_second_look_is_told_once_with_all_who_saw_it(stage: MakeStage) -> None:
+    play = stage(PARTS)
+    play.repo.write({"a.txt": "two\n", "new.txt": "new\n"})
+
+    outcome = await play.play(review)
+
+    (finding,) = outcome.output["findings"]
+    assert (finding["title"], finding["severity"]) == ("Two is wrong", "major")
+    assert finding["lens"] == "simplicity, correctness"
+    assert [one["title"] for one in outcome.output["dropped"]] == ["No such line"]
+    assert "# 1 findings in what is not committed" in outcome.output["markdown"]
+    assert "2 found, 2 looked at again, 1 dropped" in outcome.output["markdown"]
+    assert all("+two" in p and "+new" in p for p in play.cast.prompts(LOOK))
+    assert all(task.permissions == "read" for task in play.cast.tasks)
+    assert play.replays()
+
+
+@pytest.mark.parametrize("change", ["main..side", "side", "side~0"])
+async def test_a_range_a_branch_or_a_commit_is_reviewed_as_it_is(
+    stage: MakeStage, change: str
+) -> None:
+    play = stage({LOOK: [Findings()]})
+    play.repo.git("switch", "-qc", "side")
+    play.repo.write({"side.txt": "aside\n"})
+    play.repo.commit()
+    play.repo.git("switch", "-q", "main")
+
+    outcome = await play.play(review, change=change, lenses=["tests"])
+
+    (prompt,) = play.cast.prompts(LOOK)
+    assert "+aside" in prompt
+    assert "Nothing was found" in outcome.output["markdown"]
+
+
+async def test_a_severe_finding_fails_the_run_with_the_report(stage: MakeStage) -> None:
+    play = stage(PARTS)
+    play.repo.write({"a.txt": "two\n"})
+
+    outcome = await play.play(review, fail_on="major", max_findings=1, lenses=["correctness"])
+
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert "# 1 findings in" in outcome.error.message
+    assert play.replays()
+
+
+async def test_what_is_beyond_the_ceiling_is_left_and_said(stage: MakeStage) -> None:
+    play = stage(PARTS)
+    play.repo.write({"a.txt": "two\n"})
+
+    outcome = await play.play(review, max_findings=1, fail_on="critical")
+
+    assert outcome.output["left"] == ["not looked at again: a.txt:1 Two is wrong"]
+
+
+async def test_without_a_change_nobody_is_asked(stage: MakeStage) -> None:
+    play = stage(PARTS)
+
+    outcome = await play.play(review)
+
+    assert outcome.output["title"].startswith("Nothing to review")
+    assert play.cast.tasks == []
