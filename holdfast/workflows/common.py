@@ -61,6 +61,19 @@ def said(result: ShellResult) -> str:
     return (result.stdout + result.stderr).strip()[-TEST_CHARACTERS:]
 
 
+# --- who does it -----------------------------------------------------------------------------------
+
+
+def doer(agent: str, model: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who does a step, as arguments of `run.agent`."""
+    return {"agent": agent, "model": model, "options": options}
+
+
+def reader(agent: str, model: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who does a step and may change nothing, as arguments of `run.agent`."""
+    return {**doer(agent, model, options), "permissions": "read"}
+
+
 # --- reviews ---------------------------------------------------------------------------------------
 
 
@@ -77,10 +90,11 @@ async def ask_reviewer(
     """Ask for a review: with one call of the model where one is named, else a read-only agent."""
     if model:
         review: Review = await run.model("review", prompt, model=model, output=Review)
-        return review
-    return await run.agent(
-        "review", prompt, agent=agent, options=options, output=Review, permissions="read"
-    )
+    else:
+        review = await run.agent(
+            "review", prompt, agent=agent, options=options, output=Review, permissions="read"
+        )
+    return review
 
 
 # --- files -----------------------------------------------------------------------------------------
@@ -102,7 +116,10 @@ def text_or_file(words: str) -> str:
     if "\n" in words or len(words) > 255:
         return words
     path = step_folder() / words
-    return path.read_text(encoding="utf-8") if words.strip() and path.is_file() else words
+    try:
+        return path.read_text(encoding="utf-8") if words.strip() and path.is_file() else words
+    except OSError:  # no file has so long a name
+        return words
 
 
 def vacant(place: str) -> str:

@@ -19,6 +19,7 @@ from holdfast.workflows.common import (
     Rounds,
     TestCommand,
     bullets,
+    doer,
     find_tests,
     line,
     proof,
@@ -31,6 +32,8 @@ ANGLES = [
     "what was changed there lately: git log and git blame",
     "the data, the state and the environment that it meets",
 ]
+HOW = "How can the fault be seen? Say what to do and what happens then."
+NOTHING = ShellResult(0, "", "", 0.0)
 NOT_RUN = (126, 127)  # what a shell says of a command that it cannot run
 
 
@@ -69,37 +72,26 @@ async def debug(
     agent: Agent = "",
     model: Model = None,
     options: Options = {},  # noqa: B006
-    angles: Annotated[list[str], Meta(description="Where causes are looked for.")] = ANGLES,
+    angles: Annotated[
+        list[str], Meta(description="Where causes are looked for.", min_length=1)
+    ] = ANGLES,
     max_tries: Annotated[int, Meta(description="How often it may fail to show it.", ge=1)] = 4,
     max_rounds: Rounds = 5,
     approve: Approve = True,
 ) -> Debugged:
     """Show a fault by a failing command, find its cause, and mend it until all is green."""
     test = await find_tests(run, test)
-    worker: dict[str, Any] = {"agent": agent, "model": model, "options": options}
+    who = doer(agent, model, options)
 
-    shown, failing, told = Reproduction(), ShellResult(0, "", "", 0.0), ""
-    async for tried in run.loop("reproduce", max=max_tries):
-        shown = await run.agent(
-            "show", show_prompt(fault, test, told), output=Reproduction, **worker
-        )
-        if not shown.command:
-            question = (
-                shown.question or "How can the fault be seen? Say what to do and what happens."
-            )
-            told += f"\n\nAsked: {question}\nThe answer: {await run.ask('tell more', question)}"
-            continue
-        failing = await run.shell("fails", shown.command, check=False, timeout="1h")
-        if not (wrong := not_shown(shown, failing)):
-            evidence = [proof(shown.command, failing, f"reproduce[{tried}]/fails")]
-            break
-        told += f"\n\n`{shown.command}` does not show it: {wrong}\n{said(failing)}"
+    shown, failing, step = await reproduced(run, fault, test, max_tries, who)
+    evidence = [proof(shown.command, failing, step)]
     before = (await run.shell("mark", mark(shown.files), check=False)).stdout
 
     async def look(angle: str) -> Cause:
         """Look for the cause from one angle."""
         prompt = look_prompt(fault, shown.command, failing, angle)
-        return await run.agent("look", prompt, output=Cause, permissions="read", **worker)
+        cause: Cause = await run.agent("look", prompt, output=Cause, permissions="read", **who)
+        return cause
 
     causes = await run.map(look, angles, key=slug)
     causes.sort(key=lambda cause: -cause.likely)
@@ -108,7 +100,7 @@ async def debug(
     async for rounds in run.loop("round", max=max_rounds):
         cause = causes[(rounds - 1) % len(causes)]
         prompt = fix_prompt(fault, shown, cause, causes, test, feedback)
-        summary = await run.agent("fix", prompt, **worker)
+        summary = await run.agent("fix", prompt, **who)
         if (await run.shell("mark", mark(shown.files), check=False)).stdout != before:
             files = ", ".join(shown.files)
             feedback = f"You changed what shows the fault ({files}). Put it back as it was."
@@ -143,6 +135,26 @@ async def debug(
     )
 
 
+async def reproduced(
+    run: Run, fault: str, test: str, max_tries: int, who: dict[str, Any]
+) -> tuple[Reproduction, ShellResult, str]:
+    """Return a command that shows the fault, how it failed, and the step of that."""
+    shown, failing, step, told = Reproduction(), NOTHING, "", ""
+    async for tried in run.loop("reproduce", max=max_tries):
+        shown = await run.agent("show", show_prompt(fault, test, told), output=Reproduction, **who)
+        if not shown.command:
+            answer = await run.ask("tell more", shown.question or HOW)
+            told += f"\n\nAsked: {shown.question or HOW}\nThe answer: {answer}"
+            continue
+        failing = await run.shell("fails", shown.command, check=False, timeout="1h")
+        wrong = not_shown(shown, failing)
+        if not wrong:
+            step = f"reproduce[{tried}]/fails"
+            break
+        told += f"\n\n`{shown.command}` does not show it: {wrong}\n{said(failing)}"
+    return shown, failing, step
+
+
 def mark(files: list[str]) -> str:
     """Return a command whose output changes with these files."""
     return f"cksum -- {shlex.join(files)}" if files else "true"
@@ -154,7 +166,7 @@ def not_shown(shown: Reproduction, result: ShellResult) -> str:
         return "it ends well"
     if result.code in NOT_RUN:
         return "it cannot be run"
-    if shown.shows not in result.stdout + result.stderr:
+    if not shown.shows or shown.shows not in result.stdout + result.stderr:
         return f"its output does not have the words {shown.shows!r}"
     return ""
 

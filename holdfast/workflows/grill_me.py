@@ -4,7 +4,7 @@ Each question waits as long as it takes; no process is needed meanwhile.
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,7 @@ from holdfast.workflows.common import (
     OutputPath,
     Report,
     line,
+    reader,
     text_or_file,
     vacant,
     write_files,
@@ -65,12 +66,7 @@ async def grill_me(
     max_questions: Annotated[int, Meta(description="How many questions at most.", ge=1)] = 20,
 ) -> Grilled:
     """Ask a person one question at a time until all is said, then write a specification."""
-    reader: dict[str, Any] = {
-        "agent": agent,
-        "model": model,
-        "options": options,
-        "permissions": "read",
-    }
+    who = reader(agent, model, options)
     if path:
         await run.step("free place", vacant, path)
     wanted = await run.step("goal", text_or_file, goal)
@@ -78,12 +74,7 @@ async def grill_me(
     interview: list[Answer] = []
     ended = f"ended at the ceiling of {max_questions} questions"
     async for _ in run.loop("question", max=max_questions, on_exhausted="stop"):
-        asks = await run.agent(
-            "think",
-            question_prompt(wanted, interview),
-            output=Next,
-            **reader,
-        )
+        asks = await run.agent("think", question_prompt(wanted, interview), output=Next, **who)
         if not asks.question:
             ended = "ended when the agent had nothing more to ask"
             break
@@ -93,12 +84,7 @@ async def grill_me(
             break
         interview.append(Answer(asks.question, answer))
 
-    spec = await run.agent(
-        "write down",
-        spec_prompt(wanted, interview),
-        output=Spec,
-        **reader,
-    )
+    spec = await run.agent("write down", spec_prompt(wanted, interview), output=Spec, **who)
     evidence = [f"an interview of {len(interview)} answers, {ended}"]
     if path:
         await run.step("write", write_files, {path: spec.text})

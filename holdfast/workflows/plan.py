@@ -3,7 +3,7 @@
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -23,6 +23,7 @@ from holdfast.workflows.common import (
     ask_reviewer,
     bullets,
     line,
+    reader,
     text_or_file,
     vacant,
     verdict,
@@ -49,7 +50,7 @@ class Plan(Struct):
     """What is to be done, step by step."""
 
     summary: str
-    steps: list[Step]
+    steps: Annotated[list[Step], Meta(min_length=1)]
     risks: list[str] = []
 
 
@@ -76,24 +77,14 @@ async def plan(
     approve: Approve = True,
 ) -> Planned:
     """Plan a goal until a reviewer approves the plan, then ask a person; nothing is changed."""
-    reader: dict[str, Any] = {
-        "agent": agent,
-        "model": model,
-        "options": options,
-        "permissions": "read",
-    }
+    who = reader(agent, model, options)
     if path:
         await run.step("free place", vacant, path)
     wanted = await run.step("goal", text_or_file, goal)
 
     if max_questions:
         prompt = questions_prompt(wanted, max_questions)
-        open_ = await run.agent(
-            "questions",
-            prompt,
-            output=Questions,
-            **reader,
-        )
+        open_ = await run.agent("questions", prompt, output=Questions, **who)
         if open_.questions:
             asked = open_.questions[:max_questions]
             answers = await run.ask("clarify", asked)
@@ -101,12 +92,7 @@ async def plan(
 
     draft, review, evidence = Plan("", []), Review(approved=False), list[str]()
     async for number in run.loop("round", max=max_rounds, on_exhausted="stop"):
-        draft = await run.agent(
-            "plan",
-            plan_prompt(wanted, draft, review),
-            output=Plan,
-            **reader,
-        )
+        draft = await run.agent("plan", plan_prompt(wanted, draft, review), output=Plan, **who)
         prompt = review_prompt(wanted, text_of(draft))
         review = await ask_reviewer(
             run, prompt, agent=review_agent or agent, model=review_model, options=options

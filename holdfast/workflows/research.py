@@ -4,7 +4,7 @@ Copy this file into .holdfast/workflows/ and change it: it is written to be read
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,7 @@ from holdfast.workflows.common import (
     Report,
     bullets,
     line,
+    reader,
     slug,
     vacant,
     write_files,
@@ -78,30 +79,17 @@ async def research(
     limit: Annotated[int, Meta(description="How many agents at once.", ge=1)] = 4,
 ) -> Answered:
     """Answer a question about the repository from sources that are checked to be there."""
-    reader: dict[str, Any] = {
-        "agent": agent,
-        "model": model,
-        "options": options,
-        "permissions": "read",
-    }
+    who = reader(agent, model, options)
     if path:
         await run.step("free place", vacant, path)
-    parts = await run.agent(
-        "split",
-        split_prompt(question, max_parts),
-        output=list[str],
-        **reader,
-    )
+    parts = await run.agent("split", split_prompt(question, max_parts), output=list[str], **who)
 
     async def look_up(part: str) -> Part:
         """Answer one part, until its sources are there."""
         found, wrong = Answer("", []), list[str]()
         async for _ in run.loop("round", max=max_rounds, on_exhausted="stop"):
             found = await run.agent(
-                "answer",
-                answer_prompt(question, part, wrong),
-                output=Answer,
-                **reader,
+                "answer", answer_prompt(question, part, wrong), output=Answer, **who
             )
             wrong = await run.step("check sources", not_there, found.sources)
             if not wrong:
@@ -112,11 +100,7 @@ async def research(
 
     asked = parts[:max_parts] or [question]
     answered: list[Part] = await run.map(look_up, asked, key=slug, limit=limit)
-    answer = await run.agent(
-        "put together",
-        together_prompt(question, answered),
-        **reader,
-    )
+    answer = await run.agent("put together", together_prompt(question, answered), **who)
     if path:
         await run.step("write", write_files, {path: f"# {line(question)}\n\n{answer}"})
     left = [f"{part.question}: no such source: {one}" for part in answered for one in part.wrong]

@@ -4,7 +4,7 @@ The planning and the implementing are the workflows of these names, as runs of t
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -20,8 +20,10 @@ from holdfast.workflows.common import (
     ReviewModel,
     Rounds,
     TestCommand,
+    doer,
     find_tests,
     line,
+    reader,
     text_or_file,
 )
 from holdfast.workflows.implement import implement
@@ -67,30 +69,18 @@ async def research_plan_implement(
     approve: Approve = True,
 ) -> Implemented:
     """Read up on a goal, plan it, have a person accept the plan, and implement it until it is green."""
-    reader: dict[str, Any] = {
-        "agent": agent,
-        "model": model,
-        "options": options,
-        "permissions": "read",
-    }
+    who = reader(agent, model, options)
     wanted = await run.step("goal", text_or_file, goal)
     test = await find_tests(run, test)
-    common: dict[str, Any] = {
-        "agent": agent,
-        "model": model,
-        "options": options,
+    common = {
+        **doer(agent, model, options),
         "review_agent": review_agent,
         "review_model": review_model,
     }
 
     async def read(aspect: str) -> str:
         """Let somebody read what concerns one aspect."""
-        notes = await run.agent(
-            "read",
-            reading_prompt(wanted, aspect),
-            output=Notes,
-            **reader,
-        )
+        notes = await run.agent("read", reading_prompt(wanted, aspect), output=Notes, **who)
         found = [*notes.facts, *(f"Open: {question}" for question in notes.open_questions)]
         return "\n".join([f"{aspect}:", *(f"- {fact}" for fact in found)])
 

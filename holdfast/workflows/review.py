@@ -3,7 +3,7 @@
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,7 @@ from holdfast.workflows.common import (
     Report,
     bullets,
     line,
+    reader,
 )
 
 Severity = Literal["critical", "major", "minor"]
@@ -32,6 +33,8 @@ ALL_LENSES: list[Lens] = list(LENSES)
 
 # Prints the change: what is not committed, a range of commits, what a branch has, or one commit.
 CHANGE = f"""
+git rev-parse -q --verify HEAD > /dev/null || {{
+    echo 'there is no commit to compare with: make a git repository and commit to it' >&2; exit 1; }}
 case "$CHANGE" in
 '') {DIFF} true ;;
 *..*) git diff --end-of-options "$CHANGE" -- ;;
@@ -91,7 +94,9 @@ async def review(
     change: Annotated[
         str, Meta(description="A range A..B, a branch, or a commit; else what is not committed.")
     ] = "",
-    lenses: Annotated[list[Lens], Meta(description="What is looked for.")] = ALL_LENSES,
+    lenses: Annotated[
+        list[Lens], Meta(description="What is looked for.", min_length=1)
+    ] = ALL_LENSES,
     agent: Agent = "",
     model: Model = None,
     options: Options = {},  # noqa: B006
@@ -104,13 +109,8 @@ async def review(
     ] = "never",
 ) -> Reviewed:
     """Review a change through several lenses, drop what a second look refutes, and rank the rest."""
-    reader: dict[str, Any] = {
-        "agent": agent,
-        "model": model,
-        "options": options,
-        "permissions": "read",
-    }
-    second = {**reader, "agent": second_agent, "model": None} if second_agent else reader
+    who = reader(agent, model, options)
+    second = {**who, "agent": second_agent, "model": None} if second_agent else who
     diff = (await run.shell("change", CHANGE, env={"CHANGE": change})).stdout
     what = change or "what is not committed"
     if not diff.strip():
@@ -118,12 +118,7 @@ async def review(
 
     async def look(lens: Lens) -> list[Finding]:
         """Look for one kind of thing."""
-        found = await run.agent(
-            "look",
-            look_prompt(diff, LENSES[lens]),
-            output=Findings,
-            **reader,
-        )
+        found = await run.agent("look", look_prompt(diff, LENSES[lens]), output=Findings, **who)
         for finding in found.findings:
             finding.lens = lens
         return list(found.findings)

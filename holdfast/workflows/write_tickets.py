@@ -3,7 +3,7 @@
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -18,7 +18,9 @@ from holdfast.workflows.common import (
     Rounds,
     TestCommand,
     bullets,
+    doer,
     line,
+    reader,
     text_or_file,
     vacant,
     write_files,
@@ -67,11 +69,8 @@ async def tickets(
         drafts = await run.agent(
             "draft",
             draft_prompt(wanted, max_tickets, made, wrong),
-            agent=agent,
-            model=model,
-            options=options,
             output=list[Draft],
-            permissions="read",
+            **reader(agent, model, options),
         )
         made = [ticket_of(draft) for draft in drafts]
         wrong = complaint(made, max_tickets)
@@ -91,8 +90,9 @@ async def tickets(
         [f"to be worked on: holdfast run kanban -i tickets={folder}"],
     )
     if work:
-        given: dict[str, Any] = {"agent": agent, "model": model, "options": options, "test": test}
-        board = await run.child(kanban, {**given, "tickets": folder})
+        board = await run.child(
+            kanban, {**doer(agent, model, options), "test": test, "tickets": folder}
+        )
         done, left = f"{done}\n\n{board.title}\n\n{board.done}", board.left
         evidence += board.evidence
     return Written(

@@ -72,6 +72,7 @@ async def test_a_severe_finding_fails_the_run_with_the_report(stage: MakeStage) 
 
     assert outcome.status == "failed"
     assert outcome.error is not None
+    assert outcome.error.code == "findings_remain"
     assert "# 1 findings in" in outcome.error.message
     assert play.replays()
 
@@ -92,3 +93,16 @@ async def test_without_a_change_nobody_is_asked(stage: MakeStage) -> None:
 
     assert outcome.output["title"].startswith("Nothing to review")
     assert play.cast.tasks == []
+
+
+async def test_what_cannot_be_compared_fails_and_is_not_taken_for_nothing(stage: MakeStage) -> None:
+    play = stage(PARTS)
+
+    unknown = await play.play(review, change="no-such-branch")
+    play.repo.git("update-ref", "-d", "HEAD")
+    empty = await play.go(review, {"agent": "cast"}, run="empty")
+
+    assert unknown.error is not None
+    assert "no-such-branch" in unknown.error.message
+    assert empty.error is not None
+    assert "there is no commit to compare with" in empty.error.message

@@ -1,12 +1,13 @@
 """What the workflows of the pack share: reports, the run's usage in them, and budgets that they come with."""
 
 from pathlib import Path
+from typing import Any
 
 from holdfast import Budget, Run, workflow
 from holdfast.cli.view import report_of
 from holdfast.config import Config, LimitsConfig
 from holdfast.eventlog import RunStarted, Usage
-from holdfast.workflows.common import Report, Review, bullets, line, verdict
+from holdfast.workflows.common import Report, Review, bullets, line, text_or_file, verdict
 from tests.support.crew import Answer, Crew
 from tests.support.lab import Lab
 
@@ -77,3 +78,12 @@ def test_lines_of_a_report_stay_in_their_item() -> None:
     assert verdict(Review(False, ["x"]), "review") == (
         "not approved by the reviewer (step `review`):\n- x"
     )
+
+
+def test_words_that_could_name_no_file_are_words(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "goal.md").write_text("be good")
+
+    assert text_or_file("goal.md") == "be good"
+    for words in ("字" * 200, "", ".", "be\ngood", "goal.md\0"):
+        assert text_or_file(words) == words
