@@ -13,7 +13,6 @@ import msgspec
 
 from holdfast.eventlog import Edit, Role, Usage, Value
 
-from .amounts import Amount
 from .edits import edited
 from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
@@ -55,7 +54,6 @@ class Driver:
         self.seed = b""
         self.steps: PMap[Step] = PMap()
         self.used = Usage()
-        self.used_below = Amount()  # by children
         self.edits: tuple[Edit, ...] = ()
         self.roles: tuple[Role, ...] = ()
         self.current: Task | None = None
@@ -65,7 +63,7 @@ class Driver:
 
     def start(self, state: State) -> list[Request]:
         """Begin the workflow with the input in `state`, and return its first requests."""
-        self.now, self.seed, self.edits = state.now, state.seed, state.edits
+        self.seed, self.edits = state.seed, state.edits
         self._see(state)
         kwargs = self.workflow.arguments(msgspec.msgpack.decode(self.load(state.input)))
         coroutine = self.workflow.function(Run(self), **kwargs)
@@ -75,7 +73,6 @@ class Driver:
 
     def feed(self, state: State) -> list[Request]:
         """Answer all that the last event resolved, and return what the workflow asks for next."""
-        self.now = state.now
         self._see(state)
         for key in state.resolved:
             future = self.pending.pop(key, None)
@@ -96,7 +93,7 @@ class Driver:
 
     def _see(self, state: State) -> None:
         """Take in what the workflow may look at."""
-        self.steps, self.used, self.used_below = state.steps, state.usage, state.purse.below
+        self.now, self.steps, self.used = state.now, state.steps, state.usage
 
     def fork(self, state: State) -> None:
         """Leave a history: what has not begun there is asked for as the fork's edits want it."""

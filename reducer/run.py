@@ -412,16 +412,8 @@ class Run:
 
     @property
     def usage(self) -> Usage:
-        """What the run has used so far, as `holdfast show` tells it, and the children that have ended.
-
-        The tokens of children count as read.
-        """
-        used, below = self._driver.used, self._driver.used_below
-        return replace(
-            used,
-            input_tokens=used.input_tokens + below.tokens,
-            cost_usd=used.cost_usd + below.usd,
-        )
+        """What the run has used so far, as far as that was told; children not counted."""
+        return self._driver.used
 
     def now(self) -> datetime.datetime:
         """Return the time of the last thing that happened in the run, in UTC."""

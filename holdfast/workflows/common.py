@@ -43,7 +43,7 @@ fi
 DIFF = """
 git diff HEAD -- . ':!.holdfast'
 git ls-files --others --exclude-standard -z -- . ':!.holdfast' |
-    xargs -0 -r -n 1 git diff --no-index -- /dev/null
+    xargs -0 -r -n 1 git diff --no-index -- /dev/null || true
 """
 STAT = "git diff --stat HEAD -- . ':!.holdfast'; git status --short -- . ':!.holdfast'"
 
@@ -152,11 +152,22 @@ class Report(Struct, kw_only=True):
     done: str = ""
     evidence: list[str] = []
     left: list[str] = []
-    usage: Usage = Usage()  # that of the run: run.usage
+    usage: Usage = Usage()  # that of the run, run.usage, or with its children: spent(run, ...)
     markdown: str = ""
 
     def __post_init__(self) -> None:
         self.markdown = self.markdown or page(self)
+
+
+def spent(run: Run, *children: Report) -> Usage:
+    """Return what a run has used, and its children as their reports tell it."""
+    each = [run.usage, *(child.usage for child in children)]
+    return Usage(
+        input_tokens=sum(one.input_tokens for one in each),
+        output_tokens=sum(one.output_tokens for one in each),
+        cached_tokens=sum(one.cached_tokens for one in each),
+        cost_usd=sum(one.cost_usd for one in each),
+    )
 
 
 def page(report: Report) -> str:
@@ -195,6 +206,11 @@ def line(text: str, most: int = 120) -> str:
 def slug(text: str, most: int = 40) -> str:
     """Return a short name for a text, to key what is done about it."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:most].strip("-") or "it"
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many there are: "1 ticket", "2 tickets"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def money(cost_usd: float) -> str:

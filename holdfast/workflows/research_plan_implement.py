@@ -20,10 +20,13 @@ from holdfast.workflows.common import (
     ReviewModel,
     Rounds,
     TestCommand,
+    bullets,
     doer,
     find_tests,
     line,
     reader,
+    slug,
+    spent,
     text_or_file,
 )
 from holdfast.workflows.implement import implement
@@ -84,15 +87,16 @@ async def research_plan_implement(
         found = [*notes.facts, *(f"Open: {question}" for question in notes.open_questions)]
         return "\n".join([f"{aspect}:", *(f"- {fact}" for fact in found)])
 
-    notes = await run.map(read, aspects, key=lambda aspect: line(aspect, 60), limit=limit)
+    notes = await run.map(read, aspects, key=slug, limit=limit)
     known = f"{wanted}\n\nWhat readers found out:\n\n" + "\n\n".join(notes)
 
-    remark, accepted_by, text = "", "", ""
+    plans, remark, accepted_by, text = list[Report](), "", "", ""
     async for _ in run.loop("planning", max=max_plans):
         asked = f"{known}\n\n{remark}" if remark else known
         planned = await run.child(plan, {**common, "goal": asked, "approve": False})
+        plans.append(planned)
         text = planned.text
-        subject = {"goal": wanted, "plan": text, "left open": planned.left}
+        subject = {"goal": wanted, "plan": text, "left open": planned.left or "nothing"}
         decision = await run.approve("accept the plan", subject, on_deny="return")
         if decision.approved:
             accepted_by = decision.by
@@ -112,9 +116,12 @@ async def research_plan_implement(
     return Implemented(
         title=f"Implemented as planned: {line(goal)}",
         done=made.summary,
-        evidence=[f"plan accepted by {accepted_by}", *made.evidence],
+        evidence=[
+            f"plan accepted by {accepted_by}",
+            f"of the child run `implement`:\n{bullets(made.evidence)}",
+        ],
         left=made.left,
-        usage=run.usage,
+        usage=spent(run, *plans, made),
         plan=text,
         rounds=made.rounds,
         tests=made.tests,

@@ -16,6 +16,7 @@ from holdfast.workflows.common import (
     Options,
     Report,
     bullets,
+    counted,
     line,
     reader,
 )
@@ -36,7 +37,7 @@ CHANGE = f"""
 git rev-parse -q --verify HEAD > /dev/null || {{
     echo 'there is no commit to compare with: make a git repository and commit to it' >&2; exit 1; }}
 case "$CHANGE" in
-'') {DIFF} true ;;
+'') {DIFF} ;;
 *..*) git diff --end-of-options "$CHANGE" -- ;;
 *)  if git show-ref -q --verify "refs/heads/$CHANGE"; then git diff "HEAD...refs/heads/$CHANGE" --
     else git show --format=%B --end-of-options "$CHANGE" --; fi ;;
@@ -146,7 +147,7 @@ async def review(
     if len(diff) > DIFF_CHARACTERS:
         left.append(f"only the first {DIFF_CHARACTERS:,} characters of {len(diff):,} were shown")
     report = Reviewed(
-        title=f"{len(kept)} findings in {line(what)}",
+        title=f"{counted(len(kept), 'finding')} in {line(what)}",
         done="\n\n".join(map(told, kept)) or "Nothing was found that stood a second look.",
         evidence=[
             f"lenses: {', '.join(lenses)}",

@@ -18,9 +18,11 @@ from holdfast.workflows.common import (
     Rounds,
     TestCommand,
     bullets,
+    counted,
     doer,
     line,
     reader,
+    spent,
     text_or_file,
     vacant,
     write_files,
@@ -89,18 +91,20 @@ async def tickets(
         "\n\n".join(map(told, made)),
         [f"to be worked on: holdfast run kanban -i tickets={folder}"],
     )
+    boards: list[Report] = []
     if work:
         board = await run.child(
             kanban, {**doer(agent, model, options), "test": test, "tickets": folder}
         )
         done, left = f"{done}\n\n{board.title}\n\n{board.done}", board.left
         evidence += board.evidence
+        boards.append(board)
     return Written(
-        title=f"{len(made)} tickets: {line(goal)}",
+        title=f"{counted(len(made), 'ticket')}: {line(goal)}",
         done=done,
         evidence=evidence,
         left=left,
-        usage=run.usage,
+        usage=spent(run, *boards),
         tickets=made,
         folder=folder,
     )

@@ -7,21 +7,31 @@ from holdfast import Budget, Run, workflow
 from holdfast.cli.view import report_of
 from holdfast.config import Config, LimitsConfig
 from holdfast.eventlog import RunStarted, Usage
-from holdfast.workflows.common import Report, Review, bullets, line, text_or_file, verdict
+from holdfast.workflows.common import (
+    Report,
+    Review,
+    bullets,
+    counted,
+    line,
+    spent,
+    text_or_file,
+    verdict,
+)
 from tests.support.crew import Answer, Crew
 from tests.support.lab import Lab
 
 
 @workflow
-async def small(run: Run) -> None:
+async def small(run: Run) -> Report:
     await run.agent("work", "Do it", agent="a")
+    return Report(title="A part", usage=run.usage)
 
 
 @workflow(budget=Budget(usd=2, each_usd=0.25))
 async def parent(run: Run) -> Report:
     await run.agent("work", "Do it", agent="a")
-    await run.child(small)
-    return Report(title="All of it", evidence=["seen"], left=["one\ntwo"], usage=run.usage)
+    below = await run.child(small)
+    return Report(title="All of it", evidence=["seen"], left=["one\ntwo"], usage=spent(run, below))
 
 
 async def test_a_report_tells_what_the_run_and_its_children_have_used(
@@ -74,6 +84,7 @@ def test_what_is_no_report_is_shown_as_it_is() -> None:
 
 def test_lines_of_a_report_stay_in_their_item() -> None:
     assert bullets(["a\n\nb", "c"]) == "- a\n\n  b\n- c"
+    assert (counted(1, "part"), counted(2, "part")) == ("1 part", "2 parts")
     assert line("a  b\n" + "c" * 200, 6) == "a b c…"
     assert verdict(Review(False, ["x"]), "review") == (
         "not approved by the reviewer (step `review`):\n- x"

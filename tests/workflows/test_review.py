@@ -40,7 +40,7 @@ async def test_what_stands_a_second_look_is_told_once_with_all_who_saw_it(stage:
     assert (finding["title"], finding["severity"]) == ("Two is wrong", "major")
     assert finding["lens"] == "simplicity, correctness"
     assert [one["title"] for one in outcome.output["dropped"]] == ["No such line"]
-    assert "# 1 findings in what is not committed" in outcome.output["markdown"]
+    assert "# 1 finding in what is not committed" in outcome.output["markdown"]
     assert "2 found, 2 looked at again, 1 dropped" in outcome.output["markdown"]
     assert all("+two" in p and "+new" in p for p in play.cast.prompts(LOOK))
     assert all(task.permissions == "read" for task in play.cast.tasks)
@@ -73,7 +73,7 @@ async def test_a_severe_finding_fails_the_run_with_the_report(stage: MakeStage) 
     assert outcome.status == "failed"
     assert outcome.error is not None
     assert outcome.error.code == "findings_remain"
-    assert "# 1 findings in" in outcome.error.message
+    assert "# 1 finding in" in outcome.error.message
     assert play.replays()
 
 
