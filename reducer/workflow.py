@@ -21,7 +21,7 @@ class Workflow:
     """
 
     def __init__(
-        self, function: Function, name: str | None = None, budget: Budget | None = None
+        self, function: Function, name: str | None = None, budget: float | Budget | None = None
     ) -> None:
         if not inspect.iscoroutinefunction(function):
             raise NotAWorkflow(
@@ -30,7 +30,7 @@ class Workflow:
             )
         self.function = function
         self.name = name or function.__name__
-        self.budget = budget
+        self.budget = _allowed(self.name, budget)
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.input_type = _input_type(function, self.name)
@@ -79,20 +79,37 @@ class Workflow:
 def workflow(function: Function) -> Workflow: ...
 @overload
 def workflow(
-    *, name: str | None = None, budget: Budget | None = None
+    *, name: str | None = None, budget: float | Budget | None = None
 ) -> Callable[[Function], Workflow]: ...
 
 
 def workflow(
-    function: Function | None = None, *, name: str | None = None, budget: Budget | None = None
+    function: Function | None = None,
+    *,
+    name: str | None = None,
+    budget: float | Budget | None = None,
 ) -> Workflow | Callable[[Function], Workflow]:
     """Make an async function a workflow. Its first parameter is the `Run`; the others its input.
 
-    A run of it has the `budget` where neither who starts it nor the project's settings say another.
+    A run of it has the `budget`, dollars or a Budget, where neither who starts it nor the project's
+    settings say another.
     """
     if function is not None:
         return Workflow(function, name, budget)
     return lambda function: Workflow(function, name, budget)
+
+
+def _allowed(name: str, budget: float | Budget | None) -> Budget | None:
+    """Return a budget as it was written: dollars, or a Budget."""
+    if budget is None:
+        return None
+    given = budget if isinstance(budget, Budget) else Budget(usd=float(budget))
+    if given.usd < 0 or given.tokens < 0 or not (given.usd or given.tokens):
+        raise NotAWorkflow(
+            f"workflow {name!r} has budget={budget!r}, which allows nothing. Write dollars, as in "
+            "budget=5, or Budget(usd=..., tokens=...)"
+        )
+    return given
 
 
 def _hints(function: Function) -> dict[str, Any]:

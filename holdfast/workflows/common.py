@@ -111,15 +111,36 @@ class WouldOverwrite(HoldfastError):
         self.path = path
 
 
+class GoalMissing(HoldfastError):
+    """A goal names a file by its ending, and there is none."""
+
+    code = "goal_missing"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no file {path!r} here. Name one that is, or say it in words.")
+        self.path = path
+
+
+async def read_goal(run: Run, goal: str) -> str:
+    """Return what a goal says, in words or in a file: one word with a dot or a slash may name one."""
+    may_be_file = re.fullmatch(r"\S*[./]\S*", goal)
+    return await run.step("goal", text_or_file, goal) if may_be_file else goal
+
+
 def text_or_file(words: str) -> str:
-    """Return the text of a file where the words name one, relative to the run's folder; else the words."""
-    if "\n" in words or len(words) > 255:
-        return words
+    """Return the text of a file where the words name one, relative to the run's folder; else the words.
+
+    Raises GoalMissing for NAME.md or NAME.txt where there is no such file.
+    """
     path = step_folder() / words
     try:
-        return path.read_text(encoding="utf-8") if words.strip() and path.is_file() else words
+        if words.strip() and path.is_file():
+            return path.read_text(encoding="utf-8")
     except OSError:  # no file has so long a name
         return words
+    if re.fullmatch(r"\S+\.(md|txt)", words):
+        raise GoalMissing(words)
+    return words
 
 
 def vacant(place: str) -> str:

@@ -23,6 +23,7 @@ from holdfast.workflows.common import (
     find_tests,
     line,
     proof,
+    read_goal,
     said,
     slug,
 )
@@ -67,7 +68,7 @@ class Debugged(Report, kw_only=True):
 @workflow(budget=Budget(usd=15, each_usd=0.25))
 async def debug(
     run: Run,
-    fault: Annotated[str, Meta(description="What goes wrong, in your words.")],
+    fault: Annotated[str, Meta(description="What goes wrong, in your words, or a file.")],
     test: TestCommand = "",
     agent: Agent = "",
     model: Model = None,
@@ -80,16 +81,17 @@ async def debug(
     approve: Approve = True,
 ) -> Debugged:
     """Show a fault by a failing command, find its cause, and mend it until all is green."""
+    seen = await read_goal(run, fault)
     test = await find_tests(run, test)
     who = doer(agent, model, options)
 
-    shown, failing, step = await reproduced(run, fault, test, max_tries, who)
+    shown, failing, step = await reproduced(run, seen, test, max_tries, who)
     evidence = [proof(shown.command, failing, step)]
     before = (await run.shell("mark", mark(shown.files), check=False)).stdout
 
     async def look(angle: str) -> Cause:
         """Look for the cause from one angle."""
-        prompt = look_prompt(fault, shown.command, failing, angle)
+        prompt = look_prompt(seen, shown.command, failing, angle)
         cause: Cause = await run.agent("look", prompt, output=Cause, permissions="read", **who)
         return cause
 
@@ -99,7 +101,7 @@ async def debug(
     summary, feedback, cause, rounds = "", "", causes[0], 0
     async for rounds in run.loop("round", max=max_rounds):
         cause = causes[(rounds - 1) % len(causes)]
-        prompt = fix_prompt(fault, shown, cause, causes, test, feedback)
+        prompt = fix_prompt(seen, shown, cause, causes, test, feedback)
         summary = await run.agent("fix", prompt, **who)
         if (await run.shell("mark", mark(shown.files), check=False)).stdout != before:
             files = ", ".join(shown.files)

@@ -17,8 +17,8 @@ from holdfast.workflows.common import (
     OutputPath,
     Report,
     line,
+    read_goal,
     reader,
-    text_or_file,
     vacant,
     write_files,
 )
@@ -69,7 +69,7 @@ async def grill_me(
     who = reader(agent, model, options)
     if path:
         await run.step("free place", vacant, path)
-    wanted = await run.step("goal", text_or_file, goal)
+    wanted = await read_goal(run, goal)
 
     interview: list[Answer] = []
     ended = f"ended at the ceiling of {max_questions} questions"

@@ -3,10 +3,6 @@
 Copy this file into .holdfast/workflows/ and change it: it is written to be read.
 """
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from holdfast import Budget, Run, workflow
 from holdfast.workflows.common import (
     DIFF,
@@ -14,6 +10,7 @@ from holdfast.workflows.common import (
     STAT,
     Agent,
     Approve,
+    Goal,
     Model,
     Options,
     Report,
@@ -27,6 +24,7 @@ from holdfast.workflows.common import (
     find_tests,
     line,
     proof,
+    read_goal,
     said,
     verdict,
 )
@@ -44,7 +42,7 @@ class Implemented(Report, kw_only=True):
 @workflow(budget=Budget(usd=10, each_usd=0.25))
 async def implement(
     run: Run,
-    goal: Annotated[str, Meta(description="What is to be done, in your words.")],
+    goal: Goal,
     test: TestCommand = "",
     agent: Agent = "",
     model: Model = None,
@@ -55,11 +53,12 @@ async def implement(
     approve: Approve = True,
 ) -> Implemented:
     """Implement a goal until its tests are green and a reviewer approves, then ask a person."""
+    wanted = await read_goal(run, goal)
     test = await find_tests(run, test)
     feedback, summary, rounds, review = "", "", 0, Review(approved=False)
     evidence: list[str] = []
     async for rounds in run.loop("round", max=max_rounds):
-        prompt = coding_prompt(goal, test, feedback)
+        prompt = coding_prompt(wanted, test, feedback)
         summary = await run.agent("code", prompt, agent=agent, model=model, options=options)
 
         tests = await run.shell("test", test, check=False, timeout="1h")
@@ -68,7 +67,7 @@ async def implement(
             continue
 
         diff = await run.shell("diff", DIFF, check=False)
-        prompt = review_prompt(goal, diff.stdout)
+        prompt = review_prompt(wanted, diff.stdout)
         review = await ask_reviewer(
             run, prompt, agent=review_agent or agent, model=review_model, options=options
         )

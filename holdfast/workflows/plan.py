@@ -23,8 +23,8 @@ from holdfast.workflows.common import (
     ask_reviewer,
     bullets,
     line,
+    read_goal,
     reader,
-    text_or_file,
     vacant,
     verdict,
     write_files,
@@ -80,7 +80,7 @@ async def plan(
     who = reader(agent, model, options)
     if path:
         await run.step("free place", vacant, path)
-    wanted = await run.step("goal", text_or_file, goal)
+    wanted = await read_goal(run, goal)
 
     if max_questions:
         prompt = questions_prompt(wanted, max_questions)

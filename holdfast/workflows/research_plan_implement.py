@@ -24,10 +24,10 @@ from holdfast.workflows.common import (
     doer,
     find_tests,
     line,
+    read_goal,
     reader,
     slug,
     spent,
-    text_or_file,
 )
 from holdfast.workflows.implement import implement
 from holdfast.workflows.plan import plan
@@ -73,7 +73,7 @@ async def research_plan_implement(
 ) -> Implemented:
     """Read up on a goal, plan it, have a person accept the plan, and implement it until it is green."""
     who = reader(agent, model, options)
-    wanted = await run.step("goal", text_or_file, goal)
+    wanted = await read_goal(run, goal)
     test = await find_tests(run, test)
     common = {
         **doer(agent, model, options),

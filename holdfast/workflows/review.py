@@ -111,7 +111,7 @@ async def review(
 ) -> Reviewed:
     """Review a change through several lenses, drop what a second look refutes, and rank the rest."""
     who = reader(agent, model, options)
-    second = {**who, "agent": second_agent, "model": None} if second_agent else who
+    second = reader(second_agent, None, options) if second_agent else who
     diff = (await run.shell("change", CHANGE, env={"CHANGE": change})).stdout
     what = change or "what is not committed"
     if not diff.strip():

@@ -21,9 +21,9 @@ from holdfast.workflows.common import (
     counted,
     doer,
     line,
+    read_goal,
     reader,
     spent,
-    text_or_file,
     vacant,
     write_files,
 )
@@ -64,7 +64,7 @@ async def tickets(
 ) -> Written:
     """Make well-formed tickets of a goal, and have a person accept or edit them."""
     await run.step("free place", vacant, folder)
-    wanted = await run.step("goal", text_or_file, goal)
+    wanted = await read_goal(run, goal)
 
     made, wrong = list[Ticket](), ""
     async for _ in run.loop("round", max=max_rounds):

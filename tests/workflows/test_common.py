@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from holdfast import Budget, Run, workflow
 from holdfast.cli.view import report_of
 from holdfast.config import Config, LimitsConfig
 from holdfast.eventlog import RunStarted, Usage
+from holdfast.reducer import NotAWorkflow
 from holdfast.workflows.common import (
+    GoalMissing,
     Report,
     Review,
     bullets,
@@ -70,6 +74,14 @@ async def test_a_workflow_s_budget_holds_where_neither_run_nor_project_says_anot
     lab.log.close()
 
 
+def test_a_workflow_s_budget_is_dollars_or_a_budget_and_allows_something() -> None:
+    assert workflow(budget=2)(small.function).budget == Budget(usd=2)
+
+    for nothing in (0, -1.0, Budget()):
+        with pytest.raises(NotAWorkflow, match=r"'small' has budget=.* allows nothing"):
+            workflow(budget=nothing)(small.function)
+
+
 def test_a_report_says_that_nothing_is_left_and_that_no_cost_was_told() -> None:
     assert Report(title="Two\nlines").markdown == (
         "# Two lines\n\n## Left\n\nNothing.\n\nCost: not told."
@@ -96,5 +108,7 @@ def test_words_that_could_name_no_file_are_words(tmp_path: Path, monkeypatch: An
     (tmp_path / "goal.md").write_text("be good")
 
     assert text_or_file("goal.md") == "be good"
-    for words in ("字" * 200, "", ".", "be\ngood", "goal.md\0"):
+    with pytest.raises(GoalMissing, match=r"no file 'goals\.md' here\. Name one"):
+        text_or_file("goals.md")
+    for words in ("字" * 200, "", ".", "be\ngood", "a/b.c"):
         assert text_or_file(words) == words
