@@ -81,7 +81,7 @@ async def implement(
 
     if approve:
         changes = (await run.shell("changes", STAT, check=False)).stdout
-        subject = {"goal": goal, "changes": changes, "tests": f"{test}: green"}
+        subject = {"goal": wanted, "changes": changes, "tests": f"{test}: green"}
         decision = await run.approve("accept the change", {**subject, "review": review.comments})
         evidence.append(f"accepted by {decision.by}")
     return Implemented(

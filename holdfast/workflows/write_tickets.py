@@ -87,10 +87,8 @@ async def tickets(
     await run.step("write", write_files, files)
     evidence += [f"`{file}`" for file in files]
 
-    done, left = (
-        "\n\n".join(map(told, made)),
-        [f"to be worked on: holdfast run kanban -i tickets={folder}"],
-    )
+    done = "\n\n".join(map(told, made))
+    left = [f"to be worked on: holdfast run kanban -i tickets={folder}"]
     boards: list[Report] = []
     if work:
         board = await run.child(
@@ -118,10 +116,10 @@ async def accepted(
     async for _ in run.loop("acceptance", max=max_rounds):
         subject = {"tickets": made, **({"wrong with your edits": wrong} if wrong else {})}
         decision = await run.approve("accept the tickets", subject, edits=list[Ticket])
-        edited: list[Ticket] = made if decision.edits is None else decision.edits
-        wrong = complaint(edited, max_tickets)
+        made = made if decision.edits is None else decision.edits
+        wrong = complaint(made, max_tickets)
         if not wrong:
-            return edited, decision.by
+            return made, decision.by
     raise AssertionError("the loop has raised LoopExhausted")
 
 

@@ -42,10 +42,13 @@ async def test_a_person_edits_the_tickets_and_wrong_edits_are_asked_about_again(
     await play.play(tickets, goal="a and b", folder="todo")
     play.approve(edits=raw([{**mine, "after": ["gone"]}]))
     again = await play.go_on()
+    play.approve()
+    once_more = await play.go_on()
     play.approve(edits=raw([mine]))
     outcome = await play.go_on()
 
     assert again.waiting == ("acceptance[2]/accept the tickets",)
+    assert once_more.waiting == ("acceptance[3]/accept the tickets",)  # they were still wrong
     assert [ticket["name"] for ticket in outcome.output["tickets"]] == ["mine"]
     assert (play.root / "todo/mine.md").read_text() == "# mine\n\nMine.\n"
     assert play.replays()
