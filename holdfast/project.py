@@ -8,6 +8,7 @@ from holdfast.eventlog import Log
 from .errors import InSandbox, ProjectError
 
 FOLDER = ".holdfast"
+IGNORE = "*\n!.gitignore\n!workflows/\n!workflows/**\n"  # git has the workflows and nothing else
 SANDBOX = "HOLDFAST_SANDBOX"  # in the environment of what is confined: the sandbox's name
 
 
@@ -82,7 +83,7 @@ class Project:
             self.home.mkdir(parents=True, exist_ok=True)
             ignore = self.home / ".gitignore"
             if not ignore.exists():
-                ignore.write_text("*\n!.gitignore\n!workflows/\n!workflows/**\n")
+                ignore.write_text(IGNORE)
         except OSError as error:
             raise ProjectError(
                 f"the folder {str(self.home)!r} cannot be written: {error.strerror}. Make "

@@ -48,6 +48,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "audit": "Check that the record can be trusted.",
     },
     "Set up": {
+        "init": "Set a project up for the coding agents that work in it.",
+        "docs": "Read about Holdfast here: a topic, or the list of them.",
         "workflows": "List the workflows that can be run by name.",
         "check": "Find what a workflow file does that a replay could not repeat.",
         "agents": "List the agents: installed, version, login, and the roles that use them.",

@@ -13,7 +13,7 @@ from holdfast.cli.values import encoded
 from holdfast.cli.words import printable, shortened, version
 from holdfast.eventlog import HoldfastError
 
-from . import deciding, looking, reading, starting, traveling
+from . import deciding, explaining, looking, reading, starting, traveling
 from .bounds import bounded
 from .calls import call_in
 from .desk import Desk, Visit
@@ -26,6 +26,7 @@ ALL = [
     *deciding.TOOLS,
     *traveling.TOOLS,
     *reading.TOOLS,
+    *explaining.TOOLS,
 ]
 TOOLS = {tool.name: tool for tool in ALL}
 LONGEST_ERROR = 4000
@@ -34,7 +35,8 @@ Holdfast runs workflows of coding agents durably. list_workflows and describe_wo
 run_workflow starts one in the background and returns its id; wait_for_run waits until it ends or needs
 somebody. Every answer has `next`: the tool to call to go on, with its arguments. What a run waits for at a
 gate is for a person to decide: show them the subject, then call decide with their name in `by`. Lists and
-texts come in pages: give `next` as `start`. `cut` names what was shortened; get_step has it whole."""
+texts come in pages: give `next` as `start`. `cut` names what was shortened; get_step has it whole. docs explains
+the rest, such as how to write a workflow."""
 
 Context = ServerRequestContext[Any, Any]
 

@@ -61,7 +61,7 @@ async def test_every_tool_is_listed_with_schemas_and_what_it_does(folder: Path) 
         listed = {tool.name: tool for tool in (await tools.client.list_tools()).tools}
 
     assert listed.keys() == {*OF_A_RUN} | {
-        "list_workflows", "describe_workflow", "run_workflow", "list_runs", "inbox", "diff"
+        "list_workflows", "describe_workflow", "run_workflow", "list_runs", "inbox", "diff", "docs"
     }  # fmt: skip
     for tool in listed.values():
         assert tool.description
