@@ -117,8 +117,8 @@ def told(found: Plan | Undo) -> Told:
 
 
 def _diff(path: str, before: bytes | None, after: bytes | None) -> str:
-    lines = [(text or b"").decode().splitlines() for text in (before, after)]
-    return "\n".join(difflib.unified_diff(*lines, path, path, lineterm=""))
+    old, new = ((text or b"").decode().splitlines() for text in (before, after))
+    return "\n".join(difflib.unified_diff(old, new, path, path, lineterm=""))
 
 
 COLOURS = {"+": "green", "-": "red"}
@@ -128,7 +128,8 @@ def show(told: Told) -> None:
     """Show changes to a person: new files by name, others line by line."""
     for change in told.changes:
         click.echo(printable(f"{change['action']:<7} {change['path']}  ({change['what']})"))
-        for line in change["diff"].splitlines()[2:] if change["action"] == "change" else []:
+        diff: str = change["diff"] if change["action"] == "change" else ""
+        for line in diff.splitlines()[2:]:
             click.echo("    " + click.style(printable(line), fg=COLOURS.get(line[:1])))
     for note in told.notes:
         click.echo(printable(f"note: {note}"), err=True)

@@ -48,7 +48,7 @@ def read_topic(name: str) -> str:
         raise NoSuchTopic(name, difflib.get_close_matches(wanted, [*TOPICS, *ALIASES], n=3))
     if wanted == "skill":
         return skill()
-    text = files(__package__).joinpath(f"{wanted}.md").read_text(encoding="utf-8")
+    text = files("holdfast.docs").joinpath(f"{wanted}.md").read_text(encoding="utf-8")
     return text.replace("{workflows}", workflow_table())
 
 

@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from holdfast.config import NAME as CONFIG
 from holdfast.project import IGNORE
@@ -16,6 +16,7 @@ from .jsonc import NotJson, Piece, get, parsed, put_in, with_pieces
 from .record import NAME, Record, Written, digest_of, read_record
 
 SKILL = "holdfast/SKILL.md"
+Table = dict[str, Any]
 
 
 class Wanted(NamedTuple):
@@ -110,13 +111,14 @@ class _Planner:
         block = codex_block(command)
         text = _text(path, before, block)
         try:
-            there = tomllib.loads(text).get("mcp_servers", {}).get("holdfast")
+            servers = tomllib.loads(text).get("mcp_servers")
+            there = cast(Table, servers).get("holdfast") if isinstance(servers, dict) else None
             if there is not None:
                 self._entered(path, there == tomllib.loads(block)["mcp_servers"]["holdfast"])
                 return
-            block = block.replace("\n", "\r\n") if "\r\n" in text else block
             between = "" if not text else "\n" if text.endswith("\n") else "\n\n"
             piece = between + block
+            piece = piece.replace("\n", "\r\n") if "\r\n" in text else piece
             tomllib.loads(text + piece)
         except (tomllib.TOMLDecodeError, TypeError) as error:
             raise NotMergeable(path, str(error), block) from error

@@ -9,7 +9,7 @@ MARK = "{workflows}"
 
 def skill() -> str:
     """Return the text of SKILL.md."""
-    template = files(__package__).joinpath("skill.md").read_text(encoding="utf-8")
+    template = files("holdfast.onboarding").joinpath("skill.md").read_text(encoding="utf-8")
     return template.replace(MARK, workflow_table())
 
 

@@ -24,7 +24,7 @@ class Undo(NamedTuple):
         path = home / NAME
         after = self.record.encoded() if self.record.files else None
         noted = Change(path, content_of(path), after)
-        apply([*(change for _, change in self.changes), noted], [*self.folders, home])
+        apply([*(change for _, change in self.changes), noted], self.folders)
 
 
 def make_undo(root: Path, home: Path) -> Undo:

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from holdfast.cli.tools import tools as project_tools
+from holdfast.docs import read_topic
 from holdfast.engine import Engine
 from holdfast.eventlog import Log, Owner, RunClaimed
 from holdfast.mcp import looking
@@ -413,6 +414,18 @@ async def test_an_answer_is_bounded_and_says_what_it_left_out(folder: Path) -> N
     assert found["gates"][0]["key"] == "look"
     assert found["cut"][0].startswith("gates[0].subject.lines")
     assert waiting["cut"][0].startswith("items[0].subject.lines")
+
+
+async def test_docs_has_the_pages_of_the_command_line(folder: Path) -> None:
+    async with in_memory() as tools:
+        listed = await tools("docs")
+        begun = await tools("docs", topic="writing", limit=100)
+        rest = await tools("docs", topic="writing", start=begun["next"])
+        unknown = await tools.refused("docs", topic="writting")
+
+    assert "writing: how to write a workflow" in listed["text"]
+    assert begun["text"] + rest["text"] == read_topic("writing")
+    assert (unknown["code"], "writing?" in unknown["message"]) == ("no_such_topic", True)
 
 
 async def test_a_defect_ends_the_call_and_not_the_server(

@@ -26,7 +26,7 @@ def docs(place: Place, topic: str | None, as_json: bool) -> None:
         return
     found = topics()
     if as_json:
-        print_json(found)
+        print_json([topic._asdict() for topic in found])
     else:
         click.echo(table(["TOPIC", "WHAT IT IS ABOUT"], found))
         click.echo("read one: holdfast docs TOPIC", err=True)
