@@ -35,7 +35,8 @@ CLIENTS = {
         ),
         Client(
             "codex", "Codex", SHARED, [".codex/config.toml"], "codex",
-            note="reads .codex/config.toml in projects that it trusts; it asks when it starts there",
+            note="reads .codex/config.toml in projects that it trusts, and starts there only where the server "
+            "does",
         ),
         Client("opencode", "opencode", SHARED, ["opencode.json", "opencode.jsonc"], "opencode"),
         Client("gemini", "Gemini CLI", SHARED, [".gemini/settings.json"]),

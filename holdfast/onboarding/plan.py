@@ -1,22 +1,22 @@
 """What init would write in a project, and why. It reads, and writes nothing."""
 
-import json
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
+
+import msgspec
 
 from holdfast.config import NAME as CONFIG
 from holdfast.project import IGNORE
 
-from .clients import Client, entry
-from .errors import NotMergeable
+from .clients import Client
+from .entries import with_pieces
 from .files import Change, apply, content_of, missing_folders, place_of
-from .jsonc import NotJson, Piece, get, parsed, put_in, with_pieces
 from .record import NAME, Record, Written, digest_of, read_record
+from .servers import Insertion, entered
 
 SKILL = "holdfast/SKILL.md"
-Table = dict[str, Any]
+NOTHING = Insertion()
 
 
 class Wanted(NamedTuple):
@@ -59,7 +59,7 @@ def make_plan(root: Path, home: Path, wanted: Wanted) -> Plan:
         planner.skill(f"{folder}/{SKILL}", wanted.skill)
     for client in wanted.clients:
         if client.mcp:
-            planner.server(client, wanted.command)
+            planner.server(client, wanted.clients, wanted.command)
         if client.note:
             planner.notes.append(f"{client.title} {client.note}")
     planner.roles(wanted.roles)
@@ -94,57 +94,19 @@ class _Planner:
             else:
                 self.notes.append(f"{path} is not what init wrote: it is left as it is")
 
-    def server(self, client: Client, command: Sequence[str]) -> None:
-        """Enter the server into the settings of an agent."""
-        there = [path for path in client.mcp if content_of(place_of(self.root, path)) is not None]
+    def server(self, client: Client, clients: Sequence[Client], command: Sequence[str]) -> None:
+        """Enter the server into the settings of an agent, which others may read as well."""
+        there = [path for path in client.mcp if self._look(path) is not None]
         path = (there or client.mcp)[0]
-        before = self._look(path)
         if not self._is_new(path):
             return
-        what = f"the MCP server, for {client.title}"
-        if client.style == "codex":
-            self._codex(path, before, what, command)
-        else:
-            self._json(path, before, what, client, command)
-
-    def _codex(self, path: str, before: bytes | None, what: str, command: Sequence[str]) -> None:
-        block = codex_block(command)
-        text = _text(path, before, block)
-        try:
-            servers = tomllib.loads(text).get("mcp_servers")
-            there = cast(Table, servers).get("holdfast") if isinstance(servers, dict) else None
-            if there is not None:
-                self._entered(path, there == tomllib.loads(block)["mcp_servers"]["holdfast"])
-                return
-            between = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-            piece = between + block
-            piece = piece.replace("\n", "\r\n") if "\r\n" in text else piece
-            tomllib.loads(text + piece)
-        except (tomllib.TOMLDecodeError, TypeError) as error:
-            raise NotMergeable(path, str(error), block) from error
-        self._put(path, before, what, [(len(text), piece)], [], None)
-
-    def _json(
-        self, path: str, before: bytes | None, what: str, client: Client, command: Sequence[str]
-    ) -> None:
-        keys, value = entry(client.style, command)
-        by_hand = json.dumps({keys[0]: {keys[1]: value}}, indent=2)
-        text = _text(path, before, by_hand)
-        if not text.strip():
-            self._put(path, before, what, [(len(text), by_hand + "\n")], keys, value)
-            return
-        try:
-            parsed(text)
-            if (there := get(text, keys)) is not None:
-                self._entered(path, there == value)
-                return
-            pieces = put_in(text, keys, value)
-        except NotJson as error:
-            raise NotMergeable(path, str(error), by_hand) from error
-        self._put(path, before, what, pieces, keys, value)
-
-    def _entered(self, path: str, is_same: bool) -> None:
-        if not is_same:
+        before = self._look(path)
+        found = entered(path, before or b"", client.style, command)
+        if isinstance(found, Insertion):
+            text = with_pieces((before or b"").decode(), found.pieces)
+            readers = ", ".join(each.title for each in clients if path in each.mcp)
+            self._add(path, f"the MCP server, for {readers}", text, before, inserted=found)
+        elif not found.is_same:
             self.notes.append(f"{path} has another entry for holdfast: it is left as it is")
 
     def roles(self, text: str) -> None:
@@ -162,18 +124,6 @@ class _Planner:
         place = place_of(self.root, path)
         return place not in self._seen
 
-    def _put(
-        self,
-        path: str,
-        before: bytes | None,
-        what: str,
-        pieces: list[Piece],
-        keys: list[str],
-        value: object,
-    ) -> None:
-        text = with_pieces((before or b"").decode(), pieces)
-        self._add(path, what, text, before, None, pieces, keys, value)
-
     def _add(
         self,
         path: str,
@@ -181,34 +131,15 @@ class _Planner:
         text: str,
         before: bytes | None = None,
         known: Written | None = None,
-        pieces: Sequence[Piece] = (),
-        keys: Sequence[str] = (),
-        value: object = None,
+        inserted: Insertion = NOTHING,
     ) -> None:
-        place, after = place_of(self.root, path), text.encode()
-        folders = missing_folders(self.root.resolve(), place)
-        names = (
-            known.folders if known else [str(f.relative_to(self.root.resolve())) for f in folders]
+        root, place, after = self.root.resolve(), place_of(self.root, path), text.encode()
+        folders = [str(folder.relative_to(root)) for folder in missing_folders(root, place)]
+        pieces, keys, value = inserted
+        written = Written(
+            path, digest_of(after), before is None, folders, [*pieces], [*keys], value
         )
-        made = known.made if known else before is None
-        written = Written(path, digest_of(after), made, names, [*pieces], [*keys], value)
+        if known is not None:
+            written = msgspec.structs.replace(known, digest=written.digest)
         self._seen.add(place)
         self.steps.append(Step(path, what, Change(place, before, after), written))
-
-
-def codex_block(command: Sequence[str]) -> str:
-    """Return what Codex is told: to wait for the server, and to ask at no call but for decisions."""
-    program, *args = command
-    return (
-        f"[mcp_servers.holdfast]\ncommand = {json.dumps(program)}\nargs = {json.dumps(args)}\n"
-        'required = true\ndefault_tools_approval_mode = "approve"\n\n'
-        "# what a run waits for is yours to decide, so this one asks\n"
-        '[mcp_servers.holdfast.tools.decide]\napproval_mode = "prompt"\n'
-    )
-
-
-def _text(path: str, content: bytes | None, by_hand: str) -> str:
-    try:
-        return (content or b"").decode()
-    except UnicodeDecodeError as error:
-        raise NotMergeable(path, "it is no UTF-8 text", by_hand) from error

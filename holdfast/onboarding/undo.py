@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from holdfast.project import IGNORE
 
+from .entries import take_out, without_pieces
 from .files import Change, apply, content_of, place_of
-from .jsonc import NotJson, get, take_out, without_pieces
+from .jsonc import NotJson, get
 from .record import NAME, Record, Written, digest_of, read_record
 
 

@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.onboarding.jsonc import (
-    NotJson,
-    get,
-    parsed,
-    put_in,
-    take_out,
-    with_pieces,
-    without_pieces,
-)
+from holdfast.onboarding.entries import put_in, take_out, with_pieces, without_pieces
+from holdfast.onboarding.jsonc import NotJson, get, parsed
 
 KEYS = ["mcpServers", "holdfast"]
 VALUE = {"command": "holdfast", "args": ["mcp"]}
