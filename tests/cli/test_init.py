@@ -149,6 +149,7 @@ MINE = {
     ".mcp.json": '{\n  // mine\n  "mcpServers": {\n    "a": {"command": "x"}, // first\n  },\n}\n',
     CODEX: 'model = "m"  # mine\r\n\r\n[mcp_servers.other]\r\ncommand = "y"',
     "opencode.jsonc": '{"theme": "dark"}',
+    ".qwen/settings.json": "\n",
     "holdfast.toml": "# ours\n",
     SKILL: "somebody's own\n",
 }
@@ -159,7 +160,9 @@ def test_what_people_wrote_keeps_its_comments_and_comes_back_byte_for_byte(
 ) -> None:
     _write(project, MINE)
     before = tree(project)
-    names = ["--agent", "claude-code", "--agent", "codex", "--agent", "opencode"]
+    names = [
+        word for name in ("claude-code", "codex", "opencode", "qwen") for word in ("--agent", name)
+    ]
 
     shown = cli("init", *names, "--yes")
 
@@ -173,6 +176,7 @@ def test_what_people_wrote_keeps_its_comments_and_comes_back_byte_for_byte(
     assert "\n" not in (project / CODEX).read_bytes().decode().replace("\r\n", "")
     assert json.loads((project / "opencode.jsonc").read_text())["mcp"]["holdfast"]["enabled"]
     assert not (project / "opencode.json").exists()
+    assert "holdfast" in json.loads((project / ".qwen/settings.json").read_text())["mcpServers"]
     for path in ("holdfast.toml", SKILL):
         assert (project / path).read_text() == MINE[path]
 
