@@ -134,7 +134,9 @@ class _Planner:
         inserted: Insertion = NOTHING,
     ) -> None:
         root, place, after = self.root.resolve(), place_of(self.root, path), text.encode()
-        folders = [str(folder.relative_to(root)) for folder in missing_folders(root, place)]
+        missing = [str(folder.relative_to(root)) for folder in missing_folders(root, place)]
+        noted = self.record.of(path)  # by an init that was killed, for one
+        folders = [*dict.fromkeys([*(noted.folders if noted else ()), *missing])]
         pieces, keys, value = inserted
         written = Written(
             path, digest_of(after), before is None, folders, [*pieces], [*keys], value

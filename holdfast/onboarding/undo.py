@@ -1,5 +1,6 @@
 """Taking back what init wrote, and nothing else."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -18,32 +19,30 @@ class Undo(NamedTuple):
     changes: list[tuple[str, Change]]
     left: list[tuple[str, str]]
     folders: list[Path]
-    record: Record
 
     def write(self, home: Path) -> None:
         """Take it back, or change nothing."""
-        path = home / NAME
-        after = self.record.encoded() if self.record.files else None
-        noted = Change(path, content_of(path), after)
-        apply([*(change for _, change in self.changes), noted], self.folders)
+        apply([change for _, change in self.changes], self.folders)
 
 
 def make_undo(root: Path, home: Path) -> Undo:
     """Look at what init wrote, and say what of it can be taken back. Raises OnboardingError."""
-    undo = Undo([], [], [], Record())
+    undo, kept = Undo([], [], []), Record()
     for file in read_record(home).files:
         place = place_of(root, file.path)
         before = content_of(place)
-        if before is None:  # gone already
-            undo.folders.extend(root.resolve() / folder for folder in file.folders)
-            continue
-        after, reason = _without(file, before, home)
+        after, reason = (None, "") if before is None else _without(file, before, home)
         if reason:
             undo.left.append((file.path, reason))
-            undo.record.files.append(file)
-        else:
+            kept.files.append(file)
+            continue
+        undo.folders.extend(root.resolve() / folder for folder in file.folders)
+        if after != before:
             undo.changes.append((file.path, Change(place, before, after)))
-            undo.folders.extend(root.resolve() / folder for folder in file.folders)
+    record = home / NAME
+    before, after = content_of(record), kept.encoded() if kept.files else None
+    if after != before:
+        undo.changes.append((os.path.relpath(record, root), Change(record, before, after)))
     return undo
 
 
@@ -67,12 +66,14 @@ def _without(file: Written, content: bytes, home: Path) -> tuple[bytes | None, s
 def _taken_out(file: Written, text: str) -> str | None:
     """Return a text that people went on with without our entry, None where that is not ours."""
     if file.keys:
-        if get(text, file.keys) != file.value:
-            return None
-        rest = take_out(text, file.keys)
-        return rest if get(rest, file.keys) is None else None
-    if len(file.pieces) != 1 or text.count(file.pieces[0][1]) != 1:
+        found = get(text, file.keys)
+        if found is None:  # they took it out, or init was killed before it put it in
+            return text
+        return take_out(text, file.keys) if found == file.value else None
+    if not file.pieces:
         return None
-    rest = text.replace(file.pieces[0][1], "")
-    tomllib.loads(rest)
-    return rest
+    if "holdfast" not in tomllib.loads(text).get("mcp_servers", {}):
+        return text
+    [(_, piece)] = file.pieces
+    rest = text.replace(piece, "", 1)
+    return rest if "holdfast" not in tomllib.loads(rest).get("mcp_servers", {}) else None

@@ -346,6 +346,29 @@ def test_an_error_at_any_file_leaves_all_as_it_was(
     assert tree(project) == before
 
 
+@pytest.mark.parametrize("at", range(1, 6))
+def test_undo_after_init_was_killed_leaves_no_trace(
+    project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    _write(project, {CODEX: MINE[CODEX], ".mcp.json": MINE[".mcp.json"]})
+    (project / ".holdfast").rmdir()
+    before = tree(project)
+    writes = 0
+
+    def write(path: Path, content: bytes | None, real: Any = files._write) -> None:
+        nonlocal writes
+        writes += 1
+        if writes <= at:
+            real(path, content)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(files, "_write", write)
+        cli("init", "--agent", "codex", "--agent", "claude-code", "--yes")
+    cli("init", "--undo", "--yes")
+
+    assert tree(project) == before
+
+
 def test_a_file_that_changes_while_somebody_decides_is_not_overwritten(
     project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
