@@ -116,6 +116,7 @@ def test_a_machine_without_an_agent_is_told_how_to_name_one(project: Path, cli: 
     assert "'aider'" in unknown["message"]
     assert "holdfast docs skill" in unknown["message"]
     cli("init", "--undo", "--agent", "codex", status=2)
+    assert cli("init", "--undo").err == "nothing to do\n"
 
 
 def test_without_a_terminal_it_says_what_it_would_do_and_the_command(
@@ -159,6 +160,7 @@ def test_what_people_wrote_keeps_its_comments_and_comes_back_byte_for_byte(
     project: Path, cli: Cli
 ) -> None:
     _write(project, MINE)
+    (project / ".mcp.json").chmod(0o600)
     before = tree(project)
     names = [
         word for name in ("claude-code", "codex", "opencode", "qwen") for word in ("--agent", name)
@@ -287,13 +289,18 @@ def test_a_file_that_cannot_be_understood_is_refused_and_nothing_is_written(
     assert tree(project) == before
 
 
-def test_a_folder_where_a_file_should_be_is_told(project: Path, cli: Cli) -> None:
+def test_a_folder_where_a_file_should_be_and_the_other_way_round_are_told(
+    project: Path, cli: Cli
+) -> None:
     (project / ".mcp.json").mkdir()
+    folder = cli.json("init", "--agent", "claude-code", "--yes", status=1)["error"]
+    (project / ".codex").write_text("")
+    file = cli.json("init", "--agent", "codex", "--yes", status=1)["error"]
 
-    error = cli.json("init", "--agent", "claude-code", "--yes", status=1)["error"]
-
-    assert error["code"] == "file_unusable"
-    assert "Is a directory" in error["message"]
+    assert (folder["code"], file["code"]) == ("file_unusable", "file_unusable")
+    assert "Is a directory" in folder["message"]
+    assert "Not a directory" in file["message"]
+    assert not (project / ".agents").exists()
 
 
 def test_a_link_out_of_the_project_is_not_followed(
@@ -433,9 +440,11 @@ def test_where_holdfast_is_not_in_the_path_agents_are_told_where_it_is(
 ) -> None:
     (project / "programs/holdfast").unlink()
 
-    told = cli.json("init", "--agent", "gemini", "--yes")
+    told = cli.json("--home", "elsewhere", "init", "--agent", "gemini", "--yes")
 
     entry = json.loads((project / ".gemini/settings.json").read_text())["mcpServers"]["holdfast"]
     assert os.path.isabs(entry["command"])
-    assert entry["args"] == ["-m", "holdfast", "mcp"]
+    home = str(project / "elsewhere")
+    assert entry["args"] == ["-m", "holdfast", "--home", home, "mcp"]
     assert "not in the PATH" in told["notes"][-1]
+    assert (project / "elsewhere/init.json").exists()
