@@ -19,6 +19,34 @@ CHOICES = {
         'one change, until its tests are green and a reviewer agrees: "build", "fix", "add"',
         ["goal", "test", "max_rounds", "approve"],
     ),
+    "research-plan-implement": Choice(
+        'a change that has to be understood first: "look into it, plan it, then do it"',
+        ["goal", "test", "approve"],
+    ),
+    "plan": Choice(
+        'a plan and no change: "how would you do it", "make a plan"',
+        ["goal", "path", "approve"],
+    ),
+    "review": Choice(
+        'a change judged, nothing touched: "review my changes", "is this branch good"',
+        ["change", "lenses", "fail_on"],
+    ),
+    "debug": Choice(
+        'a fault shown, explained and mended: "why does this fail", "it crashes"',
+        ["fault", "test", "approve"],
+    ),
+    "research": Choice(
+        'an answer from the repository, with sources: "how does this work", "find out"',
+        ["question", "path"],
+    ),
+    "grill-me": Choice(
+        'a vague wish made clear by questions: "ask me", "help me to specify it"',
+        ["goal", "path", "max_questions"],
+    ),
+    "tickets": Choice(
+        'a wish cut into tickets: "split this up", "write tickets"',
+        ["goal", "folder", "work"],
+    ),
     "kanban": Choice(
         'many tickets side by side, merged one by one: "do these tickets", "work off the backlog"',
         ["tickets", "test", "limit", "on_conflict"],
