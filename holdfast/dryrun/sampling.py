@@ -99,7 +99,7 @@ class _Sampler:
             return _ORDINARY[kind]
         if kind in (Any, None, type(None)) or isinstance(kind, TypeVar):
             return None
-        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        if _is_a(kind, enum.Enum):
             return [*kind][-1 if self.taste.high else 0].value
         if origin := getattr(kind, "__value__", None):  # `type X = ...`
             return self.of(origin, name, depth)
@@ -160,17 +160,18 @@ class _Field(msgspec.Struct, frozen=True):
 
 def _fields(kind: Any) -> list[_Field] | None:
     """Return the fields of a Struct, a dataclass, a TypedDict or a NamedTuple, by their encoded names."""
-    is_known = (
-        (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
-        or dataclasses.is_dataclass(kind)
-        or typing.is_typeddict(kind)
-        or (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"))
-    )
+    is_named_tuple = _is_a(kind, tuple) and hasattr(kind, "_fields")
+    is_known = dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)
+    is_known = is_known or is_named_tuple or _is_a(kind, msgspec.Struct)
     if not is_known:
         return None
     info = cast(Any, msgspec.inspect.type_info(kind))
     hints = typing.get_type_hints(kind, include_extras=True)
     return [_Field(f.encode_name, hints.get(f.name, Any), f.required) for f in info.fields]
+
+
+def _is_a(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
 
 
 def _between(info: Any, value: Any) -> Any:

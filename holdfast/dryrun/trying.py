@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.eventlog import Role
-from holdfast.reducer import LoopExhausted, Workflow
+from holdfast.reducer import Workflow
 
 from .errors import CannotSample
 from .given import Given
@@ -112,7 +112,7 @@ def _merit(tried: tuple[Played, Setting]) -> int:
     """Return how much is wrong with a try; of equal ones the first is shown."""
     played, setting = tried
     if played.error is not None:
-        return 3 if isinstance(played.error, LoopExhausted) else 4
+        return 3
     return 2 if setting.is_cut else 1 if _reached_ceiling(played.root) else 0
 
 
