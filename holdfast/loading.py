@@ -44,6 +44,16 @@ class Loader:
         own = self._folder.glob("*.py") if self._folder and self._folder.is_dir() else ()
         return sorted({*self._installed, *(path.stem for path in own)})
 
+    def file_of(self, name: str) -> Path:
+        """Return the file of a workflow that can be run by name, without running it where it is our own.
+
+        Raises NotAWorkflow.
+        """
+        own = self._own(name)
+        if own is not None:
+            return own
+        return Path(self(name).function.__code__.co_filename)
+
     def _own(self, name: str) -> Path | None:
         if self._folder is None or not name.isprintable() or "/" in name or "\\" in name:
             return None

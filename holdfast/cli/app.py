@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Set up": {
         "workflows": "List the workflows that can be run by name.",
-        "check": "Find what a workflow file does that a replay could not repeat.",
+        "check": "Find what in a workflow would not work, or a replay could not repeat.",
         "agents": "List the agents: installed, version, login, and the roles that use them.",
         "plugins": "List the plugins and what each one offers.",
         "mcp": "Serve all of this to a coding agent, as tools over MCP.",
