@@ -253,8 +253,8 @@ def _block(body: Body, node: ast.AST) -> tuple[ast.AST | None, str] | None:
         child = parent
     if parent is None:
         return None, ""
-    fields = ((name, value) for name, value in ast.iter_fields(parent) if isinstance(value, list))
-    return parent, next((name for name, value in fields if child in value), "")
+    fields = ast.iter_fields(parent)
+    return parent, next((n for n, v in fields if isinstance(v, list) and child in v), "")
 
 
 # --- what stands around ---------------------------------------------------------------------------

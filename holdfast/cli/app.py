@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "audit": "Check that the record can be trusted.",
     },
     "Set up": {
+        "new": "Write a workflow to begin with, or a copy of a shipped one.",
         "workflows": "List the workflows that can be run by name.",
         "check": "Find what in a workflow would not work, or a replay could not repeat.",
         "agents": "List the agents: installed, version, login, and the roles that use them.",

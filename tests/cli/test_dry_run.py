@@ -158,7 +158,7 @@ def test_given_samples_lead_another_way(w: Cli) -> None:
 
     assert "loop, up to 4 times; 2 here" in shown
     assert "[1]  (and 1 more like it)" in shown
-    assert "fails: approval 'deploy' was denied" in denied.out
+    assert "fails: ann denied 'deploy'" in denied.out
     assert "note: no step is called 'nobody'" in denied.err
 
 

@@ -33,7 +33,7 @@ def check(place: Place, files: tuple[str, ...], as_json: bool) -> int:
 
     kit = tools(place.project())
     known = known_names(kit.plugins, kit.load, kit.config)
-    findings = [finding for name in files for finding in _check(kit, name, known)]
+    findings = [finding for name in files for finding in _check(kit.load, name, known)]
     if as_json:
         print_json(findings)
     for finding in [] if as_json else findings:
