@@ -44,6 +44,14 @@ def show_dry_run(
     return 0 if result.ok else 1
 
 
+def refuse_together(**given: object) -> None:
+    """Raise BadInput for options that mean nothing to a dry run."""
+    from .errors import BadInput
+
+    if names := [f"--{name}" for name, value in given.items() if value]:
+        raise BadInput(f"--dry-run makes no run, so {' and '.join(names)} cannot go with it")
+
+
 def dry_run_of(
     kit: "Tools", workflow: "Workflow", given: dict[str, Any], samples: dict[str, Any]
 ) -> "DryRun":

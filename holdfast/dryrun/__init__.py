@@ -1,6 +1,7 @@
 """Dry runs: what a workflow would do, shown without doing it."""
 
-from .errors import CannotSample, DryRunError, SampleInvalid
+from .bound import bounded
+from .errors import CannotSample, DryRunError, SampleInvalid, Unending
 from .nodes import Node
 from .playing import Problem
 from .trying import DryRun, dry_run, with_samples
@@ -12,6 +13,8 @@ __all__ = [
     "Node",
     "Problem",
     "SampleInvalid",
+    "Unending",
+    "bounded",
     "dry_run",
     "with_samples",
 ]

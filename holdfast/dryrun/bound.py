@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from .errors import TooLong
+from .errors import Unending
 
 OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 SHIPPED = os.path.join(OURS, "workflows") + os.sep
 UNCOUNTED = (OURS, os.path.dirname(os.__file__) + os.sep, "<")
+
+MOST = 500_000
 
 
 class _Bound:
@@ -32,7 +34,7 @@ class _Bound:
             return self
         self.left -= 1
         if self.left < 0:
-            raise TooLong(
+            raise Unending(
                 "the workflow computed for too long without awaiting anything. Look for a loop "
                 f"without an end at {frame.f_code.co_filename}:{frame.f_lineno}"
             )
@@ -40,8 +42,8 @@ class _Bound:
 
 
 @contextmanager
-def bounded(most: int) -> Generator[None]:
-    """Raise TooLong in this thread's code after so many instructions. Within another bound, that holds."""
+def bounded(most: int = MOST) -> Generator[None]:
+    """Raise Unending in this thread's code after so many instructions. Within another bound, that holds."""
     before = sys.gettrace()
     if isinstance(before, _Bound):
         yield

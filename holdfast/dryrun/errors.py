@@ -4,7 +4,7 @@ HoldfastError
   DryRunError
     CannotSample       no sample can be made of a type
     SampleInvalid      a sample that was given does not fit where it is used
-    TooLong       the workflow computes without an end
+    Unending      the workflow computes without an end
 """
 
 from holdfast.eventlog import HoldfastError
@@ -34,7 +34,7 @@ class SampleInvalid(DryRunError):
         self.key, self.reason = key, reason
 
 
-class TooLong(BaseException):
+class Unending(BaseException):
     """Raised within a workflow that computes without an end, so that its handlers do not take it."""
 
-    code = "too_long"
+    code = "unending"

@@ -34,7 +34,7 @@ from holdfast.reducer import (
 from .answering import answers, asked, packed
 from .bound import bounded
 from .driving import PlacingDriver
-from .errors import DryRunError, SampleInvalid, TooLong
+from .errors import DryRunError, SampleInvalid, Unending
 from .given import NOTHING, Given, fitted
 from .nodes import Node, describe
 from .sampling import Taste
@@ -60,7 +60,6 @@ class Setting(msgspec.Struct):
     given: Given
     taste: Taste
     most_steps: int
-    most_work: int
     roles: Sequence[Role] = ()
     knows_agent: Callable[[str], bool] = lambda _: True
     steps: int = 0
@@ -84,11 +83,11 @@ def play(
     player = _Player(workflow, setting, root, prefix)
     played = Played(root)
     try:
-        with bounded(setting.most_work):
+        with bounded():
             player.begin(input)
             while player.driver.ended is None and not setting.is_cut:
                 player.answer()
-    except (WorkflowError, DryRunError, TooLong) as error:
+    except (WorkflowError, DryRunError, Unending) as error:
         played.error = error
     else:
         played.ended = player.driver.ended
@@ -165,7 +164,7 @@ class _Player:
         played = play(workflow, workflow.check(dict(request.input)), setting, path)
         node.children = played.root.children
         node.does = workflow.description or node.does
-        if isinstance(played.error, WorkflowError | DryRunError | TooLong):
+        if isinstance(played.error, WorkflowError | DryRunError | Unending):
             raise played.error
         self._finish_child(key, node, played.ended)
 

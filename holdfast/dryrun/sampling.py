@@ -108,7 +108,9 @@ class _Sampler:
             return self._unknown(kind, name, depth)
         if depth > DEEPEST:
             raise NoSample(f"{kind.__name__} holds itself, without an end")
-        return {field.name: self._field(field, depth) for field in fields if self._is_told(field)}
+        told = [field for field in fields if self._is_told(field) or field.tag]
+        plain = {field.name: field.tag or self._field(field, depth) for field in told}
+        return list(plain.values()) if _is_array(kind) else plain
 
     def _unknown(self, kind: Any, name: str, depth: int) -> Any:
         """Take an abstract collection for a list; else nobody knows what it is."""
@@ -156,6 +158,7 @@ class _Field(msgspec.Struct, frozen=True):
     name: str
     type: Any
     required: bool
+    tag: str | int | None = None
 
 
 def _fields(kind: Any) -> list[_Field] | None:
@@ -167,7 +170,13 @@ def _fields(kind: Any) -> list[_Field] | None:
         return None
     info = cast(Any, msgspec.inspect.type_info(kind))
     hints = typing.get_type_hints(kind, include_extras=True)
-    return [_Field(f.encode_name, hints.get(f.name, Any), f.required) for f in info.fields]
+    tagged = getattr(info, "tag", None) is not None
+    tag = [_Field(info.tag_field, str, False, info.tag)] if tagged else []
+    return tag + [_Field(f.encode_name, hints.get(f.name, Any), f.required) for f in info.fields]
+
+
+def _is_array(kind: Any) -> bool:
+    return _is_a(kind, tuple) or (_is_a(kind, msgspec.Struct) and kind.__struct_config__.array_like)
 
 
 def _is_a(kind: Any, base: type) -> bool:

@@ -16,7 +16,6 @@ from .playing import Played, Problem, Setting, play
 from .sampling import NoSample, Taste, sample
 
 MOST_STEPS = 200
-MOST_WORK = 500_000
 TASTES = (
     Taste(),
     Taste(everywhere=True),
@@ -73,7 +72,7 @@ def dry_run(
     input, sampled = with_samples(workflow, given_input)
     tried: list[tuple[Played, Setting]] = []
     for taste in TASTES:
-        setting = Setting(load, Given(samples), taste, MOST_STEPS, MOST_WORK, roles, knows_agent)
+        setting = Setting(load, Given(samples), taste, MOST_STEPS, roles, knows_agent)
         played = play(workflow, input, setting)
         tried.append((played, setting))
         if played.error is None and not setting.is_cut and not _reached_ceiling(played.root):

@@ -219,6 +219,7 @@ def test_what_has_no_end_or_cannot_go_on_is_said(
         (["--sample", "review"], "is no pair"),
         (["--sample", "review={"], "is no JSON"),
         (["-i", "tries=1"], "tries"),
+        (["--detach", "--id", "x"], "--id and --detach cannot go with it"),
     ],
 )
 def test_bad_samples_and_inputs_are_refused(w: Cli, given: list[str], said: str) -> None:

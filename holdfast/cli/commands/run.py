@@ -72,8 +72,10 @@ def run(
     from ..tools import tools
 
     if dry_run or samples:
-        from ..dryruns import show_dry_run
+        from ..dryruns import refuse_together, show_dry_run
 
+        limited = budget is not None or budget_tokens is not None
+        refuse_together(id=given_id, detach=detach, watch=watch, budget=limited)
         return show_dry_run(place, workflow, text, pairs, samples, as_json=as_json)
 
     project = place.project()
