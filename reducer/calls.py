@@ -50,7 +50,7 @@ class Known(msgspec.Struct, frozen=True):
 class Miscall(msgspec.Struct, frozen=True):
     """A rule that a call breaks, the words for what was found, and what to write instead."""
 
-    node: ast.expr | ast.stmt
+    node: ast.expr | ast.stmt | ast.keyword
     rule: Rule
     what: str
     instead: str
@@ -130,7 +130,7 @@ def _unknown(keyword: ast.keyword, method: str, names: list[str]) -> Miscall:
     assert keyword.arg is not None, "a name was given"
     near = difflib.get_close_matches(keyword.arg, names, n=1)
     instead = f"{near[0]}={shortened(keyword.value)}" if near else f"one of: {', '.join(names)}"
-    return Miscall(keyword.value, ARGUMENT, f"`{keyword.arg}=` of `run.{method}(...)`", instead)
+    return Miscall(keyword, ARGUMENT, f"`{keyword.arg}=` of `run.{method}(...)`", instead)
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

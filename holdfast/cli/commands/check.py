@@ -69,4 +69,5 @@ def _path(load: "Loader", name: str) -> Path:
     """Return the file to check: the one that is named, else that of the workflow with this name."""
     if name.endswith(".py") or "/" in name or name not in load.names():
         return Path(name)
-    return load.file_of(name)
+    path, here = load.file_of(name), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
