@@ -7,7 +7,7 @@ from holdfast.reducer import CeilingRequest, Driver, Request, StepRequest, Workf
 from holdfast.reducer.driver import Load
 from holdfast.reducer.tasks import Future, Scope, Spawn
 
-from .nodes import Node
+from .nodes import Node, describe
 
 
 class PlacingDriver(Driver):
@@ -28,6 +28,7 @@ class PlacingDriver(Driver):
             return super().ask(request, scope)
         prefix, name = _parted(request.key)
         node = Node(name, "", request.key)
+        describe(node, request, self.now)  # again when it begins: by then the roles are known
         self._place(prefix).children.append(node)
         self.nodes[request.key] = node
         if isinstance(request, StepRequest) and request.kind == "workspace":

@@ -96,6 +96,9 @@ def play(
     if played.ended is not None and played.ended.error is not None:
         played.error = played.ended.error
     root.status = "open" if played.ended is None else "failed" if played.error else "done"
+    if root.status == "done":
+        for node in player.driver.nodes.values():
+            node.status = "not needed" if node.status == "open" else node.status
     return played
 
 

@@ -236,6 +236,34 @@ def test_a_sample_that_does_not_fit_is_told_with_the_step(w: Cli) -> None:
     assert "the sample for 'round[1]/review' does not fit it" in told
 
 
+def test_what_a_race_left_out_is_not_needed(w: Cli) -> None:
+    write(
+        w,
+        """
+        @workflow
+        async def first(run: Run) -> str:
+            async def slow() -> str:
+                await run.sleep("1h")
+                return await run.agent("late", "?")
+
+            async def none() -> str:
+                return "none"
+
+            await run.race(slow(), run.agent("quick", "?", agent="codex"))
+            return await run.race(none(), slow())
+        """,
+    )
+
+    found = w.json("run", "d.py", "--dry-run")
+
+    tree = nodes(found["tree"])
+    assert {name: node["status"] for name, node in tree.items() if node["key"]} == {
+        "race/slow": "done", "race/slow/sleep": "not needed", "race/quick": "done",
+        "race/slow#2": "done", "race/none": "done",
+    }  # fmt: skip
+    assert found["output"] == "none"
+
+
 @pytest.mark.parametrize("name", ["implement", "kanban"])
 def test_shipped_workflows_play_to_their_end(w: Cli, name: str) -> None:
     found = w.json("run", name, "--dry-run")
