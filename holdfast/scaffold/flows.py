@@ -88,9 +88,11 @@ def starter(name: str) -> str:
 
 def copied(source: str, name: str) -> str:
     """Return a workflow's source under another name, where nothing else in the file refers to it."""
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.AsyncFunctionDef)]
+    module = ast.parse(source)
+    functions = [node for node in module.body if isinstance(node, ast.AsyncFunctionDef)]
     marked = [function for function in functions if function.decorator_list]
-    if len(marked) != 1 or re.findall(rf"\b{marked[0].name}\(", source) != [f"{marked[0].name}("]:
+    used = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+    if len(marked) != 1 or marked[0].name in used:
         return source
     old = rf"^async def {marked[0].name}\("
     return re.sub(old, f"async def {_function(name)}(", source, flags=re.MULTILINE)

@@ -228,12 +228,30 @@ def test_bad_samples_and_inputs_are_refused(w: Cli, given: list[str], said: str)
     assert said in w("run", "d.py", "--dry-run", *given, status=2).err
 
 
-def test_a_sample_that_does_not_fit_is_told_with_the_step(w: Cli) -> None:
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ("review={}", "the sample for 'round[1]/review' does not fit it"),
+        ("deploy=3", "Give true, false or"),
+        ("deploy#2=[1]", "A command has a text, an exit status, or"),
+        ('deploy#2={"code":3,"stdout":"no"}', "exit status 3"),
+    ],
+)
+def test_a_sample_that_does_not_fit_is_told_with_the_step(w: Cli, sample: str, said: str) -> None:
     write(w, LOOP)
 
-    told = w("run", "d.py", "--sample", "review={}", status=1).out
+    assert said in w("run", "d.py", "--sample", sample, status=1).out
 
-    assert "the sample for 'round[1]/review' does not fit it" in told
+
+def test_an_input_without_a_sample_is_asked_for(w: Cli) -> None:
+    typed = "Annotated[str, Meta(pattern='^v[0-9]$')]"
+    write(w, f"@workflow\nasync def tag(run: Run, version: {typed}) -> str:\n    return version\n")
+
+    told = w("run", "d.py", "--dry-run", status=2).err
+
+    assert "error[cannot_sample]" in told
+    assert "Give one with -i version=VALUE" in told
+    assert w.json("run", "d.py", "--dry-run", "-i", "version=v1")["output"] == "v1"
 
 
 def test_what_a_race_left_out_is_not_needed(w: Cli) -> None:

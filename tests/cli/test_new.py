@@ -1,7 +1,10 @@
 """`holdfast new`: a workflow to begin with."""
 
+from pathlib import Path
+
 import pytest
 
+from holdfast.scaffold import ScaffoldUnwritable, copied, store
 from tests.cli.conftest import Cli
 
 
@@ -55,3 +58,15 @@ def test_a_folder_that_cannot_be_made_is_told(cli: Cli) -> None:
     (cli.folder / ".holdfast" / "workflows").write_text("in the way")
 
     assert "cannot be made" in cli("new", "a", status=2).err
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ScaffoldUnwritable, match="No such file"):
+        store(tmp_path / "absent", "a", "")
+
+
+def test_a_copy_that_names_itself_keeps_its_name() -> None:
+    source = "@workflow\nasync def a(run): await run.child(a)\n"
+
+    assert copied(source, "b") == source
+    assert copied("async def a(run): pass\n", "b") == "async def a(run): pass\n"
