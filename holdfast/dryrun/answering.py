@@ -125,8 +125,9 @@ def _of_step(request: StepRequest, node: Node, given: Any, taste: Taste) -> AnyE
     if own is not None:
         return StepSucceeded(key, packed(own, key))
     if isinstance(call, ShellCall):
-        prints = f"<{node.name}>" if call.check and taste.prints else ""
-        result = _shell_result(key, prints if given is NOTHING else given)
+        result = _shell_result(
+            key, _of_shell(key, node, call, taste) if given is NOTHING else given
+        )
         node.sample = msgspec.structs.asdict(result)
         if call.check and not result.ok:
             failure = Failure("exit_status", f"the sample has exit status {result.code}")
@@ -148,6 +149,13 @@ def _of_workspace(request: StepRequest) -> Any:
             return True
         case _:
             return None
+
+
+def _of_shell(key: str, node: Node, call: ShellCall, taste: Taste) -> str | int:
+    """Return what a command prints, or the exit status of one that fails."""
+    if not call.check:
+        return 1 if taste.fails and "[1]/" in key else ""
+    return f"<{node.name}>" if taste.prints else ""
 
 
 def _shell_result(key: str, given: Any) -> ShellResult:

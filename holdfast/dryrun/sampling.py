@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import math
+import re
 import types
 import typing
 import uuid
@@ -36,7 +37,8 @@ class Taste(msgspec.Struct, frozen=True):
     """Which samples to choose where a type leaves a choice.
 
     `everywhere` also replaces defaults that are booleans. `high` takes large numbers, and the last of
-    the words that a Literal or an Enum has. `prints` gives commands that have to succeed an output.
+    the words that a Literal or an Enum has. `prints` gives commands that have to succeed an output, and
+    `fails` lets those that may fail do so in the first round of a loop. `marked` texts stand in "<>".
     """
 
     booleans: bool = True
@@ -44,6 +46,8 @@ class Taste(msgspec.Struct, frozen=True):
     items: int = 1
     high: bool = False
     prints: bool = True
+    fails: bool = False
+    marked: bool = True
 
     def told(self) -> str:
         """Return the choices in words."""
@@ -51,6 +55,8 @@ class Taste(msgspec.Struct, frozen=True):
         said.append("lists have one item" if self.items else "lists are empty")
         said += ["numbers are high, of several words the last is taken"] if self.high else []
         said += [] if self.prints else ["commands print nothing"]
+        said += ["commands that may fail do so in the first round"] if self.fails else []
+        said += [] if self.marked else ["texts are single words"]
         return "; ".join(said)
 
 
@@ -94,7 +100,9 @@ class _Sampler:
         if kind is int or kind is float:
             return kind(MANY if self.taste.high else 1)
         if kind is str:
-            return f"<{name}>"
+            return (
+                f"<{name}>" if self.taste.marked else "-".join(re.findall(r"\w+", name)) or "text"
+            )
         if kind in _ORDINARY:
             return _ORDINARY[kind]
         if kind in (Any, None, type(None)) or isinstance(kind, TypeVar):
@@ -213,7 +221,7 @@ def _numbered(plain: Any, place: int) -> Any:
     if isinstance(plain, dict):
         fields = cast(dict[str, Any], plain)
         return {
-            name: f"{value} {place}" if isinstance(value, str) and value.startswith("<") else value
+            name: f"{value} {place}" if isinstance(value, str) else value
             for name, value in fields.items()
         }
     return plain

@@ -24,6 +24,9 @@ TASTES = (
     Taste(high=True),
     Taste(items=0),
     Taste(prints=False),
+    Taste(marked=False),
+    Taste(fails=True),
+    Taste(fails=True, marked=False, everywhere=True),
 )
 
 Status = Literal["succeeded", "failed", "continued", "cut"]

@@ -147,6 +147,24 @@ def test_samples_are_chosen_so_that_loops_end(
     assert len(nodes(found["tree"])["try"]["children"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "samples"),
+    [
+        ("if (await run.agent('a', '?')).isalpha(): break", "texts are single words"),
+        ("if not (await run.shell('a', 'b', check=False)).ok: break", "commands that may fail do"),
+        ("if not (await run.shell('a', 'b')).stdout: break", "commands print nothing"),
+    ],
+)
+def test_other_texts_and_commands_are_tried_as_well(w: Cli, code: str, samples: str) -> None:
+    loop = f"async for _ in run.loop('try', max=3):\n        {code}"
+    write(w, f"@workflow\nasync def end(run: Run) -> None:\n    {loop}\n")
+
+    found = w.json("run", "d.py", "--dry-run")
+
+    assert found["status"] == "succeeded"
+    assert samples in found["samples"]
+
+
 def test_given_samples_lead_another_way(w: Cli) -> None:
     write(w, LOOP.replace(', role="coder"', ""))
     no, yes = '{"approved": false}', '{"approved": true}'
