@@ -44,6 +44,16 @@ class Loader:
         own = self._folder.glob("*.py") if self._folder and self._folder.is_dir() else ()
         return sorted({*self._installed, *(path.stem for path in own)})
 
+    def file_of(self, name: str) -> Path:
+        """Return the file of a workflow that can be run by name, without running it where it is our own.
+
+        Raises NotAWorkflow.
+        """
+        own = self._own(name)
+        if own is not None:
+            return own
+        return Path(self(name).function.__code__.co_filename)
+
     def _own(self, name: str) -> Path | None:
         if self._folder is None or not name.isprintable() or "/" in name or "\\" in name:
             return None
@@ -81,7 +91,22 @@ def from_module(reference: str) -> Workflow:
 
 def from_file(path: Path, name: str | None) -> Workflow:
     """Return the workflow in a file: the one called `name`, or the only one."""
-    module = _load(path)
+    return _in_module(_load(path), path, name)
+
+
+def from_source(path: Path, source: str) -> Workflow:
+    """Return the only workflow in what would be in a file; raise NotAWorkflow."""
+    full = path.resolve()
+    lines = source.splitlines(keepends=True)
+    linecache.cache[str(full)] = (len(source), None, lines, str(full))
+    try:
+        module = _executed(full, source.encode(), (0, 0))
+    except (Exception, SystemExit) as error:
+        raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error
+    return _in_module(module, path, None)
+
+
+def _in_module(module: ModuleType, path: Path, name: str | None) -> Workflow:
     found = {
         value.name: value
         for value in vars(module).values()
@@ -120,20 +145,27 @@ def _load(path: Path) -> ModuleType:
     except (OSError, ValueError) as error:  # a name with a NUL is no OSError
         reason = getattr(error, "strerror", None) or error
         raise NotAWorkflow(f"{str(path)!r} cannot be read: {reason}") from error
+    linecache.cache.pop(str(full), None)
+    try:
+        return _executed(full, source, stamp)
+    except (Exception, SystemExit) as error:
+        raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error
+
+
+def _executed(full: Path, source: bytes, stamp: tuple[int, int]) -> ModuleType:
     name = f"holdfast_file_{hashlib.sha256(os.fsencode(full)).hexdigest()[:12]}"
     module = ModuleType(name)
     module.__file__ = str(full)
     setattr(module, _STAMP, stamp)
     sys.modules[name] = module  # annotations and pickles look their module up by name
-    linecache.checkcache(str(full))
     folder = str(full.parent)
     if folder not in sys.path:
         sys.path.append(folder)  # a workflow may import its neighbours
     try:
         exec(compile(source, str(full), "exec"), vars(module))  # noqa: S102 - this is importing
-    except (Exception, SystemExit) as error:
+    except BaseException:
         del sys.modules[name]
-        raise NotAWorkflow(f"{str(path)!r} cannot be loaded: {_last_line(error)}") from error
+        raise
     return module
 
 

@@ -77,6 +77,18 @@ class Project:
             self._make_home()
         return Log.open(self.log_folder, create=create)
 
+    def make_workflows(self) -> Path:
+        """Make the folder of the project's own workflows, and return it. Raises ProjectError."""
+        self._make_home()
+        try:
+            self.workflows.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ProjectError(
+                f"the folder {str(self.workflows)!r} cannot be made: {error.strerror}. Make room or "
+                "give write access"
+            ) from error
+        return self.workflows
+
     def _make_home(self) -> None:
         """Make the folder, and keep git from listing what is in it."""
         try:

@@ -20,7 +20,7 @@ STEPS = {
     "sleep",
     "sleep_until",
 }
-DURABLE = STEPS | {"parallel", "map", "race", "continue_as_new"}
+DURABLE = STEPS | {"parallel", "map", "race", "continue_as_new", "note"}
 
 Reached = tuple[AnyDef, Scope]
 

@@ -1,4 +1,4 @@
-"""Reads a workflow file, without running it, and finds what a replay could not repeat.
+"""Reads a workflow file, without running it, and finds what would not work or a replay could not repeat.
 
 Workflow functions await durable steps and do nothing else impure; what must touch the world belongs
 into a step. Only what certainly is a clock, a file and so on is reported: a method of an unknown
@@ -12,16 +12,19 @@ from collections.abc import Iterator
 import msgspec
 
 from .body import Body, Reached
+from .calls import Known, Miscall, miscalls
 from .lookup import AnyDef, Scope, is_holdfast, is_run, scope_of_function, scope_of_module
 from .remarks import Remark, remarks
 from .scopes import parameters
+from .shape import misshapen
 
 ALLOW = re.compile(r"#\s*holdfast:\s*allow\b")
+NOTHING_KNOWN = Known()
 LINE_END = re.compile("\r\n|\r|\n")  # as Python counts lines; str.splitlines knows more ends
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
-    """One place in a workflow body that a replay could not repeat, and what to write instead.
+    """One place in a workflow file that is wrong, and what to write instead.
 
     `line` and `column` count from 1. A note points at something that is only untidy.
     """
@@ -42,8 +45,10 @@ class Finding(msgspec.Struct, frozen=True, order=True):
         )
 
 
-def check(source: str, filename: str) -> list[Finding]:
+def check(source: str, filename: str, known: Known = NOTHING_KNOWN) -> list[Finding]:
     """Return what is wrong in a file's workflows, in the order of its lines.
+
+    Names of agents, roles and workflows that are written out are held against those that are `known`.
 
     A line, or the last line of an expression, that ends in `# holdfast: allow` is left alone.
     """
@@ -54,20 +59,27 @@ def check(source: str, filename: str) -> list[Finding]:
     allowed = _allowed_lines(source)
     findings = {
         _finding(remark, filename)
-        for body in _bodies(module)
-        for remark in remarks(body)
+        for remark in _remarks(module, known)
         if allowed.isdisjoint({remark.node.lineno, remark.node.end_lineno})
     }
     return sorted(findings)
 
 
-def _finding(remark: Remark, filename: str) -> Finding:
+def _remarks(module: ast.Module, known: Known) -> Iterator[Remark | Miscall]:
+    top = scope_of_module(module)
+    yield from misshapen(module, top, list(_workflows(module, top)))
+    for body in _bodies(module):
+        yield from remarks(body)
+        yield from miscalls(body, known)
+
+
+def _finding(remark: Remark | Miscall, filename: str) -> Finding:
     return Finding(
         line=remark.node.lineno,
         column=remark.node.col_offset + 1,
         code=remark.rule.code,
-        found=f"{remark.what} {remark.rule.does}",
-        instead=remark.rule.instead,
+        found=f"{remark.what} {remark.rule.does}".rstrip(),
+        instead=remark.instead or remark.rule.instead,
         file=filename,
         note=remark.rule.note,
     )

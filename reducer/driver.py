@@ -136,6 +136,9 @@ class Driver:
             future.request = request
         return future.request
 
+    def enter_loop(self, key: str, max: int) -> None:
+        """Take in that the current task begins a loop. Nothing follows from it here; see the dry run."""
+
     def gather(
         self, kind: Literal["all", "race"], spawns: list[Spawn], limit: int | None
     ) -> Future:

@@ -41,6 +41,7 @@ class Iterations:
         self._base = task.scope.key(name)
         self._index = 0
         self._left = False
+        driver.enter_loop(self._base, max)
 
     def __aiter__(self) -> "Iterations":
         return self

@@ -7,6 +7,7 @@ import msgspec
 
 from .body import Body
 from .impure import FILE, PATH_METHODS, Rule, is_function, rule_for
+from .instead import instead_of, shortened
 from .kinds import is_mutable_global
 
 GROWING = {"append", "appendleft", "extend", "insert", "add", "update", "setdefault"}
@@ -39,11 +40,13 @@ NOT_AWAITED = Rule(
 
 
 class Remark(msgspec.Struct, frozen=True):
-    """A rule that a node breaks, and the words for what was found there."""
+    """A rule that a node breaks, the words for what was found, and better ones than the rule's for
+    what to write instead."""
 
     node: ast.expr | ast.stmt
     rule: Rule
     what: str
+    instead: str = ""
 
 
 def remarks(body: Body) -> Iterator[Remark]:
@@ -72,12 +75,13 @@ def _call(body: Body, call: ast.Call) -> Iterator[Remark]:
     name = body.name(call.func)
     rule = rule_for(name)
     if rule and not rule.reads and not _is_pure(call, rule):
-        yield Remark(call, rule, f"`{_short(name)}()`")
+        yield Remark(call, rule, f"`{_short(name)}()`", instead_of(name, call))
     if isinstance(call.func, ast.Attribute):
         yield from _method(body, call, call.func)
     yield from _ordered_by_call(body, call)
     if body.is_awaitable(call) and _is_lost(body, call):
-        yield Remark(call, NOT_AWAITED, f"`{ast.unparse(call.func)}(...)`")
+        instead = f"await {shortened(call)}" if body.is_durable(call) else ""
+        yield Remark(call, NOT_AWAITED, f"`{ast.unparse(call.func)}(...)`", instead)
 
 
 def _is_pure(call: ast.Call, rule: Rule) -> bool:

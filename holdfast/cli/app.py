@@ -50,8 +50,9 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Set up": {
         "init": "Set a project up for the coding agents that work in it.",
         "docs": "Read about Holdfast here: a topic, or the list of them.",
+        "new": "Write a workflow to begin with, or a copy of a shipped one.",
         "workflows": "List the workflows that can be run by name.",
-        "check": "Find what a workflow file does that a replay could not repeat.",
+        "check": "Find what in a workflow would not work, or a replay could not repeat.",
         "agents": "List the agents: installed, version, login, and the roles that use them.",
         "plugins": "List the plugins and what each one offers.",
         "mcp": "Serve all of this to a coding agent, as tools over MCP.",

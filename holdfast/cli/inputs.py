@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -32,6 +32,11 @@ def run_id(given: str | None, workflow: str) -> str:
 
 def workflow_input(workflow: "Workflow", text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Return the checked input from --input and -i; raise BadInput or InputInvalid."""
+    return workflow.check(given_input(workflow, text, pairs))
+
+
+def given_input(workflow: "Workflow", text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
+    """Return what --input and -i say, unchecked; raise BadInput."""
     given: Any = parse(text, "--input") if text is not None else {}
     if not isinstance(given, dict):
         raise BadInput(
@@ -44,7 +49,7 @@ def workflow_input(workflow: "Workflow", text: str | None, pairs: Sequence[str])
         if not equals:
             raise BadInput(f"-i {pair!r} is no pair. Write: -i {pair}=VALUE")
         given[name] = _value(value, types.get(name, str))
-    return workflow.check(given)
+    return cast(dict[str, Any], given)
 
 
 def parse(text: str, option: str, example: str = '--input \'{"goal": "..."}\'') -> Any:

@@ -13,7 +13,7 @@ from holdfast.cli.values import encoded
 from holdfast.cli.words import printable, shortened, version
 from holdfast.eventlog import HoldfastError
 
-from . import deciding, explaining, looking, reading, starting, traveling
+from . import deciding, explaining, looking, reading, starting, traveling, writing
 from .bounds import bounded
 from .calls import call_in
 from .desk import Desk, Visit
@@ -22,6 +22,7 @@ from .tool import Tool, schema
 
 ALL = [
     *starting.TOOLS,
+    *writing.TOOLS,
     *looking.TOOLS,
     *deciding.TOOLS,
     *traveling.TOOLS,
@@ -32,6 +33,7 @@ TOOLS = {tool.name: tool for tool in ALL}
 LONGEST_ERROR = 4000
 INSTRUCTIONS = """\
 Holdfast runs workflows of coding agents durably. list_workflows and describe_workflow tell what can be run;
+create_workflow checks and stores one that you wrote, dry_run shows what one would do;
 run_workflow starts one in the background and returns its id; wait_for_run waits until it ends or needs
 somebody. Every answer has `next`: the tool to call to go on, with its arguments. What a run waits for at a
 gate is for a person to decide: show them the subject, then call decide with their name in `by`. Lists and

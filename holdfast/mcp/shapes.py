@@ -99,6 +99,37 @@ class Workflow(Answer):
     output: str
 
 
+class DryRun(Answer):
+    """What a workflow would do with samples for results: `tree` has its lines.
+
+    `ok` is false where it fails with these samples (`error`, at the line `where`), or where `problems` say
+    that a run would.
+    """
+
+    ok: bool
+    workflow: str
+    status: str
+    tree: list[str]
+    input: dict[str, Any]
+    sampled: list[str]
+    samples: str
+    output: Any
+    error: dict[str, Any] | None
+    where: str | None
+    problems: list[dict[str, Any]]
+    next: Call
+
+
+class Created(Answer):
+    """A workflow that was stored, or why it was not: places in its source, with what to write instead."""
+
+    stored: bool
+    path: str
+    problems: list[dict[str, Any]]
+    dry_run: dict[str, Any] | None
+    next: Call
+
+
 class Done(Answer, kw_only=True):
     """What was written to a run, whether a process executes it now, and what to do next.
 

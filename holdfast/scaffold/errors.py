@@ -5,6 +5,8 @@ HoldfastError
     BadPluginName        it could not be the name of a package, or is taken
     FolderExists         something is there already
     ScaffoldUnwritable   the folder cannot be written
+    BadWorkflowName      it could not be the name of a workflow
+    WorkflowExists       a workflow of this name is there already
 """
 
 import shlex
@@ -47,3 +49,22 @@ class ScaffoldUnwritable(ScaffoldError):
             "access, or choose another place with --folder"
         )
         self.folder = folder
+
+
+class BadWorkflowName(ScaffoldError):
+    code = "bad_workflow_name"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name!r} cannot be the workflow's name: {reason}")
+        self.name = name
+
+
+class WorkflowExists(ScaffoldError):
+    code = "workflow_exists"
+
+    def __init__(self, name: str, path: Path, how: str) -> None:
+        super().__init__(
+            f"there is a workflow {name!r} already, in {str(path)!r}, and it was not changed. Choose "
+            f"another name, or {how}"
+        )
+        self.name, self.path = name, path

@@ -62,7 +62,8 @@ async def test_every_tool_is_listed_with_schemas_and_what_it_does(folder: Path) 
         listed = {tool.name: tool for tool in (await tools.client.list_tools()).tools}
 
     assert listed.keys() == {*OF_A_RUN} | {
-        "list_workflows", "describe_workflow", "run_workflow", "list_runs", "inbox", "diff", "docs"
+        "list_workflows", "describe_workflow", "run_workflow", "list_runs", "inbox", "diff", "docs",
+        "dry_run", "create_workflow"
     }  # fmt: skip
     for tool in listed.values():
         assert tool.description
@@ -72,10 +73,11 @@ async def test_every_tool_is_listed_with_schemas_and_what_it_does(folder: Path) 
     hints = {name: tool.annotations or types.ToolAnnotations() for name, tool in listed.items()}
     reading = {name for name, hint in hints.items() if hint.read_only_hint}
     assert listed.keys() - reading == {
-        "run_workflow", "resume", "decide", "signal", "cancel", "fork", "rewind", "retry"
+        "run_workflow", "resume", "decide", "signal", "cancel", "fork", "rewind", "retry",
+        "create_workflow"
     }  # fmt: skip
     destroying = {name for name, hint in hints.items() if hint.destructive_hint}
-    assert destroying == {"decide", "cancel", "rewind"}
+    assert destroying == {"decide", "cancel", "rewind", "create_workflow"}
 
 
 def test_the_schemas_are_small_enough_for_every_conversation() -> None:

@@ -144,7 +144,9 @@ def test_a_durable_call_that_nobody_awaits_is_found(line: str) -> None:
         pytest.param(
             "async for i in run.loop('a', max=3):\n  await run.agent(f'{i}', '')", id="loop"
         ),
-        pytest.param("run.note(goal); run.now(); run.random(); run.uuid()", id="from the log"),
+        pytest.param(
+            "await run.note(goal); run.now(); run.random(); run.uuid()", id="from the log"
+        ),
         pytest.param("goal.time(); goal.read_text(); goal.open()", id="unknown objects"),
         pytest.param("time = goal\ntime.time()", id="shadowed module"),
         pytest.param("sorted(goal, key=lambda time: time.time())", id="shadowed by a lambda"),
@@ -220,7 +222,9 @@ def test_the_example_of_the_design_is_clean() -> None:
     ],
 )
 def test_a_workflow_is_known_by_its_decorator(imports: str, decorator: str) -> None:
-    source = f"import time\n{imports}\n@{decorator}\nasync def w(r): r.agent('a'); time.time()\n"
+    source = (
+        f"import time\n{imports}\n@{decorator}\nasync def w(r): r.agent('a', ''); time.time()\n"
+    )
 
     assert [x.code for x in check(source, "w.py")] == ["not-awaited", "clock"]
 

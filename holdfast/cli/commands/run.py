@@ -36,6 +36,14 @@ if TYPE_CHECKING:
 )
 @click.option("--detach", is_flag=True, help="Execute it in the background.")
 @click.option("--watch", is_flag=True, help="Take up saved edits of the file, for steps to come.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do, with samples for results.")
+@click.option(
+    "--sample",
+    "samples",
+    metavar="STEP=JSON",
+    multiple=True,
+    help="A result for --dry-run; may be repeated, and `*` stands for any text.",
+)
 @progress_options
 @click.pass_obj
 def run(
@@ -48,6 +56,8 @@ def run(
     budget_tokens: int | None,
     detach: bool,
     watch: bool,
+    dry_run: bool,
+    samples: tuple[str, ...],
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -60,6 +70,13 @@ def run(
 
     from ..inputs import run_id, workflow_input
     from ..tools import tools
+
+    if dry_run or samples:
+        from ..dryruns import refuse_together, show_dry_run
+
+        limited = budget is not None or budget_tokens is not None
+        refuse_together(id=given_id, detach=detach, watch=watch, budget=limited)
+        return show_dry_run(place, workflow, text, pairs, samples, as_json=as_json)
 
     project = place.project()
     kit = tools(project)
