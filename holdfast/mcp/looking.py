@@ -1,5 +1,6 @@
 """Tools that tell how runs stand, now or as soon as that changes."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from holdfast.cli.rows import is_alive, row_object, usage_object
 from holdfast.cli.shapes import budget_object
 from holdfast.eventlog import Doorbell, Log
 from holdfast.reducer import Step
+from holdfast.servers import PICK_UP_NS, is_served
 
 from . import shapes
 from .arguments import Frame, Limit, Run, Start
@@ -100,6 +102,8 @@ def _settled(visit: Visit, log: Log, asked: WaitForRun) -> dict[str, Any] | None
     """Return how the run stands if that is what was waited for."""
     row = log.run(asked.run)
     is_over = row.status != "running" or not is_alive(log, row)
+    if is_over and time.time_ns() - row.updated < PICK_UP_NS:
+        is_over = not is_served(log, row)
     is_news = asked.after_offset is not None and row.head > asked.after_offset
     if not (is_over or is_news):
         return None
