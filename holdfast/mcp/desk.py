@@ -2,9 +2,11 @@
 
 import os
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
+
+import trio
 
 from holdfast.cli.place import Place
 from holdfast.cli.tools import tools
@@ -29,7 +31,7 @@ class Desk:
 
     The log is closed whenever nobody looks at it: a process opens it once, and while it is open it
     cannot be compacted. One that is given stays open. `env` tells whether this process works inside
-    a run.
+    a run; `news`, where who executes runs is in this process, returns what is set when something happens.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class Desk:
         *,
         log: Log | None = None,
         kit: Kit | None = None,
+        news: Callable[[], trio.Event] | None = None,
     ) -> None:
-        self.place, self.env = place, env
+        self.place, self.env, self.news = place, env, news
         self._lock = threading.Lock()
         self._log = log
         self._users = 0 if log is None else 1

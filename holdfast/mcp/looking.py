@@ -80,11 +80,25 @@ async def wait_for_run(visit: Visit, asked: WaitForRun) -> dict[str, Any]:
     found = await trio.to_thread.run_sync(look)  # before a bell is hung up, which writes
     if found is None:
         with trio.move_on_after(asked.timeout_seconds):
-            found = await _news(look, visit.place.project().log_folder)
+            if visit.desk.news is not None:
+                found = await _told(look, visit.desk.news)
+            else:
+                found = await _news(look, visit.place.project().log_folder)
     if found is not None:
         return {**found, "timed_out": False}
     found = await trio.to_thread.run_sync(get_run, visit, GetRun(asked.run))
     return {**found, "timed_out": True}
+
+
+async def _told(
+    look: Callable[[], dict[str, Any] | None], news: Callable[[], trio.Event]
+) -> dict[str, Any]:
+    """Return what there is to see, as soon as there is something; look when this process knows of news."""
+    while True:
+        event = news()
+        if (found := await trio.to_thread.run_sync(look)) is not None:
+            return found
+        await event.wait()
 
 
 async def _news(look: Callable[[], dict[str, Any] | None], folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import trio
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -47,15 +48,14 @@ def make_app(surface: Surface) -> ASGIApp:
         Route(OPENAPI, _told(_described), methods=["GET"]),
         Route(MCP, StreamableHTTPASGIApp(sessions)),
     ]
-    handlers = {HTTPException: _no_route}
+    handlers = {HTTPException: _no_route, HoldfastError: _refused}
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(app, surface.address.names, surface.token)
 
 
 def _caller(context: Context) -> Caller:
-    assert isinstance(context.request, Request), "it came over HTTP"
-    return caller_of(context.request)
+    return caller_of(cast(Request, context.request))  # which it has, for it came over HTTP
 
 
 def _told(endpoint: Endpoint) -> Endpoint:
@@ -95,6 +95,11 @@ def _events(surface: Surface) -> Endpoint:
 
 async def _described(_: Request) -> Response:
     return answer(description())
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HoldfastError), "that is what it is registered for"
+    return failed(error)  # of what the guard says while a body is read
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -1,7 +1,8 @@
 """Who calls over loopback: the marks of steps in the environment of the process at the other end.
 
 Linux shows which process has a socket, and what environment that process and those that started it were
-given. Where it does not show that, nothing is known of the caller, and the token alone decides.
+given. A process that descends from this one and bears no mark was started by a step, and hides that. Where
+none of it is shown, nothing is known of the caller, and the token alone decides.
 """
 
 import os
@@ -11,7 +12,7 @@ from functools import cached_property
 
 from holdfast.plugins.marks import MARK, NESTING, PROC, Process, can_see_marks, living
 
-from .errors import CallerGone
+from .errors import CallerGone, CallerHides
 
 End = tuple[str, int]  # address and port
 
@@ -19,11 +20,13 @@ End = tuple[str, int]  # address and port
 class Caller(Mapping[str, str]):
     """What is of interest in the environment of who calls: looked up when somebody asks for it.
 
-    Raises CallerGone then, where the connection is no more.
+    Raises CallerGone then, where the connection is no more, and CallerHides. `own` is the process that
+    executes runs, by default this one.
     """
 
-    def __init__(self, client: End, server: End) -> None:
+    def __init__(self, client: End, server: End, *, own: int | None = None) -> None:
         self._client, self._server = client, server
+        self._own = os.getpid() if own is None else own
 
     @cached_property
     def _found(self) -> dict[str, str]:
@@ -31,7 +34,9 @@ class Caller(Mapping[str, str]):
         if not (can_see_marks() and os.path.exists(table)):
             return {}
         inode = _inode(table, self._client, self._server)
-        marks = [mark for mark, pid in _inside() if _has(pid, inode)]
+        marks = [mark for mark, pid in _inside(self._own) if _has(pid, inode)]
+        if "" in marks:
+            raise CallerHides
         return {MARK: NESTING.join(marks)} if marks else {}
 
     def __getitem__(self, name: str) -> str:
@@ -62,23 +67,27 @@ def _hexadecimal(end: End) -> str:
     return "".join(f"{word:08X}" for word in words) + f":{end[1]:04X}"
 
 
-def _inside() -> list[tuple[str, int]]:
-    """Return the processes that a step started, also through others, with the marks that tell so."""
+def _inside(own: int) -> Iterator[tuple[str, int]]:
+    """Yield the processes that a step started, also through others, with the marks that tell of which.
+
+    Those above the one that executes runs are not looked at: it may itself work inside a run.
+    """
     processes = {process.pid: process for process in living()}
-    found = [(_marks(process, processes), process.pid) for process in processes.values()]
-    return [(mark, pid) for mark, pid in found if mark]
+    for process in processes.values():
+        line = _line(process, processes, own)
+        marks = [one.mark for one in line if one.mark and one.pid != own]
+        if process.pid != own and (marks or line[-1].pid == own):
+            yield NESTING.join(marks), process.pid
 
 
-def _marks(process: Process, processes: Mapping[int, Process]) -> str:
-    """Return the marks of a process and of all that it descends from, which it cannot take off."""
-    marks: list[str] = []
-    seen = set[int]()
-    at: Process | None = process
-    while at is not None and at.pid not in seen:
-        seen.add(at.pid)
-        marks += [at.mark] if at.mark else []
-        at = processes.get(at.parent)
-    return NESTING.join(marks)
+def _line(process: Process, processes: Mapping[int, Process], own: int) -> list[Process]:
+    """Return a process and all that it descends from, at most up to `own`."""
+    line = [process]
+    while line[-1].pid != own and (parent := processes.get(line[-1].parent)):
+        if parent in line:  # its number was taken by another meanwhile
+            break
+        line.append(parent)
+    return line
 
 
 def _has(pid: int, inode: str) -> bool:

@@ -10,6 +10,7 @@ HoldfastError
     ForeignOrigin   a page of another site calls
     TokenMissing    without the token, or with another
     CallerGone      who calls has hung up, so nobody can tell who it is
+    CallerHides     who calls was started by a step, and hides of which run
   BadRequest        a call that cannot be read
     NoSuchRoute     nothing is at this path, or takes this method
     BodyTooLarge    more than a call may bring
@@ -105,6 +106,16 @@ class CallerGone(NotForYou):
         super().__init__(
             "who asked for this decision has hung up, so that nobody can tell whether it works inside "
             "the run. Nothing was done. Call again, and wait for the answer"
+        )
+
+
+class CallerHides(NotForYou):
+    code = "caller_hides"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "who asks for this decision was started by a step, and hides of which run. Nothing was done. "
+            "What runs wait for is for people to decide; see: holdfast inbox"
         )
 
 

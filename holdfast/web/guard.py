@@ -45,10 +45,7 @@ class Guard:
         else:
             # Routes see the path as it was sent, so that a run's name may have a slash in it, as %2F.
             path = scope["raw_path"].decode("ascii", errors="replace")
-            try:
-                await self._app({**scope, "path": path}, _bounded(receive), send)
-            except BodyTooLarge as error:
-                await failed(error)(scope, receive, send)
+            await self._app({**scope, "path": path}, _bounded(receive), send)
 
     def _check(self, headers: Headers) -> None:
         hosts = headers.getlist("host")

@@ -5,11 +5,11 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import trio
 from hypercorn.config import Config
-from hypercorn.trio import serve
+from hypercorn.trio import serve  # pyright: ignore[reportUnknownVariableType]
 
 from holdfast.cli.place import Place
 from holdfast.cli.tools import Loaded
@@ -51,7 +51,7 @@ class Hosting:
 
         What cancels the body does not cancel this: the audience of a run sees how it is let go.
         """
-        desk = Desk(place, log=engine.log, kit=Kit(*tools))
+        desk = Desk(place, log=engine.log, kit=Kit(*tools), news=engine.news)
         surface = Surface(desk, self.address, self.token, engine.news, trio.Event())
         descriptor = self._listener.detach()
         ended = trio.Event()
@@ -71,11 +71,10 @@ async def _host(
     ended: trio.Event,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    app, stop = make_app(surface), surface.stopping.wait
+    app: Any = make_app(surface)  # each library has types of its own for the same calls
+    config, stop = _config(descriptor), surface.stopping.wait
     try:
-        await serve(
-            app, _config(descriptor), shutdown_trigger=stop, task_status=task_status, mode="asgi"
-        )
+        await serve(app, config, shutdown_trigger=stop, task_status=task_status, mode="asgi")
     finally:
         ended.set()
 

@@ -37,8 +37,9 @@ class _Schemas:
     """The schemas of all arguments and answers, by their types."""
 
     def __init__(self) -> None:
-        tools = [verb.tool for verb in VERBS] + [EVENTS_TOOL]
-        kinds: list[type[msgspec.Struct]] = [Failed, *dict.fromkeys(tool.asked for tool in tools)]
+        tools = [verb.tool for verb in VERBS]
+        kinds: list[type[msgspec.Struct]] = [Failed, EVENTS_TOOL.asked]
+        kinds += dict.fromkeys(tool.asked for tool in tools)
         kinds += dict.fromkeys(tool.answer for tool in tools)
         found, parts = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
         self.parts: dict[str, dict[str, Any]] = parts
@@ -58,8 +59,9 @@ def description() -> dict[str, Any]:
     for verb in VERBS:
         paths.setdefault(verb.template, {})[verb.method.lower()] = _operation(verb, schemas)
     paths[EVENTS] = {"get": _stream(schemas)}
-    arguments = {schemas.reference(verb.tool.asked)["$ref"].rpartition("/")[2] for verb in VERBS}
-    kept = {name: part for name, part in schemas.parts.items() if name not in arguments}
+    arguments = [EVENTS_TOOL.asked, *(verb.tool.asked for verb in VERBS)]
+    inlined = [schemas.whole(kind) for kind in arguments]  # in parameters and bodies
+    kept = {name: part for name, part in schemas.parts.items() if part not in inlined}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Holdfast", "version": version(), "description": ABOUT},

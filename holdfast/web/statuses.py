@@ -4,7 +4,7 @@ from holdfast.eventlog import HoldfastError
 
 _STATUSES = {
     401: "token_missing",
-    403: "foreign_host foreign_origin caller_gone inside_run not_allowed in_sandbox",
+    403: "foreign_host foreign_origin caller_gone caller_hides inside_run not_allowed in_sandbox",
     404: """
         no_such_route no_such_run no_such_branch no_such_gate no_such_step no_such_frame no_such_offset
         no_files project
