@@ -3,18 +3,18 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from holdfast.config import ServeConfig
+
 if TYPE_CHECKING:
-    from holdfast.config import ServeConfig
-    from holdfast.project import Project
-    from holdfast.web.hosting import Hosting
+    from holdfast.web import Address
 
 NEEDED = ("starlette", "hypercorn")
 
 
-def hosting(given: str | None, config: "ServeConfig", project: "Project") -> "Hosting | None":
-    """Take the address that was given, else the one in the settings; None where there is neither.
+def address_of(given: str | None, config: ServeConfig) -> "Address | None":
+    """Return the address that was given, else the one in the settings; None where there is neither.
 
-    Raises BadAddress, ExtraMissing, AddressTaken, TokenUnsafe.
+    Raises BadAddress, ExtraMissing.
     """
     from holdfast.web import Address, ExtraMissing
 
@@ -25,6 +25,4 @@ def hosting(given: str | None, config: "ServeConfig", project: "Project") -> "Ho
     for name in NEEDED:
         if find_spec(name) is None:
             raise ExtraMissing(name)
-    from holdfast.web.hosting import Hosting
-
-    return Hosting.open(address, project.home)
+    return address

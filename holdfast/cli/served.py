@@ -18,13 +18,13 @@ from holdfast.serving import LINGER_S, Happening, Server
 
 from .execute import STOPPING, kill_steps
 from .failures import INTERRUPTED
-from .http import hosting
 from .place import Place
 from .tools import Loaded
 from .values import print_json
 from .words import clock, one_line, rfc3339
 
 if TYPE_CHECKING:
+    from holdfast.web import Address
     from holdfast.web.hosting import Hosting
 
 STOP_S = 30.0
@@ -53,15 +53,21 @@ class Teller:
 
 
 def serve(
-    place: Place, log: Log, tools: Loaded, teller: Teller, *, http: str | None = None
+    place: Place, log: Log, tools: Loaded, teller: Teller, http: "Address | None" = None
 ) -> None:
-    """Serve the project until a signal says to stop, over HTTP as well where that is wanted.
+    """Serve the project until a signal says to stop; over HTTP as well, where there is an address.
 
-    Raises AlreadyServed, and what `hosting` raises.
+    Raises AlreadyServed, AddressTaken, TokenUnsafe.
     """
     with only_server(log.path):
-        web = hosting(http, tools.config.serve, place.project())
+        web = _hosting(http, log.path.parent) if http else None
         trio.run(partial(_serve, place, log, tools, teller, web))
+
+
+def _hosting(address: "Address", home: Path) -> "Hosting":
+    from holdfast.web.hosting import Hosting
+
+    return Hosting.open(address, home)
 
 
 async def _serve(

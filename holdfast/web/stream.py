@@ -34,21 +34,28 @@ class EventStream(Response):
         await send(start)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
-            nursery.start_soon(_until_set, self._surface.stopping, nursery.cancel_scope)
             await self._tell(send)
+            nursery.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b""})
 
     async def _tell(self, send: Send) -> None:
+        """Tell what there is, until the server is to end and all was told."""
+        stopping = self._surface.stopping
         await _send(send, RETRY)
         while True:
-            news = self._surface.news()  # before looking, so that none is missed
+            news, is_last = (
+                self._surface.news(),
+                stopping.is_set(),
+            )  # before looking: none is missed
             if page := await trio.to_thread.run_sync(self._read):
                 await _send(send, page)
-                continue
-            with trio.move_on_after(HEARTBEAT_S) as silence:
-                await news.wait()
-            if silence.cancelled_caught:
-                await _send(send, HEARTBEAT)
+            elif is_last:
+                return
+            else:
+                with trio.move_on_after(HEARTBEAT_S) as silence:
+                    await _first_of(news, stopping)
+                if silence.cancelled_caught:
+                    await _send(send, HEARTBEAT)
 
     def _read(self) -> bytes:
         return b"".join(_message(self._log, record) for record in self._follower.read())
@@ -72,6 +79,12 @@ async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
+
+
+async def _first_of(*events: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+        for event in events:
+            nursery.start_soon(_until_set, event, nursery.cancel_scope)
 
 
 async def _until_set(event: trio.Event, scope: trio.CancelScope) -> None:

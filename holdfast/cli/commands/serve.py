@@ -25,11 +25,13 @@ def serve(place: Place, unit: bool, http: str | None, as_json: bool) -> None:
     signal ends it in good order, with status 0; who serves next goes on. A second one kills.
     """
     from .. import served
+    from ..http import address_of
     from ..tools import tools
 
     if unit:
         click.echo(served.unit(place, http), nl=False)
         return
     kit = tools(place.project())
+    address = address_of(http, kit.config.serve)
     with place.log(create=True) as log:
-        served.serve(place, log, kit, served.Teller(as_json=as_json), http=http)
+        served.serve(place, log, kit, served.Teller(as_json=as_json), address)
