@@ -51,8 +51,9 @@ class Site(NamedTuple):
         return told.status_code, told.json()["error"]["code"]
 
     async def tell(self, method: str, path: str, /, **body: Any) -> httpx.Response:
-        more = {"json": body} if method == "POST" else {"params": body}
-        return await self.client.request(method, ROOT + path, **more)
+        if method == "POST":
+            return await self.client.post(ROOT + path, json=body)
+        return await self.client.get(ROOT + path, params=body)
 
     @asynccontextmanager
     async def stream(self, last: int | None = None, **query: Any) -> AsyncGenerator["Lines"]:

@@ -1,13 +1,14 @@
 """The verbs over HTTP: each call is answered by the tool of its name, in the process that serves."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from holdfast.eventlog import Record, RunClaimed
+from holdfast.eventlog import HoldfastError, Record, RunClaimed
 from holdfast.web import statuses
 from holdfast.web.guard import MOST_BYTES
 from holdfast.web.routes import VERBS
@@ -187,13 +188,10 @@ async def test_a_defect_ends_one_call_and_is_told(
 
 
 def test_every_code_that_has_a_status_is_that_of_an_error() -> None:
-    import holdfast.cli.app
-    import holdfast.execution
-    import holdfast.web.app
-    import holdfast.workspaces  # noqa: F401 - each brings its errors
-    from holdfast.eventlog import HoldfastError
-
-    codes, kinds = set[str](), [HoldfastError]
+    for module in ("cli.app", "execution", "web.app", "workspaces"):
+        import_module(f"holdfast.{module}")
+    codes = set[str]()
+    kinds: list[type[HoldfastError]] = [HoldfastError]
     while kinds:
         kind = kinds.pop()
         codes.add(kind.code)

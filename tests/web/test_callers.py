@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ HIDDEN = 'env -i "$0" -c "$1" "$2" "$3"; true'
 @contextmanager
 def called(
     command: list[str], env: dict[str, str], host: str = "127.0.0.1", *, own: int = 0
-) -> Iterator[Caller]:
+) -> Generator[Caller]:
     """Have a process connect to a socket of ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as server:

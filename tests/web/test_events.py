@@ -122,9 +122,8 @@ async def test_what_is_to_come_alone_and_silence_are_told(
         while await anext(lines) != ":":
             pass
         sent = await site("POST", "/runs/r/signal", name="other", resume=False)
-        async for line in lines:
-            if line.startswith("data: "):
-                break
+        while not (line := await anext(lines)).startswith("data: "):
+            pass
 
     told = json.loads(line[6:])
     assert (told["offset"], told["type"]) == (sent["offset"] - 1, "signal.received")

@@ -41,9 +41,8 @@ async def test_a_call_that_may_not_be_made_is_refused_everywhere_and_changes_not
     body = {"workflow": "w.py:fail"}
     for method, path in calls:
         for headers, status, code in wrong:
-            sent = {name: text.encode() for name, text in headers.items()}
-            more = {"json": body} if method == "POST" else {}
-            told = await site.client.request(method, path, headers=sent, **more)
+            sent = [(name.encode(), text.encode()) for name, text in headers.items()]
+            told = await site.client.request(method, path, headers=sent, json=body)
             assert (told.status_code, told.json()["error"]["code"]) == (status, code), headers
             assert not [name for name in told.headers if name.startswith("access-control")]
             assert site.token not in told.text
