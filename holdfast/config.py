@@ -89,6 +89,15 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reserve_tokens: Tokens = 0
 
 
+class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[serve]`: what `holdfast serve` does besides.
+
+    `http` is a port of this machine, or an address of its own with a port; true takes the usual port.
+    """
+
+    http: bool | int | str = False
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All sections; what is left out has these defaults."""
 
@@ -97,6 +106,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     workspace: WorkspaceConfig = WorkspaceConfig()
     roles: dict[Name, RoleConfig] = {}
     limits: LimitsConfig = LimitsConfig()
+    serve: ServeConfig = ServeConfig()
 
 
 def read_config(root: Path) -> Config:

@@ -103,6 +103,7 @@ class Engine:
         self.linger_ns = int(linger_s * 1e9)
         self.serves = serves
         self._heard = trio.Event()
+        self._news = trio.Event()
         self.redactor = Redactor(os.environ, plugins)
         self.log_id = log_id(log)
         self._executions: dict[str, Execution] = {}
@@ -374,7 +375,10 @@ class Engine:
         await self._write(new)
 
     async def _write(self, item: Batch | NewRun) -> int:
-        return await self._committer.write(item, alone=self._is_alone())
+        try:
+            return await self._committer.write(item, alone=self._is_alone())
+        finally:
+            self._tell_news()
 
     def _is_alone(self) -> bool:
         """Whether the only run at work has nothing else at work."""
@@ -399,6 +403,14 @@ class Engine:
         """Wait until another process may have appended something, or a bell may have been lost."""
         await self._heard.wait()
 
+    def news(self) -> trio.Event:
+        """Return what is set once something may have been appended, by this engine too; then ask anew."""
+        return self._news
+
+    def _tell_news(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
     def is_held(self, run: str) -> bool:
         """Tell whether a run is being executed, claimed or made here."""
         return run in self._held
@@ -406,5 +418,6 @@ class Engine:
     def _wake_all(self) -> None:
         self._heard.set()
         self._heard = trio.Event()
+        self._tell_news()
         for execution in self._executions.values():
             execution.wake()

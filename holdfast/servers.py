@@ -19,6 +19,9 @@ ORPHANED = "its owner has died"
 NEWS = "there is news"
 DUE = "its time has come"
 
+PICK_UP_NS = (
+    5_000_000_000  # within which who serves has a run that has work, if it can be had at all
+)
 FILE = "server"
 TRIES, PAUSE_S = 10, 0.02  # who only asks holds the lock for a moment
 

@@ -3,8 +3,10 @@
 import os
 import sys
 import time
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import trio
@@ -17,9 +19,13 @@ from holdfast.serving import LINGER_S, Happening, Server
 from .execute import STOPPING, kill_steps
 from .failures import INTERRUPTED
 from .place import Place
-from .tools import Tools
+from .tools import Loaded
 from .values import print_json
 from .words import clock, one_line, rfc3339
+
+if TYPE_CHECKING:
+    from holdfast.web import Address
+    from holdfast.web.hosting import Hosting
 
 STOP_S = 30.0
 """How long what is at work may take to end when the process is asked to."""
@@ -46,13 +52,27 @@ class Teller:
         sys.stdout.flush()
 
 
-def serve(log: Log, tools: Tools, teller: Teller) -> None:
-    """Serve the project until a signal says to stop. Raises AlreadyServed."""
+def serve(
+    place: Place, log: Log, tools: Loaded, teller: Teller, http: "Address | None" = None
+) -> None:
+    """Serve the project until a signal says to stop; over HTTP as well, where there is an address.
+
+    Raises AlreadyServed, AddressTaken, TokenUnsafe.
+    """
     with only_server(log.path):
-        trio.run(partial(_serve, log, tools, teller))
+        web = _hosting(http, log.path.parent) if http else None
+        trio.run(partial(_serve, place, log, tools, teller, web))
 
 
-async def _serve(log: Log, tools: Tools, teller: Teller) -> None:
+def _hosting(address: "Address", home: Path) -> "Hosting":
+    from holdfast.web.hosting import Hosting
+
+    return Hosting.open(address, home)
+
+
+async def _serve(
+    place: Place, log: Log, tools: Loaded, teller: Teller, web: "Hosting | None"
+) -> None:
     engine = Engine(
         log, tools.plugins, tools.load, config=tools.config, linger_s=LINGER_S, serves=True
     )
@@ -63,7 +83,12 @@ async def _serve(log: Log, tools: Tools, teller: Teller) -> None:
         with scope:
             teller.tell("serving", detail=f"process {os.getpid()}, {log.path.parent}")
             try:
-                await Server(engine, teller).run()
+                async with AsyncExitStack() as stack:
+                    if web is not None:
+                        serving = web.serving(engine, place, tools, nursery)
+                        await stack.enter_async_context(serving)
+                        teller.tell("http", detail=f"{web.address.url}, token in {web.token.path}")
+                    await Server(engine, teller).run()
             except Exception as error:  # noqa: BLE001 - raised below, outside the group
                 problem = error
         nursery.cancel_scope.cancel()
@@ -90,10 +115,11 @@ async def _stop_on_signal(
         os._exit(INTERRUPTED)
 
 
-def unit(place: Place) -> str:
+def unit(place: Place, http: str | None = None) -> str:
     """Return a systemd user unit that serves this project."""
     project = place.project()
     words = [*_program(), "--home", str(project.home), "serve"]
+    words += [] if http is None else ["--http", http]
     return UNIT.format(
         root=_escaped(str(project.root)),
         command=" ".join(_quoted(word).replace("$", "$$") for word in words),

@@ -27,7 +27,9 @@ class Tools(Protocol):
     def config(self) -> Config: ...
 
 
-class _Loaded(NamedTuple):
+class Loaded(NamedTuple):
+    """The tools of a project."""
+
     plugins: Plugins
     load: Loader
     config: Config
@@ -40,7 +42,7 @@ class _Lazy:
         self._project = project
 
     @cached_property
-    def _loaded(self) -> _Loaded:
+    def _loaded(self) -> Loaded:
         return tools(self._project)
 
     @property
@@ -64,9 +66,9 @@ def lazily(project: Project) -> Tools:
     return _Lazy(project)
 
 
-def tools(project: Project) -> _Loaded:
+def tools(project: Project) -> Loaded:
     """Load the plugins: the bundled ones, the installed ones, and the shipped workflows."""
     config = read_config(project.root)
     spans = telemetry(config.telemetry.opentelemetry, os.environ)
     plugins = Plugins.load(pack, *spans)
-    return _Loaded(plugins, Loader(plugins.workflows(), project.workflows), config)
+    return Loaded(plugins, Loader(plugins.workflows(), project.workflows), config)

@@ -73,6 +73,9 @@ _OF_A_RUN = {
     "resume": "resume",
     "retry": "retry",
     "cancel": "cancel",
+    "pause": "pause",
+    "unpause": "unpause",
+    "tree": "tree",
     "log": "timeline",
 }
 _OF_A_PROJECT = {"ps": "list_runs", "inbox": "inbox", "workflows": "list_workflows"}

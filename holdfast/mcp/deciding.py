@@ -7,6 +7,8 @@ from msgspec import Meta
 
 from holdfast.eventlog import Log
 from holdfast.insiders import refuse_insider
+from holdfast.pausing import pause as write_pause
+from holdfast.pausing import unpause as write_unpause
 from holdfast.reducer import Gate
 from holdfast.runs import answer_question, decide_gate, request_cancel, send_signal
 
@@ -51,7 +53,7 @@ def decide(visit: Visit, asked: Decide) -> dict[str, Any]:
     """
     _refuse_mixed(asked)
     with visit.desk.log() as log:
-        refuse_insider(log, asked.run, visit.desk.env)
+        refuse_insider(log, asked.run, visit.env)
         found = (
             _answered(visit, log, asked) if asked.decision == "answer" else _word(visit, log, asked)
         )
@@ -130,8 +132,33 @@ def cancel(visit: Visit, asked: Cancel) -> dict[str, Any]:
         return done(visit, log, asked.run, resume=True)
 
 
+class Pause(Asked, frozen=True):
+    run: Run
+    reason: str = ""
+
+
+def pause(visit: Visit, asked: Pause) -> dict[str, Any]:
+    """Let a run and its children begin no new step for now; what is at work comes to its end."""
+    with visit.desk.log() as log:
+        write_pause(log, asked.run, visit.place.actor, asked.reason)
+        return done(visit, log, asked.run, resume=False)
+
+
+class Unpause(Pause, frozen=True):
+    resume: Resume = True
+
+
+def unpause(visit: Visit, asked: Unpause) -> dict[str, Any]:
+    """Let a paused run go on."""
+    with visit.desk.log() as log:
+        write_unpause(log, asked.run, visit.place.actor, asked.reason)
+        return done(visit, log, asked.run, resume=asked.resume)
+
+
 TOOLS = [
     Tool("decide", Decide, shapes.Decided, "destroys", decide),
     Tool("signal", Signal, shapes.Done, "adds", signal),
     Tool("cancel", Cancel, shapes.Done, "destroys", cancel),
+    Tool("pause", Pause, shapes.Done, "adds", pause),
+    Tool("unpause", Unpause, shapes.Done, "adds", unpause),
 ]

@@ -2,9 +2,11 @@
 
 import os
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
+
+import trio
 
 from holdfast.cli.place import Place
 from holdfast.cli.tools import tools
@@ -28,15 +30,24 @@ class Desk:
     """One server's project. Its methods may be called from any thread.
 
     The log is closed whenever nobody looks at it: a process opens it once, and while it is open it
-    cannot be compacted. `env` tells whether this process works inside a run.
+    cannot be compacted. One that is given stays open. `env` tells whether this process works inside
+    a run; `news`, where who executes runs is in this process, returns what is set when something happens.
     """
 
-    def __init__(self, place: Place, env: Mapping[str, str] = os.environ) -> None:
-        self.place, self.env = place, env
+    def __init__(
+        self,
+        place: Place,
+        env: Mapping[str, str] = os.environ,
+        *,
+        log: Log | None = None,
+        kit: Kit | None = None,
+        news: Callable[[], trio.Event] | None = None,
+    ) -> None:
+        self.place, self.env, self.news = place, env, news
         self._lock = threading.Lock()
-        self._log: Log | None = None
-        self._users = 0
-        self._kit: Kit | None = None
+        self._log = log
+        self._users = 0 if log is None else 1
+        self._kit = kit
 
     @contextmanager
     def log(self, *, create: bool = False) -> Generator[Log]:
@@ -64,11 +75,12 @@ class Desk:
 
 
 class Visit(NamedTuple):
-    """One call: where, and by whom."""
+    """One call: where, by whom, and the environment that tells whether who calls works inside a run."""
 
     desk: Desk
     place: ToolPlace
+    env: Mapping[str, str]
 
     @classmethod
-    def of(cls, desk: Desk, client: str) -> "Visit":
-        return cls(desk, ToolPlace(desk.place.home, client))
+    def of(cls, desk: Desk, client: str, env: Mapping[str, str] | None = None) -> "Visit":
+        return cls(desk, ToolPlace(desk.place.home, client), desk.env if env is None else env)

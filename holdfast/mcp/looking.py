@@ -1,5 +1,6 @@
 """Tools that tell how runs stand, now or as soon as that changes."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from holdfast.cli.rows import is_alive, row_object, usage_object
 from holdfast.cli.shapes import budget_object
 from holdfast.eventlog import Doorbell, Log
 from holdfast.reducer import Step
+from holdfast.servers import PICK_UP_NS, is_served
 
 from . import shapes
 from .arguments import Frame, Limit, Run, Start
@@ -78,11 +80,25 @@ async def wait_for_run(visit: Visit, asked: WaitForRun) -> dict[str, Any]:
     found = await trio.to_thread.run_sync(look)  # before a bell is hung up, which writes
     if found is None:
         with trio.move_on_after(asked.timeout_seconds):
-            found = await _news(look, visit.place.project().log_folder)
+            if visit.desk.news is not None:
+                found = await _told(look, visit.desk.news)
+            else:
+                found = await _news(look, visit.place.project().log_folder)
     if found is not None:
         return {**found, "timed_out": False}
     found = await trio.to_thread.run_sync(get_run, visit, GetRun(asked.run))
     return {**found, "timed_out": True}
+
+
+async def _told(
+    look: Callable[[], dict[str, Any] | None], news: Callable[[], trio.Event]
+) -> dict[str, Any]:
+    """Return what there is to see, as soon as there is something; look when this process knows of news."""
+    while True:
+        event = news()
+        if (found := await trio.to_thread.run_sync(look)) is not None:
+            return found
+        await event.wait()
 
 
 async def _news(look: Callable[[], dict[str, Any] | None], folder: Path) -> dict[str, Any]:
@@ -100,6 +116,8 @@ def _settled(visit: Visit, log: Log, asked: WaitForRun) -> dict[str, Any] | None
     """Return how the run stands if that is what was waited for."""
     row = log.run(asked.run)
     is_over = row.status != "running" or not is_alive(log, row)
+    if is_over and time.time_ns() - row.updated < PICK_UP_NS:
+        is_over = not is_served(log, row)
     is_news = asked.after_offset is not None and row.head > asked.after_offset
     if not (is_over or is_news):
         return None

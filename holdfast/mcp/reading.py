@@ -1,12 +1,15 @@
 """Tools that read a history: its events, its steps, its files, and how two of them differ."""
 
 from functools import partial
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from holdfast.cli.changed import change_object, read_changes
 from holdfast.cli.commands.files import file_object, read_files
+from holdfast.cli.family import Families
+from holdfast.cli.familyview import member_object
 from holdfast.cli.frames import check_frame
 from holdfast.cli.recorded import with_repository
 from holdfast.cli.shapes import step_object
@@ -148,9 +151,31 @@ def diff(visit: Visit, asked: Diff) -> dict[str, Any]:
     return {**told, **page_of(items, asked.start, asked.limit)}
 
 
+class Tree(Asked, frozen=True):
+    run: Annotated[str | None, Meta(description="Its family; by default all that have forks.")] = (
+        None
+    )
+    start: Start = 0
+    limit: Limit = 30
+
+
+def tree(visit: Visit, asked: Tree) -> dict[str, Any]:
+    """List runs with their forks and the histories they left, each after the one that it came from."""
+    with visit.desk.log() as log:
+        families = Families(log)
+        roots = families.roots() if asked.run is None else [families.root(log.branch_of(asked.run))]
+        members = ((root, member) for root in roots for member in families.members(root))
+        found = (
+            member_object(log, member, log.name_of(root), children=True)
+            for root, member in islice(members, asked.start, None)
+        )
+        return page(found, asked.start, asked.limit)._asdict()
+
+
 TOOLS = [
     Tool("timeline", Timeline, shapes.Counted, "reads", timeline),
     Tool("get_step", GetStep, shapes.Step, "reads", get_step),
     Tool("files_at", FilesAt, shapes.Files, "reads", files_at),
     Tool("diff", Diff, shapes.Diff, "reads", diff),
+    Tool("tree", Tree, shapes.Items, "reads", tree),
 ]

@@ -1,24 +1,21 @@
 """The MCP server: lists the tools, calls them, and tells what went wrong. It knows no tool."""
 
-import traceback
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mcp_types as types
-import trio
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
 from holdfast.cli.values import encoded
-from holdfast.cli.words import printable, shortened, version
+from holdfast.cli.words import version
 from holdfast.eventlog import HoldfastError
 
 from . import deciding, explaining, looking, reading, starting, traveling, writing
-from .bounds import bounded
-from .calls import call_in
 from .desk import Desk, Visit
 from .errors import NoSuchTool
 from .tool import Tool, schema
+from .using import defect_object, error_object, use
 
 ALL = [
     *starting.TOOLS,
@@ -30,7 +27,6 @@ ALL = [
     *explaining.TOOLS,
 ]
 TOOLS = {tool.name: tool for tool in ALL}
-LONGEST_ERROR = 4000
 INSTRUCTIONS = """\
 Holdfast runs workflows of coding agents durably. list_workflows and describe_workflow tell what can be run;
 create_workflow checks and stores one that you wrote, dry_run shows what one would do;
@@ -43,8 +39,10 @@ the rest, such as how to write a workflow."""
 Context = ServerRequestContext[Any, Any]
 
 
-def make_server(desk: Desk) -> Server[Any]:
-    """Make the server of a project."""
+def make_server(
+    desk: Desk, env_of: Callable[[Context], Mapping[str, str]] | None = None
+) -> Server[Any]:
+    """Make the server of a project; `env_of` tells the environment that a call comes from."""
 
     async def list_tools(
         _: Context, __: types.PaginatedRequestParams | None
@@ -52,7 +50,7 @@ def make_server(desk: Desk) -> Server[Any]:
         return types.ListToolsResult(tools=[described(tool) for tool in ALL])
 
     async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        visit = Visit.of(desk, client_of(ctx))
+        visit = Visit.of(desk, client_of(ctx), env_of(ctx) if env_of else None)
         return await answered(visit, params.name, params.arguments or {})
 
     return Server(
@@ -93,35 +91,16 @@ async def answered(visit: Visit, name: str, given: dict[str, Any]) -> types.Call
         tool = TOOLS.get(name)
         if tool is None:
             raise NoSuchTool(name, list(TOOLS))
-        answer = await _called(tool, visit, given)
+        return _result(await use(tool, visit, given))
     except HoldfastError as error:
-        return _failed(error.code, str(error))
+        return _result(error_object(error), is_error=True)
     except Exception as error:  # noqa: BLE001 - a defect of ours ends one call, and is told in full
-        trace = "".join(traceback.format_exception(error))
-        return _failed(
-            "internal", f"{error!r}. This is a defect of Holdfast: please report it. {trace}"
-        )
-    return _result(answer)
-
-
-async def _called(tool: Tool, visit: Visit, given: dict[str, Any]) -> dict[str, Any]:
-    asked = tool.arguments(given)
-    if tool.wait is not None:
-        found = await tool.wait(visit, asked)
-    else:
-        assert tool.handle is not None, "a tool does something"
-        found = await trio.to_thread.run_sync(partial(tool.handle, visit, asked))
-    return await trio.to_thread.run_sync(partial(bounded, found))
+        return _result(defect_object(error), is_error=True)
 
 
 def _result(answer: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
     text = types.TextContent(type="text", text=encoded(answer).decode())
     return types.CallToolResult(content=[text], structured_content=answer, is_error=is_error)
-
-
-def _failed(code: str, message: str) -> types.CallToolResult:
-    told = {"code": code, "message": shortened(printable(message), LONGEST_ERROR)}
-    return _result({"error": {**told, "next": call_in(message)}}, is_error=True)
 
 
 async def serve_stdio(desk: Desk) -> None:

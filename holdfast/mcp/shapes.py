@@ -131,7 +131,7 @@ class Created(Answer):
 
 
 class Done(Answer, kw_only=True):
-    """What was written to a run, whether a process executes it now, and what to do next.
+    """What was written to a run, whether a process executes it or is about to, and what to do next.
 
     `problem` is why no process could be started for it; what was written stands.
     """

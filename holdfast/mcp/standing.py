@@ -1,6 +1,7 @@
 """How a run stands, for every tool that tells of one: in short, and what to do next."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from holdfast.cli.errors import NotStarted
@@ -8,9 +9,11 @@ from holdfast.cli.reasons import reasons, root_of
 from holdfast.cli.rows import is_alive
 from holdfast.cli.shapes import gate_object, run_object
 from holdfast.cli.words import rfc3339
+from holdfast.errors import RunBusy, RunEnded
 from holdfast.eventlog import Log, RunRow
 from holdfast.reducer import ENDED, State
 from holdfast.runs import read_state
+from holdfast.servers import is_served, leave_to_server, server_of
 
 from .calls import decoded_call, next_call
 from .desk import Visit
@@ -50,13 +53,13 @@ def done(visit: Visit, log: Log, run: str, *, resume: bool) -> dict[str, Any]:
     """
     row = log.run(run)
     problem = None
-    if resume and row.status not in ENDED and not is_alive(log, row):
+    if resume and row.status not in ENDED and not (is_alive(log, row) or is_served(log, row)):
         try:
             go_on(visit, log, root_of(log, row))
         except NotStarted as error:
             problem = {"code": error.code, "message": str(error)}
         row = log.run(run)
-    alive = is_alive(log, row)
+    alive = is_alive(log, row) or is_served(log, row)
     if problem:
         following = next_call(["why", run])
     elif alive or resume:
@@ -73,9 +76,16 @@ def done(visit: Visit, log: Log, run: str, *, resume: bool) -> dict[str, Any]:
 
 
 def go_on(visit: Visit, log: Log, run: str, *, takeover: bool = False) -> None:
-    """Start a process that executes a run, and return when it has it. Raises NotStarted."""
+    """Leave a run to who serves the project, else start a process and return when it has it.
+
+    Raises NotStarted.
+    """
     from holdfast.cli.detach import detach
 
+    if server_of(log.path) and not takeover:
+        with suppress(RunBusy, RunEnded):  # somebody has it by now, and that was wanted
+            leave_to_server(log, run, visit.place.actor)
+        return
     detach(visit.place, log, run, takeover=takeover)
 
 

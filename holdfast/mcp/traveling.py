@@ -174,7 +174,7 @@ def _leave(
 ) -> dict[str, Any]:  # fmt: skip
     with visit.desk.log() as log:
         if asked.allow_effects:  # which is a decision as well: nobody will be asked
-            refuse_insider(log, asked.run, visit.desk.env)
+            refuse_insider(log, asked.run, visit.env)
         wanted = _change(log, visit.desk.kit(), reason, asked)
         return _make(visit, log, asked.run, wanted, resume=resume, name=name)
 

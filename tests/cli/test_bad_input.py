@@ -259,6 +259,7 @@ def test_ctrl_c_before_anything_runs_is_quiet(cli: Cli, monkeypatch: pytest.Monk
         ("[sandbox]\nnetwork = 'all'\n", "Invalid enum value 'all' - at `$.sandbox.network`"),
         ("[sandbox]\nread = ['data']\n", "'data' must begin with '/' or '~/' - at `$.sandbox`"),
         ("[sandbox]\nprocesses = 2\n", "2 processes are too few"),
+        ("[serve]\nhttp = 1.5\n", "got `float` - at `$.serve.http`"),
     ],
 )
 def test_wrong_settings_are_told_with_their_place(cli: Cli, text: str, words: str) -> None:

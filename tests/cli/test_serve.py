@@ -1,5 +1,7 @@
 """What `holdfast serve` prints; what it does is in tests/engine and tests/processes."""
 
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,46 @@ def test_the_unit_starts_this_program_for_this_project_whatever_its_folder_is_ca
     assert f"WorkingDirectory={tmp_path}/100%% $HOME" in unit
     assert "WantedBy=default.target" in unit
     assert not list((odd / ".holdfast").iterdir())
+
+
+def test_the_unit_serves_http_where_that_was_asked_for(cli: Cli) -> None:
+    assert cli("serve", "--unit", "--http", "8000").out.count('"serve" "--http" "8000"\n') == 1
+    assert cli("serve", "--http", "--unit").out.count('"serve" "--http" ""\n') == 1
+
+
+@pytest.mark.parametrize("setting", [None, '"0.0.0.0:8000"'])
+def test_http_for_other_machines_is_refused_before_anything_is_written(
+    cli: Cli, setting: str | None
+) -> None:
+    (cli.folder / "holdfast.toml").write_text(f"[serve]\nhttp = {setting}\n" if setting else "")
+
+    told = cli("serve", *([] if setting else ["--http", "0.0.0.0:8000"]), status=2)
+
+    assert told.err.startswith("error[bad_address]: HTTP cannot be served at '0.0.0.0:8000'")
+    assert "other machines could reach it" in told.err
+    assert not [*(cli.folder / ".holdfast").iterdir()]
+
+
+def test_http_without_the_extra_says_how_to_install_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "hypercorn", None)
+    (cli.folder / "holdfast.toml").write_text("[serve]\nhttp = true\n")
+
+    told = cli("serve", status=2)
+
+    assert told.err.startswith("error[extra_missing]")
+    assert "pip install 'holdfast[web]'" in told.err
+    assert not [*(cli.folder / ".holdfast").iterdir()]
+
+
+def test_an_address_that_somebody_has_is_told(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = cli("serve", "--http", str(port), status=1)
+
+    assert told.err.startswith(f"error[address_taken]: HTTP cannot be served at '127.0.0.1:{port}'")
+    assert "--http PORT" in told.err
 
 
 def test_each_thing_that_happens_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

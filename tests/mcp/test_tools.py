@@ -34,6 +34,9 @@ OF_A_RUN: dict[str, dict[str, Any]] = {
     "decide": {"decision": "approve", "by": "ann"},
     "signal": {"name": "news"},
     "cancel": {},
+    "pause": {},
+    "unpause": {},
+    "tree": {},
     "fork": {"at": 1},
     "rewind": {"at": 1},
     "retry": {},
@@ -73,8 +76,8 @@ async def test_every_tool_is_listed_with_schemas_and_what_it_does(folder: Path) 
     hints = {name: tool.annotations or types.ToolAnnotations() for name, tool in listed.items()}
     reading = {name for name, hint in hints.items() if hint.read_only_hint}
     assert listed.keys() - reading == {
-        "run_workflow", "resume", "decide", "signal", "cancel", "fork", "rewind", "retry",
-        "create_workflow"
+        "run_workflow", "resume", "decide", "signal", "cancel", "pause", "unpause", "fork",
+        "rewind", "retry", "create_workflow",
     }  # fmt: skip
     destroying = {name for name, hint in hints.items() if hint.destructive_hint}
     assert destroying == {"decide", "cancel", "rewind", "create_workflow"}
@@ -433,7 +436,7 @@ async def test_docs_has_the_pages_of_the_command_line(folder: Path) -> None:
 async def test_a_defect_ends_the_call_and_not_the_server(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.mcp.server.bounded", lambda answer: 1 / 0)
+    monkeypatch.setattr("holdfast.mcp.using.bounded", lambda answer: 1 / 0)
     async with in_memory() as tools:
         error = await tools.refused("list_workflows")
         assert (await tools.refused("list_workflows"))["code"] == "internal"

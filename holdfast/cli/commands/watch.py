@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ..display import Display
 
 LOOK_AGAIN_S = 1.0  # a killed process rings no bell
-PICK_UP_NS = (
-    5_000_000_000  # within which who serves has a run that has work, if it can be had at all
-)
 
 
 @click.command()
@@ -73,7 +70,7 @@ def _take_in(log: "Log", branch: int, state: "State", display: "Display") -> "St
 def _is_over(log: "Log", run: str, state: "State") -> bool:
     """Tell whether nothing more is to come: it ended, waits, or its process is gone."""
     from holdfast.reducer import ENDED
-    from holdfast.servers import is_served
+    from holdfast.servers import PICK_UP_NS, is_served
 
     from ..rows import is_alive
 
