@@ -13,6 +13,7 @@ def holdfast_workflows() -> Mapping[str, str]:
         "implement": "holdfast.workflows.implement:implement",
         "kanban": "holdfast.workflows.kanban:kanban",
         "plan": "holdfast.workflows.plan:plan",
+        "ralph": "holdfast.workflows.ralph:ralph",
         "research": "holdfast.workflows.research:research",
         "research-plan-implement": (
             "holdfast.workflows.research_plan_implement:research_plan_implement"
