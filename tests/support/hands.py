@@ -1,7 +1,6 @@
 """A git lab whose agent does what a test's function says: write files, answer in data."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,15 @@ from holdfast.plugins import AgentResult, AgentTask, Emit, Readiness, hookimpl
 from holdfast.reducer import Workflow
 from holdfast.runs import answer_question
 from tests.support.gitlab import GitLab
+from tests.support.lab import Crash
 
 Act = Callable[[str, Path], Any]
-"""Gets the prompt and the folder; returns the answer: a text, or data."""
+"""Gets the prompt and the folder; returns the answer: a text, data, or an error to be raised."""
 SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 
 
 class Hands:
-    """An agent by the name of `hands`. An exception that is returned is raised."""
+    """An agent by the name of `hands`."""
 
     def __init__(self, act: Act) -> None:
         self.act = act
@@ -35,8 +35,8 @@ class Hands:
         found = self.act(task.prompt, Path(task.folder))
         if isinstance(found, Exception):
             raise found
-        text = found if isinstance(found, str) else json.dumps(msgspec.to_builtins(found))
-        return AgentResult(text=text, usage=Usage(cost_usd=0.01))
+        text, output = (found, None) if isinstance(found, str) else ("", msgspec.to_builtins(found))
+        return AgentResult(text=text, output=output, usage=Usage(cost_usd=0.01))
 
     @property
     def prompts(self) -> list[str]:
@@ -61,13 +61,14 @@ class PackLab(GitLab):
         """Run a workflow that succeeds, and return what it returned."""
         return told(await self.play(workflow, **given), workflow)
 
-    async def killed(self, workflow: Workflow, *, at: int, **given: Any) -> bool:
-        """Begin a run and die right after commit `at`; return whether it came so far."""
-        self.workflows[workflow.reference] = workflow
-        async with self.engine() as engine:
-            given["agent"] = "hands"
-            engine.create(workflow, given, run="r", folder=str(self.repo.root))
-        return await self.die_again(at=at, after=True)
+    async def dies(self, running: Awaitable[Outcome]) -> bool:
+        """Tell whether the agent's act raised Crash, which ends the process."""
+        died = False
+        try:
+            await running
+        except* Crash:
+            died = True
+        return died
 
     def answer(self, gate: str, value: Any) -> None:
         """Answer a question as another process would."""
