@@ -28,13 +28,17 @@ from holdfast.workflows.candidates import (
 from holdfast.workflows.common import (
     DIFF_CHARACTERS,
     Agent,
+    Goal,
     Model,
     Options,
     Report,
     TestCommand,
+    doer,
     find_tests,
     line,
+    reader,
     said,
+    text_or_file,
 )
 from holdfast.workflows.implement import coding_prompt
 from holdfast.workflows.kanban import TARGET
@@ -52,7 +56,7 @@ class Chosen(Report, kw_only=True):
 @workflow(name="best-of", budget=Budget(usd=30, each_usd=0.25))
 async def best_of(
     run: Run,
-    goal: Annotated[str, Meta(description="What is to be done, in your words.")],
+    goal: Goal,
     n: Annotated[int, Meta(description="How many candidates, unless they are named.", ge=2)] = 3,
     candidates: Annotated[
         list[Maker], Meta(description='Who makes each, as in [{"agent": "codex"}, {"model": "m"}].')
@@ -75,6 +79,7 @@ async def best_of(
     """Do one task N times side by side, rank what is green, and merge the best."""
     target = (await run.shell("target", TARGET)).stdout.strip()
     test = await find_tests(run, test)
+    goal = await run.step("goal", text_or_file, goal)
     makers = candidates or [Maker() for _ in range(n)]
     field = [Candidate(f"candidate-{place}", maker) for place, maker in enumerate(makers, start=1)]
     spaces: dict[str, Workspace] = {}
@@ -102,10 +107,8 @@ async def best_of(
             one.summary = await run.agent(
                 "code",
                 coding_prompt(goal, test, one.why),
-                agent=who.agent or agent,
-                model=who.model or model,
                 role=who.role,
-                options={**options, **who.options},
+                **doer(who.agent or agent, who.model or model, {**options, **who.options}),
             )
             one.why = await complaint()
             if not one.why:
@@ -122,10 +125,8 @@ async def best_of(
             found = await run.agent(
                 "judge",
                 judge_prompt(goal, order, diffs),
-                agent=judge_agent or agent,
-                options=options,
                 output=Scores,
-                permissions="read",
+                **reader(judge_agent or agent, None, options),
             )
         except StepFailed:
             return []
@@ -150,9 +151,7 @@ async def best_of(
         message = f"{line(goal, 60)}\n\nThe best of {len(field)}: {winner}"
 
         async def settle(found: Conflict) -> Merged | Conflict:
-            return await ws.resolve(
-                found, agent=agent, model=model, options=options, check=complaint
-            )
+            return await ws.resolve(found, check=complaint, **doer(agent, model, options))
 
         return await bring_in(ws, message, settle)
 

@@ -15,6 +15,7 @@ from holdfast.workflows.bringing import Settle, bring_in
 from holdfast.workflows.common import (
     DIFF_CHARACTERS,
     Agent,
+    Goal,
     Model,
     Options,
     Report,
@@ -22,9 +23,12 @@ from holdfast.workflows.common import (
     Rounds,
     TestCommand,
     bullets,
+    doer,
     find_tests,
     line,
+    reader,
     said,
+    text_or_file,
 )
 from holdfast.workflows.kanban import TARGET
 from holdfast.workflows.milestones import Check, Course, Feature, Milestone, Plan, Reached, outline
@@ -39,7 +43,7 @@ class Mission(Report, kw_only=True):
 @workflow(budget=Budget(usd=100, each_usd=0.25))
 async def mission(
     run: Run,
-    goal: Annotated[str, Meta(description="What is to be reached in the end, in your words.")],
+    goal: Goal,
     test: TestCommand = "",
     agent: Agent = "",
     model: Model = None,
@@ -53,6 +57,8 @@ async def mission(
     """Reach a large goal by milestones, each made good before the next one begins."""
     target = (await run.shell("target", TARGET)).stdout.strip()
     test = await find_tests(run, test)
+    goal = await run.step("goal", text_or_file, goal)
+    who, critic = doer(agent, model, options), reader(review_agent or agent, None, options)
     reached: list[Reached] = []
 
     async def draw_up() -> Plan:
@@ -60,13 +66,7 @@ async def mission(
         wrong: list[str] = []
         async for _ in run.loop("plan", max=max_plans, on_exhausted="stop"):
             plan: Plan = await run.agent(
-                "draft",
-                plan_prompt(goal, wrong),
-                agent=agent,
-                model=model,
-                options=options,
-                output=Plan,
-                permissions="read",
+                "draft", plan_prompt(goal, wrong), output=Plan, **reader(agent, model, options)
             )
             found = await ask_critic("check", check_prompt(goal, plan))
             wrong = [] if found.good else found.missing or ["It will not lead to the goal."]
@@ -80,14 +80,7 @@ async def mission(
 
     async def ask_critic(name: str, prompt: str) -> Check:
         """Ask in a fresh session, which may look and change nothing."""
-        found: Check = await run.agent(
-            name,
-            prompt,
-            agent=review_agent or agent,
-            options=options,
-            output=Check,
-            permissions="read",
-        )
+        found: Check = await run.agent(name, prompt, output=Check, **critic)
         return found
 
     async def reach(stone: Milestone) -> Reached:
@@ -158,12 +151,10 @@ async def mission(
 
     def settler(ws: Workspace) -> Settle:
         """Return who settles a conflict: an agent, held against the tests."""
-        return lambda found: ws.resolve(
-            found, agent=agent, model=model, options=options, check=tested
-        )
+        return lambda found: ws.resolve(found, check=tested, **who)
 
     async def code(name: str, prompt: str) -> None:
-        await run.agent(name, prompt, agent=agent, model=model, options=options)
+        await run.agent(name, prompt, **who)
 
     plan = await draw_up()
     for stone in plan.milestones:

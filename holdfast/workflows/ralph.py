@@ -22,6 +22,7 @@ from holdfast.workflows.common import (
     line,
     proof,
     said,
+    text_or_file,
 )
 
 # Prints what stands for all files but the notes, which are named in $NOTES.
@@ -40,7 +41,9 @@ class Ralphed(Report, kw_only=True):
 @workflow(budget=Budget(usd=30, each_usd=0.25))
 async def ralph(
     run: Run,
-    prompt: Annotated[str, Meta(description="What each session is told, always the same.")],
+    prompt: Annotated[
+        str, Meta(description="What each session is told, always the same; or a file that says it.")
+    ],
     test: Annotated[
         str, Meta(description="The command that exits with 0 once it is done; else the tests.")
     ] = "",
@@ -60,6 +63,7 @@ async def ralph(
 ) -> Ralphed:
     """Repeat one prompt in fresh sessions until a command agrees that it is done."""
     test = await find_tests(run, test)
+    prompt = await run.step("prompt", text_or_file, prompt)
     task = session_prompt(prompt, test, notes, promise)
     why, evidence, answer, idle, rounds, holds = "", list[str](), "", 0, 0, False
 

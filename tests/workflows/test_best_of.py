@@ -1,17 +1,12 @@
 """The shipped workflow `best-of`: candidates side by side, ranked, one merged."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from holdfast.plugins import BadOptions
-from holdfast.reducer.check import check
-from holdfast.workflows import best_of as module
 from holdfast.workflows.best_of import best_of
-from tests.support.hands import PackLab, identify, told
+from tests.support.hands import Hands, told
 from tests.support.lab import Crash
 
 GREEN = "test ! -e broken.txt || { echo broken; exit 1; }"
@@ -45,18 +40,8 @@ class Field:
         return f"{name} is made"
 
 
-@pytest.fixture
-def lab(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PackLab]:
-    identify(tmp_path_factory.mktemp("settings"), monkeypatch)
-    made = PackLab(tmp_path, Field())
-    yield made
-    made.log.close()
-
-
-async def test_the_best_is_merged_and_the_others_stay_on_their_branches(lab: PackLab) -> None:
-    lab.hands.act = field = Field(**{"1": 3, "2": 9, "3": 5})
+async def test_the_best_is_merged_and_the_others_stay_on_their_branches(lab: Hands) -> None:
+    lab.act = field = Field(**{"1": 3, "2": 9, "3": 5})
 
     found = await lab.report(best_of, goal="write", test=GREEN)
 
@@ -75,40 +60,42 @@ async def test_the_best_is_merged_and_the_others_stay_on_their_branches(lab: Pac
 
 
 async def test_the_makers_are_those_that_are_named_and_the_judge_does_not_learn_of_them(
-    lab: PackLab,
+    lab: Hands,
 ) -> None:
-    lab.hands.act = Field(**{"1": 1, "2": 2})
+    lab.act = Field(**{"1": 1, "2": 2})
 
-    makers = [{"agent": "hands", "model": "m-one"}, {"options": {"temperature": 1}}]
+    makers = [{"agent": "cast", "model": "m-one"}, {"options": {"temperature": 1}}]
     await lab.report(best_of, goal="write", test=GREEN, candidates=makers, judges=1)
 
-    made = [task for task in lab.hands.tasks if not task.prompt.startswith("Judge")]
+    made = [task for task in lab.tasks if not task.prompt.startswith("Judge")]
     assert sorted((task.model or "", dict(task.options)) for task in made) == [
         ("", {"temperature": 1}),
         ("m-one", {}),
     ]
-    assert "m-one" not in lab.hands.prompts[-1]
+    assert "m-one" not in lab.prompts[-1]
 
 
-async def test_red_candidates_get_another_round_and_then_are_out(lab: PackLab) -> None:
+async def test_red_candidates_get_another_round_and_then_are_out(lab: Hands) -> None:
     class Clumsy(Field):
         def make(self, name: str, prompt: str, folder: Path) -> Any:
             (folder / "broken.txt").write_text("")
             if name == "candidate-1" and "The tests fail:\nbroken" in prompt:
                 (folder / "broken.txt").unlink()
-            return super().make(name, prompt, folder) if name != "candidate-3" else BadOptions("no")
+            if name == "candidate-3":
+                raise BadOptions("no")
+            return super().make(name, prompt, folder)
 
-    lab.hands.act = Clumsy()
+    lab.act = Clumsy()
     found = await lab.report(best_of, goal="write", test=GREEN, max_rounds=2)
 
     assert found.winner == "candidate-1"
-    assert not any(prompt.startswith("Judge") for prompt in lab.hands.prompts)
+    assert not any(prompt.startswith("Judge") for prompt in lab.prompts)
     assert "candidate-2: The tests fail:\n" in found.markdown
     assert [one.why[:9] for one in found.candidates] == ["", "The tests", "step 'can"]
 
 
-async def test_where_nothing_is_good_it_fails_and_says_why(lab: PackLab) -> None:
-    lab.hands.act = lambda _prompt, _folder: "nothing was done"
+async def test_where_nothing_is_good_it_fails_and_says_why(lab: Hands) -> None:
+    lab.act = lambda _prompt, _folder: "nothing was done"
 
     outcome = await lab.play(best_of, goal="write", test=GREEN, n=2)
 
@@ -118,11 +105,11 @@ async def test_where_nothing_is_good_it_fails_and_says_why(lab: PackLab) -> None
     assert "it changed nothing" in outcome.error.message
 
 
-async def test_a_tie_goes_to_a_person_who_may_take_none(lab: PackLab) -> None:
-    lab.hands.act = Field(**{"1": 5, "2": 5})
+async def test_a_tie_goes_to_a_person_who_may_take_none(lab: Hands) -> None:
+    lab.act = Field(**{"1": 5, "2": 5})
 
-    (gate,) = (await lab.play(best_of, goal="write", test=GREEN, n=2, judges=1)).waiting
-    lab.answer(gate, "none")
+    await lab.play(best_of, goal="write", test=GREEN, n=2, judges=1)
+    lab.answer("none")
     found = told(await lab.go_on(), best_of)
 
     assert found.winner == ""
@@ -130,7 +117,7 @@ async def test_a_tie_goes_to_a_person_who_may_take_none(lab: PackLab) -> None:
     assert lab.files() == {"a.txt": "one\n"}
 
 
-async def test_a_tie_can_go_to_the_shorter_diff(lab: PackLab) -> None:
+async def test_a_tie_can_go_to_the_shorter_diff(lab: Hands) -> None:
     class Wordy(Field):
         def make(self, name: str, prompt: str, folder: Path) -> Any:
             if name == "candidate-1":
@@ -140,7 +127,7 @@ async def test_a_tie_can_go_to_the_shorter_diff(lab: PackLab) -> None:
         def judge(self, prompt: str) -> Any:
             return {"scores": []}  # of no use: all are equal then
 
-    lab.hands.act = Wordy()
+    lab.act = Wordy()
 
     found = await lab.report(best_of, goal="write", test=GREEN, n=2, judges=1, on_tie="smallest")
 
@@ -148,13 +135,13 @@ async def test_a_tie_can_go_to_the_shorter_diff(lab: PackLab) -> None:
     assert "the answer of 1 of 1 judges could not be used" in found.evidence
 
 
-async def test_what_cannot_be_merged_is_left_with_the_reason(lab: PackLab) -> None:
+async def test_what_cannot_be_merged_is_left_with_the_reason(lab: Hands) -> None:
     class Meanwhile(Field):
         def judge(self, prompt: str) -> Any:
             lab.repo.write({"a.txt": "mine\n"})
             return super().judge(prompt)
 
-    lab.hands.act = Meanwhile(**{"1": 5, "2": 6})
+    lab.act = Meanwhile(**{"1": 5, "2": 6})
 
     found = await lab.report(best_of, goal="write", test=GREEN, n=2)
 
@@ -163,7 +150,7 @@ async def test_what_cannot_be_merged_is_left_with_the_reason(lab: PackLab) -> No
     assert lab.files() == {"a.txt": "mine\n"}
 
 
-async def test_a_crash_while_judging_makes_no_candidate_again(lab: PackLab) -> None:
+async def test_a_crash_while_judging_makes_no_candidate_again(lab: Hands) -> None:
     class Fatal(Field):
         def judge(self, prompt: str) -> Any:
             if not self.orders:
@@ -171,7 +158,7 @@ async def test_a_crash_while_judging_makes_no_candidate_again(lab: PackLab) -> N
                 raise Crash
             return super().judge(prompt)
 
-    lab.hands.act = Fatal(**{"1": 3, "2": 9})
+    lab.act = Fatal(**{"1": 3, "2": 9})
 
     assert await lab.dies(lab.play(best_of, goal="write", test=GREEN, n=2, judges=1))
     found = told(await lab.go_on(), best_of)
@@ -179,9 +166,5 @@ async def test_a_crash_while_judging_makes_no_candidate_again(lab: PackLab) -> N
     assert found.winner == "candidate-2"
     assert lab.files() == {"a.txt": "candidate-2\n"}
     assert lab.done_again() == []
-    assert [prompt[:5] for prompt in lab.hands.prompts] == ["write", "write", "Judge", "Judge"]
+    assert [prompt[:5] for prompt in lab.prompts] == ["write", "write", "Judge", "Judge"]
     assert lab.replays()
-
-
-def test_it_is_a_durable_workflow() -> None:
-    assert check(Path(module.__file__).read_text(), "best_of.py") == []

@@ -1,7 +1,6 @@
 """The shipped workflow `mission`: milestones, each made good before the next begins."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,9 @@ import pytest
 from msgspec import Raw
 
 from holdfast.plugins import BadOptions
-from holdfast.reducer.check import check
-from holdfast.workflows import mission as module
 from holdfast.workflows.milestones import Feature, Milestone, Plan
 from holdfast.workflows.mission import mission
-from tests.support.hands import PackLab, identify, told
+from tests.support.hands import Hands, told
 from tests.support.lab import Crash
 
 GREEN = "test ! -e broken.txt || { cat broken.txt; exit 1; }"
@@ -54,28 +51,16 @@ class Team:
 
 
 @pytest.fixture
-def team() -> Team:
-    return Team()
-
-
-@pytest.fixture
-def lab(
-    tmp_path: Path,
-    team: Team,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[PackLab]:
-    identify(tmp_path_factory.mktemp("settings"), monkeypatch)
-    made = PackLab(tmp_path, team)
-    yield made
-    made.log.close()
+def team(lab: Hands) -> Team:
+    lab.act = made = Team()
+    return made
 
 
 ALL = {f"{name}.txt": f"{name}.txt\n" for name in ("one", "two", "three")} | {"a.txt": "one\n"}
 
 
 async def test_milestones_are_planned_checked_approved_made_and_merged(
-    lab: PackLab, team: Team
+    lab: Hands, team: Team
 ) -> None:
     team.checks = [{"good": False, "missing": ["say who"]}, GOOD]
 
@@ -87,15 +72,15 @@ async def test_milestones_are_planned_checked_approved_made_and_merged(
     assert lab.files() == ALL
     assert found.markdown.startswith("# 2 of 2 milestones are in main: all\n")
     assert [each.rounds for each in found.milestones] == [1, 1]
-    second_plan = [prompt for prompt in lab.hands.prompts if prompt.startswith("Plan")][1]
+    second_plan = [prompt for prompt in lab.prompts if prompt.startswith("Plan")][1]
     assert second_plan.endswith("An earlier plan had these faults:\n- say who")
-    (handed,) = (prompt for prompt in lab.hands.prompts if prompt.startswith("write three"))
+    (handed,) = (prompt for prompt in lab.prompts if prompt.startswith("write three"))
     assert "What was done before:\n- base: mind the gap" in handed
     assert lab.branches() == ["main"]
     assert lab.replays()
 
 
-async def test_the_person_may_edit_the_milestones(lab: PackLab) -> None:
+async def test_the_person_may_edit_the_milestones(lab: Hands, team: Team) -> None:
     await lab.play(mission, goal="all", test=GREEN)
     shorter = Plan([stone("only", "two")])
     lab.approve("milestones", edits=Raw(msgspec.msgpack.encode(shorter)))
@@ -105,7 +90,7 @@ async def test_the_person_may_edit_the_milestones(lab: PackLab) -> None:
     assert lab.files() == {"a.txt": "one\n", "two.txt": "two.txt\n"}
 
 
-async def test_a_denied_plan_ends_it_before_anything_is_made(lab: PackLab) -> None:
+async def test_a_denied_plan_ends_it_before_anything_is_made(lab: Hands, team: Team) -> None:
     await lab.play(mission, goal="all", test=GREEN)
     lab.approve("milestones", approved=False, note="too much")
     outcome = await lab.go_on()
@@ -116,7 +101,7 @@ async def test_a_denied_plan_ends_it_before_anything_is_made(lab: PackLab) -> No
 
 
 async def test_a_milestone_is_corrected_until_tests_and_reviewer_agree(
-    lab: PackLab, team: Team
+    lab: Hands, team: Team
 ) -> None:
     team.plans = [Plan([stone("base", "broken")])]
     team.reviews = [{"good": False, "missing": ["write more.txt"]}, GOOD]
@@ -138,16 +123,16 @@ async def test_a_milestone_is_corrected_until_tests_and_reviewer_agree(
 
 
 async def test_a_person_decides_about_a_milestone_that_cannot_be_made_good(
-    lab: PackLab, team: Team
+    lab: Hands, team: Team
 ) -> None:
     team.reviews = [{"good": False, "missing": ["it is not there"]}]
 
     outcome = await lab.play(mission, goal="all", test=GREEN, max_rounds=2, approve=False)
     assert outcome.waiting == ("base/how to go on",)
-    lab.answer("base/how to go on", {"then": "rephrase", "goal": "something easier"})
+    lab.answer({"then": "rephrase", "goal": "something easier"})
     outcome = await lab.go_on()
-    assert "something easier" in lab.hands.prompts[-1]
-    lab.answer("base/how to go on#2", {"then": "stop"})
+    assert "something easier" in lab.prompts[-1]
+    lab.answer({"then": "stop"})
     found = told(await lab.go_on(), mission)
 
     assert found.title == "0 of 2 milestones are in main: all"
@@ -159,27 +144,24 @@ async def test_a_person_decides_about_a_milestone_that_cannot_be_made_good(
     assert lab.repo.git("show", f"{branch}:one.txt") == "one.txt"
 
 
-async def test_a_feature_that_fails_is_made_up_for_by_a_correction(
-    lab: PackLab, team: Team
-) -> None:
+async def test_a_feature_that_fails_is_made_up_for_by_a_correction(lab: Hands, team: Team) -> None:
     team.plans = [Plan([stone("base", "one", "two")])]
     write = team.work
 
     def work(prompt: str, folder: Path) -> Any:
-        fails = prompt.startswith("write two")
-        return BadOptions("I am ill") if fails else write(prompt, folder)
+        if prompt.startswith("write two"):
+            raise BadOptions("I am ill")
+        return write(prompt, folder)
 
     team.work = work  # type: ignore[method-assign]
     found = await lab.report(mission, goal="all", test=GREEN, approve=False)
 
     assert found.left == []
-    assert "Its worker failed" in lab.hands.prompts[-2]
+    assert "Its worker failed" in lab.prompts[-2]
     assert "two.txt" in lab.files()
 
 
-async def test_crashes_in_the_middle_do_nothing_again_that_was_done(
-    lab: PackLab, team: Team
-) -> None:
+async def test_crashes_in_the_middle_do_nothing_again_that_was_done(lab: Hands, team: Team) -> None:
     team.plans = [Plan([stone("base", "one", "two")])]
     deadly, crashed = ["write two", "Say whether"], list[str]()
 
@@ -190,7 +172,7 @@ async def test_crashes_in_the_middle_do_nothing_again_that_was_done(
             raise Crash
         return team(prompt, folder)
 
-    lab.hands.act = act
+    lab.act = act
     assert await lab.dies(lab.play(mission, goal="all", test=GREEN, approve=False, limit=1))
     assert await lab.dies(lab.go_on())
     found = told(await lab.go_on(), mission)
@@ -199,10 +181,6 @@ async def test_crashes_in_the_middle_do_nothing_again_that_was_done(
     assert lab.files() == {"a.txt": "one\n", "one.txt": "one.txt\n", "two.txt": "two.txt\n"}
     assert lab.done_again() == []
     assert lab.branches() == ["main"]
-    assert [prompt for prompt in crashed if lab.hands.prompts.count(prompt) != 2] == []
-    assert len(lab.hands.prompts) == len(set(lab.hands.prompts)) + len(crashed)
+    assert [prompt for prompt in crashed if lab.prompts.count(prompt) != 2] == []
+    assert len(lab.prompts) == len(set(lab.prompts)) + len(crashed)
     assert lab.replays()
-
-
-def test_it_is_a_durable_workflow() -> None:
-    assert check(Path(module.__file__).read_text(), "mission.py") == []
