@@ -17,6 +17,7 @@ from holdfast.workflows.measuring import (
     least_covered,
     wrong_paths,
 )
+from tests.support.desk import Desk
 from tests.support.hands import Hands
 
 # Stands for a coverage tool: each line of a test covers 10% of the file that it is for.
@@ -45,57 +46,66 @@ def subject(prompt: str) -> str:
     return "a" if "src/a.py" in prompt.splitlines()[0] else "b"
 
 
-async def test_tests_are_written_side_by_side_until_the_target_is_reached(lab: Hands) -> None:
-    def act(prompt: str, folder: Path) -> str:
-        name = subject(prompt)
-        there = len(list((folder / "tests").glob(f"test_{name}*")))
-        return write(folder, f"tests/test_{name}{there}.py", "one", "two")
-
-    lab.act = act
-    found = await lab.report(improve_coverage, **GIVEN)
-
-    assert (found.before, found.after) == (0, 40)
-    assert [piece.path for piece in found.pieces] == ["src/a.py", "src/b.py"] * 2
-    assert found.markdown.startswith("# Coverage is 40% in main, 0% before\n")
-    assert "| src/a.py | 20% | 40% | merged |" in found.markdown
-    assert found.left == []
-    assert "litter.txt" not in lab.repo.git("ls-files")
-    assert lab.repo.git("ls-files", "tests").count("\n") == 3
-    assert lab.branches() == ["main"]
-    assert lab.replays()
-
-
-async def test_work_that_touches_the_product_fails_or_covers_nothing_is_not_taken(
+async def test_only_tests_that_raise_the_coverage_and_leave_the_product_alone_are_taken(
     lab: Hands,
 ) -> None:
     def act(prompt: str, folder: Path) -> str:
         if subject(prompt) == "b":
-            return write(folder, "tests/other.py", "covers nothing")
-        if "refused" not in prompt:
-            return write(folder, "tests/test_a.py", "broken")
-        write(folder, "a.txt", "made easy to test")
-        return write(folder, "tests/test_a.py", "good")
+            write(folder, "a.txt", "made easy to test")
+            return write(folder, "tests/test_b.py", "one")
+        return write(folder, "tests/test_a.py", "good" if "FAILED" in prompt else "broken")
 
     lab.act = act
-    found = await lab.report(improve_coverage, **GIVEN)
-
-    assert found.after == 0
-    assert "FAILED" in lab.prompts[-1] + lab.prompts[-2]
-    assert "put them back as they were: a.txt" in found.pieces[0].why
-    assert "did not rise" in found.pieces[1].why
-    assert "The target is 40%: the last round made no progress" in found.left
-    assert lab.files() == {"a.txt": "one\n"}
-    assert lab.repo.git("show", f"{found.pieces[0].branch}:tests/test_a.py") == "good"
-
-
-async def test_the_ceiling_ends_it_with_what_was_reached(lab: Hands) -> None:
-    lab.act = lambda prompt, folder: write(folder, f"tests/test_{subject(prompt)}.py", "one")
-
     found = await lab.report(improve_coverage, **GIVEN, max_rounds=1)
 
-    assert found.after == 10
-    assert found.left == ["The target is 40%: the ceiling of 1 rounds is reached"]
-    assert "tests/test_a.py" in lab.files()
+    assert (found.before, found.after) == (0, 5)
+    assert found.markdown.startswith("# Coverage is 5% in main, 0% before\n")
+    assert "| src/a.py | 0% | 10% | merged |" in found.markdown
+    taken, refused = found.pieces
+    assert taken.why == ""
+    assert refused.why == "These are no tests; put them back as they were: a.txt"
+    assert found.left[0] == "The target is 40%: the ceiling of 1 rounds is reached"
+    assert lab.files() == {"a.txt": "one\n", "tests/test_a.py": "good\n"}
+    assert lab.repo.git("show", f"{refused.branch}:tests/test_b.py") == "one"
+    assert lab.replays()
+
+
+def at_desk(*percents: float, paths: str = "A\0tests/test_x.py\0", **given: Any) -> Desk:
+    """Play it with what the measurements come to, one after another."""
+    left = [*percents]
+
+    def sh(key: str, _: str) -> str:
+        if key.endswith("/changed"):
+            return paths
+        if "/measure" not in key:
+            return ""
+        if (percent := left.pop(0)) < 0:
+            raise ValueError("FAILED")
+        return f"src/a.py  10  1  {percent}%\nTOTAL  10  1  {percent}%\n"
+
+    given = {"test": None, "measure": "measure", "target": 40, "max_tries": 1, **given}
+    return Desk(improve_coverage, lambda _prompt: "written", sh, **given)
+
+
+@pytest.mark.parametrize(
+    ("percents", "after", "left"),
+    [
+        ((50,), 50, []),  # nothing to do
+        ((0, 20, 20, 40, 40), 40, []),
+        ((0, 0), 0, ["The target is 40%: the last round made no progress", "did not rise"]),
+        ((0, -1), 0, ["The target is 40%: the last round made no progress", "FAILED"]),
+        ((0, 20, -1), 0, ["The target is 40%: the tests of the last round fail together"]),
+    ],
+)
+def test_it_goes_on_until_the_target_is_reached_or_a_round_brings_nothing(
+    percents: tuple[float, ...], after: float, left: list[str]
+) -> None:
+    desk = at_desk(*percents)
+
+    assert desk.output.after == after
+    assert len(desk.output.left) == len(left)
+    assert all(words in told for words, told in zip(left, desk.output.left, strict=True))
+    desk.redriven()
 
 
 def test_coverage_is_read_from_json_a_table_or_by_a_pattern() -> None:

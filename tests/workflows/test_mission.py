@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from msgspec import Raw
 
-from holdfast.plugins import BadOptions
+from holdfast import ApprovalDenied
 from holdfast.workflows.milestones import Feature, Milestone, Plan
 from holdfast.workflows.mission import mission
+from tests.support.desk import Desk
 from tests.support.hands import Hands, told
 from tests.support.lab import Crash
 
@@ -35,6 +34,10 @@ class Team:
         self.reviews: list[Any] = [{"good": True, "handover": "mind the gap"}]
 
     def __call__(self, prompt: str, folder: Path) -> Any:
+        return self.word(prompt) or self.work(prompt, folder)
+
+    def word(self, prompt: str) -> Any:
+        """Return what is said to a prompt that wants no work, or nothing."""
         for opening, answers in (
             ("Plan", self.plans),
             ("Check", self.checks),
@@ -42,7 +45,7 @@ class Team:
         ):
             if prompt.startswith(opening):
                 return answers.pop(0) if len(answers) > 1 else answers[0]
-        return self.work(prompt, folder)
+        return None
 
     def work(self, prompt: str, folder: Path) -> Any:
         for name in re.findall(r"write (\w+\.txt)", prompt):
@@ -59,19 +62,29 @@ def team(lab: Hands) -> Team:
 ALL = {f"{name}.txt": f"{name}.txt\n" for name in ("one", "two", "three")} | {"a.txt": "one\n"}
 
 
-async def test_milestones_are_planned_checked_approved_made_and_merged(
+async def test_milestones_are_planned_checked_approved_made_corrected_and_merged(
     lab: Hands, team: Team
 ) -> None:
     team.checks = [{"good": False, "missing": ["say who"]}, GOOD]
+    team.plans = [PLAN, Plan([stone("base", "one", "broken"), stone("top", "three")])]
+    team.reviews = [{"good": True, "handover": "mind the gap"}]
+    write = team.work
 
+    def work(prompt: str, folder: Path) -> Any:
+        if "The tests fail:\nbroken.txt" in prompt:
+            (folder / "broken.txt").rename(folder / "two.txt")
+            return "mended"
+        return write(prompt, folder)
+
+    team.work = work  # type: ignore[method-assign]
     outcome = await lab.play(mission, goal="all", test=GREEN)
     assert outcome.waiting == ("milestones",)
     lab.approve("milestones")
     found = told(await lab.go_on(), mission)
 
-    assert lab.files() == ALL
+    assert lab.files() == {**ALL, "two.txt": "broken.txt\n"}
     assert found.markdown.startswith("# 2 of 2 milestones are in main: all\n")
-    assert [each.rounds for each in found.milestones] == [1, 1]
+    assert [each.rounds for each in found.milestones] == [2, 1]
     second_plan = [prompt for prompt in lab.prompts if prompt.startswith("Plan")][1]
     assert second_plan.endswith("An earlier plan had these faults:\n- say who")
     (handed,) = (prompt for prompt in lab.prompts if prompt.startswith("write three"))
@@ -80,85 +93,81 @@ async def test_milestones_are_planned_checked_approved_made_and_merged(
     assert lab.replays()
 
 
-async def test_the_person_may_edit_the_milestones(lab: Hands, team: Team) -> None:
-    await lab.play(mission, goal="all", test=GREEN)
-    shorter = Plan([stone("only", "two")])
-    lab.approve("milestones", edits=Raw(msgspec.msgpack.encode(shorter)))
-    found = told(await lab.go_on(), mission)
-
-    assert [each.name for each in found.milestones] == ["only"]
-    assert lab.files() == {"a.txt": "one\n", "two.txt": "two.txt\n"}
+@pytest.fixture
+def staff() -> Team:
+    return Team()
 
 
-async def test_a_denied_plan_ends_it_before_anything_is_made(lab: Hands, team: Team) -> None:
-    await lab.play(mission, goal="all", test=GREEN)
-    lab.approve("milestones", approved=False, note="too much")
-    outcome = await lab.go_on()
-
-    assert outcome.error is not None
-    assert "too much" in outcome.error.message
-    assert lab.files() == {"a.txt": "one\n"}
+def at_desk(staff: Team, **more: Any) -> Desk:
+    """Play a mission whose work is done by nobody."""
+    given = {"goal": "all", "approve": False, **more}
+    return Desk(mission, lambda prompt: staff.word(prompt) or "done", **given)
 
 
-async def test_a_milestone_is_corrected_until_tests_and_reviewer_agree(
-    lab: Hands, team: Team
-) -> None:
-    team.plans = [Plan([stone("base", "broken")])]
-    team.reviews = [{"good": False, "missing": ["write more.txt"]}, GOOD]
-    write = team.work
+def test_the_person_may_edit_the_milestones(staff: Team) -> None:
+    desk = at_desk(staff, approve=True).says(Plan([stone("only", "two")]))
 
-    def work(prompt: str, folder: Path) -> Any:
-        if "The tests fail:\nbroken.txt" in prompt:
-            (folder / "broken.txt").unlink()
-            return "mended"
-        return write(prompt, folder)
-
-    team.work = work  # type: ignore[method-assign]
-    found = await lab.report(mission, goal="all", test=GREEN, approve=False)
-
-    assert found.milestones[0].rounds == 3
-    assert found.milestones[0].why == ""
-    assert "more.txt" in lab.files()
-    assert "broken.txt" not in lab.files()
+    assert [each.name for each in desk.output.milestones] == ["only"]
+    assert [prompt[:9] for prompt in desk.prompts[2:]] == ["write two", "Say wheth"]
 
 
-async def test_a_person_decides_about_a_milestone_that_cannot_be_made_good(
-    lab: Hands, team: Team
-) -> None:
-    team.reviews = [{"good": False, "missing": ["it is not there"]}]
+def test_a_denied_plan_ends_it_before_anything_is_made(staff: Team) -> None:
+    desk = at_desk(staff, approve=True).says(False)
 
-    outcome = await lab.play(mission, goal="all", test=GREEN, max_rounds=2, approve=False)
-    assert outcome.waiting == ("base/how to go on",)
-    lab.answer({"then": "rephrase", "goal": "something easier"})
-    outcome = await lab.go_on()
-    assert "something easier" in lab.prompts[-1]
-    lab.answer({"then": "stop"})
-    found = told(await lab.go_on(), mission)
+    with pytest.raises(ApprovalDenied):
+        print(desk.output)
+    assert len(desk.prompts) == 2
 
-    assert found.title == "0 of 2 milestones are in main: all"
-    assert lab.files() == {"a.txt": "one\n"}
+
+def test_planning_has_a_ceiling_and_what_is_not_settled_is_shown(staff: Team) -> None:
+    staff.checks = [{"good": False, "missing": ["say who"]}]
+
+    desk = at_desk(staff, approve=True, max_plans=2)
+
+    assert len(desk.prompts) == 4
+    assert desk.request("milestones").subject["not settled"] == ["say who"]
+
+
+def test_a_person_decides_about_a_milestone_that_cannot_be_made_good(staff: Team) -> None:
+    staff.reviews = [{"good": False, "missing": ["it is not there"]}]
+
+    desk = at_desk(staff, max_rounds=2)
+    assert desk.open == ["base/how to go on"]
+    assert desk.request("base/how to go on").question["why"] == "- it is not there"
+    desk.says({"then": "rephrase", "goal": "something easier"})
+    assert "something easier" in desk.prompts[-1]
+    desk.says({"then": "stop"})
+
+    found = desk.output
+    assert found.title.startswith("0 of 2 milestones are in ")
     assert found.milestones[0].rounds == 4
     assert "- it is not there" in found.left[0]
     assert found.left[1] == "top: not begun"
-    branch = found.milestones[0].branch
-    assert lab.repo.git("show", f"{branch}:one.txt") == "one.txt"
+    assert "base/merge" not in desk.keys
+    desk.redriven()
 
 
-async def test_a_feature_that_fails_is_made_up_for_by_a_correction(lab: Hands, team: Team) -> None:
-    team.plans = [Plan([stone("base", "one", "two")])]
-    write = team.work
+def test_a_person_may_have_it_go_on(staff: Team) -> None:
+    staff.reviews = [{"good": False, "missing": ["it is not there"]}, GOOD]
 
-    def work(prompt: str, folder: Path) -> Any:
+    desk = at_desk(staff, max_rounds=1).says({"then": "continue"})
+
+    assert desk.output.left == []
+    assert "- it is not there" in desk.prompts[4]
+
+
+def test_a_feature_that_fails_is_made_up_for_by_a_correction(staff: Team) -> None:
+    def act(prompt: str) -> Any:
         if prompt.startswith("write two"):
-            raise BadOptions("I am ill")
-        return write(prompt, folder)
+            raise ValueError("I am ill")
+        return staff.word(prompt) or "done"
 
-    team.work = work  # type: ignore[method-assign]
-    found = await lab.report(mission, goal="all", test=GREEN, approve=False)
+    desk = Desk(mission, act, goal="all", approve=False)
 
-    assert found.left == []
-    assert "Its worker failed" in lab.prompts[-2]
-    assert "two.txt" in lab.files()
+    (corrected,) = (prompt for prompt in desk.prompts if "not good yet" in prompt)
+    assert "two: write two.txt\nIts worker failed: " in corrected
+    assert "I am ill" in corrected
+    assert desk.output.left == []
 
 
 async def test_crashes_in_the_middle_do_nothing_again_that_was_done(lab: Hands, team: Team) -> None:
