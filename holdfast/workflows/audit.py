@@ -9,7 +9,16 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from holdfast import Budget, Run, StepFailed, workflow
-from holdfast.workflows.common import Agent, Model, Options, Report, ReviewAgent, bullets, reader
+from holdfast.workflows.common import (
+    Agent,
+    Model,
+    Options,
+    Report,
+    ReviewAgent,
+    bullets,
+    counted,
+    reader,
+)
 from holdfast.workflows.findings import (
     Doubts,
     Finding,
@@ -128,11 +137,11 @@ async def audit(
     found = await run.map(look, looks, key=lambda at: f"{at.check}-{at.part}", limit=limit)
     ranked = ranking([one for each in found for one in each])
     is_same = (await run.shell("state after", STATE)).stdout == state
-    written = (
-        await run.step("tickets", write_tickets, tickets, ranked) if tickets and ranked else []
-    )
+    written: list[str] = []
+    if tickets and ranked:
+        written = await run.step("tickets", write_tickets, tickets, ranked)
     return Audited(
-        title=f"{len(ranked)} findings in {len(files)} files",
+        title=f"{counted(len(ranked), 'finding')} in {counted(len(files), 'file')}",
         done="\n\n".join(map(told, ranked)) or "Nothing was found.",
         evidence=[
             f"{len(looks) - len(unseen)} of {len(looks)} looks were made: {', '.join(wanted)}",

@@ -36,9 +36,9 @@ from holdfast.workflows.common import (
     doer,
     find_tests,
     line,
+    read_goal,
     reader,
     said,
-    text_or_file,
 )
 from holdfast.workflows.implement import coding_prompt
 from holdfast.workflows.kanban import TARGET
@@ -79,7 +79,7 @@ async def best_of(
     """Do one task N times side by side, rank what is green, and merge the best."""
     target = (await run.shell("target", TARGET)).stdout.strip()
     test = await find_tests(run, test)
-    goal = await run.step("goal", text_or_file, goal)
+    goal = await read_goal(run, goal)
     makers = candidates or [Maker() for _ in range(n)]
     field = [Candidate(f"candidate-{place}", maker) for place, maker in enumerate(makers, start=1)]
     spaces: dict[str, Workspace] = {}

@@ -11,7 +11,17 @@ from msgspec import Meta, Struct
 
 from holdfast import Budget, Run, StepFailed, workflow
 from holdfast.workflows.bringing import bring_in
-from holdfast.workflows.common import Agent, Model, Options, Report, Rounds, doer, line, said
+from holdfast.workflows.common import (
+    Agent,
+    Model,
+    Options,
+    Report,
+    Rounds,
+    counted,
+    doer,
+    line,
+    said,
+)
 from holdfast.workflows.kanban import TARGET
 from holdfast.workflows.measuring import TOTAL, coverage, least_covered, wrong_paths
 
@@ -117,7 +127,7 @@ async def improve_coverage(
     async with run.workspace("together") as ws:
         before = now = coverage(await run.shell("measure", measure, timeout="1h"), measure, pattern)
         await run.shell("tidy", TIDY)
-        stopped = f"the ceiling of {max_rounds} rounds is reached"
+        stopped = f"the ceiling of {counted(max_rounds, 'round')} is reached"
         async for _ in run.loop("round", max=max_rounds, on_exhausted="stop"):
             refused = {piece.path for piece in pieces if piece.why}
             worst = least_covered(now, target, tests, refused)[:limit]

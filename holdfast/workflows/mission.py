@@ -23,12 +23,13 @@ from holdfast.workflows.common import (
     Rounds,
     TestCommand,
     bullets,
+    counted,
     doer,
     find_tests,
     line,
+    read_goal,
     reader,
     said,
-    text_or_file,
 )
 from holdfast.workflows.kanban import TARGET
 from holdfast.workflows.milestones import Check, Course, Feature, Milestone, Plan, Reached, outline
@@ -40,7 +41,7 @@ class Mission(Report, kw_only=True):
     milestones: list[Reached]
 
 
-@workflow(budget=Budget(usd=100, each_usd=0.25))
+@workflow(budget=Budget(usd=50, each_usd=0.25))
 async def mission(
     run: Run,
     goal: Goal,
@@ -52,27 +53,29 @@ async def mission(
     max_plans: Annotated[int, Meta(description="How many plans at most.", ge=1)] = 3,
     max_rounds: Rounds = 4,
     limit: Annotated[int, Meta(description="How many features at once.", ge=1)] = 4,
-    approve: Annotated[bool, Meta(description="Ask a person about the milestones.")] = True,
+    approve: Annotated[
+        bool, Meta(description="Ask about the milestones; where they are in doubt, always.")
+    ] = True,
 ) -> Mission:
     """Reach a large goal by milestones, each made good before the next one begins."""
     target = (await run.shell("target", TARGET)).stdout.strip()
     test = await find_tests(run, test)
-    goal = await run.step("goal", text_or_file, goal)
+    goal = await read_goal(run, goal)
     who, critic = doer(agent, model, options), reader(review_agent or agent, None, options)
     reached: list[Reached] = []
 
     async def draw_up() -> Plan:
         """Let an agent plan until another one finds it sound; then a person decides, who may edit it."""
-        wrong: list[str] = []
+        plan, wrong = Plan([]), list[str]()
         async for _ in run.loop("plan", max=max_plans, on_exhausted="stop"):
-            plan: Plan = await run.agent(
+            plan = await run.agent(
                 "draft", plan_prompt(goal, wrong), output=Plan, **reader(agent, model, options)
             )
             found = await ask_critic("check", check_prompt(goal, plan))
             wrong = [] if found.good else found.missing or ["It will not lead to the goal."]
             if not wrong:
                 break
-        if not approve:
+        if not approve and not wrong:
             return plan
         subject = {"goal": goal, "plan": plan, "not settled": wrong}
         decision = await run.approve("milestones", subject, edits=Plan)
@@ -232,8 +235,10 @@ def report(
     ]
     left += [f"{stone.name}: not begun" for stone in plan.milestones[len(reached) :]]
     return Mission(
-        title=f"{len(good)} of {len(plan.milestones)} milestones are in {target}: {line(goal, 60)}",
-        done=bullets(f"{each.name}: {each.goal} ({each.rounds} rounds)" for each in good),
+        title=f"{len(good)} of {counted(len(plan.milestones), 'milestone')} in {target}: {line(goal, 60)}",
+        done=bullets(
+            f"{each.name}: {each.goal} ({counted(each.rounds, 'round')})" for each in good
+        ),
         evidence=[
             f"{each.name}: `{test}` green, and accepted by a fresh reviewer" for each in good
         ],

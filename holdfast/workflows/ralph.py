@@ -18,11 +18,12 @@ from holdfast.workflows.common import (
     Options,
     Report,
     Rounds,
+    counted,
     find_tests,
     line,
     proof,
+    read_goal,
     said,
-    text_or_file,
 )
 
 # Prints what stands for all files but the notes, which are named in $NOTES.
@@ -63,7 +64,7 @@ async def ralph(
 ) -> Ralphed:
     """Repeat one prompt in fresh sessions until a command agrees that it is done."""
     test = await find_tests(run, test)
-    prompt = await run.step("prompt", text_or_file, prompt)
+    prompt = await read_goal(run, prompt)
     task = session_prompt(prompt, test, notes, promise)
     why, evidence, answer, idle, rounds, holds = "", list[str](), "", 0, 0, False
 
@@ -87,14 +88,14 @@ async def ralph(
         after = await look()
         idle, before = (idle + 1 if after == before else 0), after
         if idle >= patience:
-            why = f"no file has changed for {idle} rounds; {why}"
+            why = f"no file has changed for {counted(idle, 'round')}; {why}"
             break
     else:
-        why = f"the ceiling of {max_rounds} rounds is reached; {why}"
+        why = f"the ceiling of {counted(max_rounds, 'round')} is reached; {why}"
 
     changes = (await run.shell("changes", STAT, check=False)).stdout.strip()
     return Ralphed(
-        title=f"{'Done' if holds else 'Not done'} after {rounds} rounds: {line(prompt, 60)}",
+        title=f"{'Done' if holds else 'Not done'} after {counted(rounds, 'round')}: {line(prompt, 60)}",
         done=f"The last session said:\n\n{answer}" if answer else "",
         evidence=[*evidence, f"files that differ from the last commit:\n{changes or 'none'}"],
         left=[] if holds else [why],

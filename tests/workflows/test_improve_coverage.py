@@ -64,7 +64,7 @@ async def test_only_tests_that_raise_the_coverage_and_leave_the_product_alone_ar
     taken, refused = found.pieces
     assert taken.why == ""
     assert refused.why == "These are no tests; put them back as they were: a.txt"
-    assert found.left[0] == "The target is 40%: the ceiling of 1 rounds is reached"
+    assert found.left[0] == "The target is 40%: the ceiling of 1 round is reached"
     assert lab.files() == {"a.txt": "one\n", "tests/test_a.py": "good\n"}
     assert lab.repo.git("show", f"{refused.branch}:tests/test_b.py") == "one"
     assert lab.replays()

@@ -83,7 +83,7 @@ async def test_milestones_are_planned_checked_approved_made_corrected_and_merged
     found = told(await lab.go_on(), mission)
 
     assert lab.files() == {**ALL, "two.txt": "broken.txt\n"}
-    assert found.markdown.startswith("# 2 of 2 milestones are in main: all\n")
+    assert found.markdown.startswith("# 2 of 2 milestones in main: all\n")
     assert [each.rounds for each in found.milestones] == [2, 1]
     second_plan = [prompt for prompt in lab.prompts if prompt.startswith("Plan")][1]
     assert second_plan.endswith("An earlier plan had these faults:\n- say who")
@@ -100,8 +100,8 @@ def staff() -> Team:
 
 def at_desk(staff: Team, **more: Any) -> Desk:
     """Play a mission whose work is done by nobody."""
-    given = {"goal": "all", "approve": False, **more}
-    return Desk(mission, lambda prompt: staff.word(prompt) or "done", **given)
+    more.setdefault("approve", False)
+    return Desk(mission, lambda prompt: staff.word(prompt) or "done", goal="all", **more)
 
 
 def test_the_person_may_edit_the_milestones(staff: Team) -> None:
@@ -119,10 +119,10 @@ def test_a_denied_plan_ends_it_before_anything_is_made(staff: Team) -> None:
     assert len(desk.prompts) == 2
 
 
-def test_planning_has_a_ceiling_and_what_is_not_settled_is_shown(staff: Team) -> None:
+def test_planning_has_a_ceiling_and_what_is_in_doubt_goes_to_a_person(staff: Team) -> None:
     staff.checks = [{"good": False, "missing": ["say who"]}]
 
-    desk = at_desk(staff, approve=True, max_plans=2)
+    desk = at_desk(staff, max_plans=2)
 
     assert len(desk.prompts) == 4
     assert desk.request("milestones").subject["not settled"] == ["say who"]
@@ -139,7 +139,7 @@ def test_a_person_decides_about_a_milestone_that_cannot_be_made_good(staff: Team
     desk.says({"then": "stop"})
 
     found = desk.output
-    assert found.title.startswith("0 of 2 milestones are in ")
+    assert found.title.startswith("0 of 2 milestones in ")
     assert found.milestones[0].rounds == 4
     assert "- it is not there" in found.left[0]
     assert found.left[1] == "top: not begun"
@@ -153,7 +153,7 @@ def test_a_person_may_have_it_go_on(staff: Team) -> None:
     desk = at_desk(staff, max_rounds=1).says({"then": "continue"})
 
     assert desk.output.left == []
-    assert "- it is not there" in desk.prompts[4]
+    assert "- it is not there" in desk.prompts[5]
 
 
 def test_a_feature_that_fails_is_made_up_for_by_a_correction(staff: Team) -> None:
