@@ -141,8 +141,9 @@ async def audit(
     if tickets and ranked:
         written = await run.step("tickets", write_tickets, tickets, ranked)
     return Audited(
-        title=f"{counted(len(ranked), 'finding')} in {counted(len(files), 'file')}",
-        done="\n\n".join(map(told, ranked)) or "Nothing was found.",
+        title=f"{counted(len(ranked), 'finding')} in {counted(len(files), 'file')}"
+        + (f", {counted(len(unseen), 'look')} failed" if unseen else ""),
+        done="\n\n".join(map(told, ranked)) or "Nothing was found where it was looked.",
         evidence=[
             f"{len(looks) - len(unseen)} of {len(looks)} looks were made: {', '.join(wanted)}",
             "every place was looked up in its file, and a second agent could not refute it",

@@ -75,6 +75,7 @@ async def test_a_look_that_fails_is_told_and_so_is_a_file_that_somebody_changed(
     found = await lab.report(audit, only=["security", "dead-code"], max_parts=1)
 
     assert found.left[0].startswith("security in part 1 was not looked at: ")
+    assert found.title.endswith(", 1 look failed")
     assert "1 of 2 looks were made: security, dead-code" in found.evidence
     assert any(text.startswith("FILES HAVE CHANGED") for text in found.evidence)
 
