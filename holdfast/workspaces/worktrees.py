@@ -164,8 +164,10 @@ async def _check_out(git: Git, repository: Repository, record: Worktree, *, is_a
     afresh = ("--no-track", "-B", record.branch, str(folder), record.base)
     how = (str(folder), record.branch) if branch and is_again else afresh
     try:
-        # Twice forced: the folder may be known to git although it is gone.
-        await git.run("worktree", "add", "-q", "-f", "-f", *how)
+        # By turns: git gives up when it reads another worktree that is only half made.
+        async with locked(repository.own / "locks" / "adding") as turn:
+            # Twice forced: the folder may be known to git although it is gone.
+            await git.under(turn).run("worktree", "add", "-q", "-f", "-f", *how)
     except GitFailed as error:
         if "cannot lock ref" in error.stderr:
             raise BranchTaken(record.branch, error.stderr.strip().splitlines()[-1]) from error

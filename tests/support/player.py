@@ -21,6 +21,8 @@ from holdfast.eventlog import (
     Failure,
     LoopExhausted,
     Noted,
+    QuestionAnswered,
+    QuestionAsked,
     Record,
     RunStarted,
     SignalAwaited,
@@ -47,6 +49,7 @@ from holdfast.reducer import (
     NoteRequest,
     OpenCall,
     Opened,
+    QuestionRequest,
     Request,
     ShellCall,
     ShellResult,
@@ -159,6 +162,8 @@ class Player:
                 self.record(StepSucceeded(key, raw(_told(request, value)), snapshot=tree))
             case ApprovalRequest():
                 self.record(ApprovalDecided(key, value is not False, "anna", "", raw(value)))
+            case QuestionRequest():
+                self.record(QuestionAnswered(key, raw(value), "anna"))
             case SignalRequest(signal=signal):
                 self.record(SignalReceived(signal, raw(value)))
             case TimerRequest(until=until):
@@ -245,6 +250,8 @@ def _recorded(request: Request) -> AnyEvent:
         case ApprovalRequest(subject=subject, by=by, count=count, on_deny=on_deny):
             seen = fingerprint.digest_of_subject(request)
             return ApprovalRequested(key, raw(subject), seen, list(by), count, on_deny=on_deny)
+        case QuestionRequest(question=question):
+            return QuestionAsked(key, raw(question), digest=fingerprint.digest_of_question(request))
         case SignalRequest(signal=signal):
             return SignalAwaited(key, signal)
         case TimerRequest(until=until):

@@ -2,9 +2,11 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import trio
 
 from holdfast.workspaces import (
     BranchTaken,
@@ -26,6 +28,7 @@ from holdfast.workspaces import (
     snapshot,
 )
 from holdfast.workspaces import ports as ports_module
+from holdfast.workspaces.git import Answer, Git
 from tests.support.repos import Repo, contents
 
 
@@ -397,3 +400,27 @@ async def test_a_removal_that_was_interrupted_is_finished_by_asking_again(
 
     assert (again.workspace.root / "a.txt").exists()
     assert await content(repository, last, "b.txt") == b"work"
+
+
+async def test_worktrees_of_a_repository_are_added_by_turns(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One `git worktree add` that reads what another has half made dies of it.
+    run, at_work, most = Git.run, list[str](), list[int]()
+
+    async def watched(git: Git, *args: str, **more: Any) -> Answer:
+        if args[:2] != ("worktree", "add"):
+            return await run(git, *args, **more)
+        at_work.append("add")
+        most.append(len(at_work))
+        try:
+            return await run(git, *args, **more)
+        finally:
+            at_work.pop()
+
+    monkeypatch.setattr(Git, "run", watched)
+    async with trio.open_nursery() as nursery:
+        for name in ("one", "two", "three"):
+            nursery.start_soon(add_worktree, repository, "r", name)
+
+    assert most == [1, 1, 1]
