@@ -51,4 +51,24 @@ CHOICES = {
         'many tickets side by side, merged one by one: "do these tickets", "work off the backlog"',
         ["tickets", "test", "limit", "on_conflict"],
     ),
+    "mission": Choice(
+        'a large goal, milestone by milestone: "migrate all of it", "work on it for days"',
+        ["goal", "test", "limit", "approve"],
+    ),
+    "improve-coverage": Choice(
+        'tests for what has none: "raise the coverage", "test the untested"',
+        ["target", "measure"],
+    ),
+    "audit": Choice(
+        'the whole repository looked through, nothing touched: "look for security holes, dead code"',
+        ["only", "checks", "tickets"],
+    ),
+    "best-of": Choice(
+        'several attempts of which the best is taken: "try it three ways"',
+        ["goal", "n", "test"],
+    ),
+    "ralph": Choice(
+        'the same prompt in fresh sessions until a command agrees: "keep at it until it passes"',
+        ["prompt", "test", "max_rounds"],
+    ),
 }
