@@ -201,7 +201,8 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a model. `params` (temperature, max_tokens, api_base, ...) go to the provider.
 
     `model` is the whole name, with the prefix that this back end answers for. `schema` is the JSON Schema
-    of the wanted answer, or None for free text.
+    of the wanted answer, or None for free text. A back end that knows no `tools` raises BadOptions where
+    there are any; with both, the answer has to fit the schema when it calls none.
     """
 
     model: str
