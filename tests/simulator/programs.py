@@ -129,7 +129,7 @@ def make(seed: int) -> Program:
         if node[0] == "agent" and chance.random() < 0.5:
             node[2]["tools"] = chance.choice([1, 2, 4])
         if node[0] == "agent" and chance.random() < 0.3:
-            node[2]["budget"] = chance.choice([1, 2])  # attempts' worth
+            node[2]["budget"] = chance.choice([0.2, 0.5, 1])  # attempts' worth
     return program
 
 
