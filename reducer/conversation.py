@@ -213,4 +213,4 @@ def reply_type(types: tuple[tuple[str, Any], ...], output: Any) -> type[Reply]:
 def answer_of(output: Any) -> Any:
     """Return the type of the answer: of a reply, that which it has without calls."""
     is_reply = isinstance(output, type) and issubclass(output, Reply)
-    return output.answer if is_reply else cast(Any, output)
+    return cast(type[Reply], output).answer if is_reply else cast(Any, output)

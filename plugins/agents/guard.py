@@ -31,7 +31,8 @@ class Guard:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.root, self.names = folder, ()
+        self.root = folder
+        self.names: tuple[str, ...] = ()
         self._hidden = self._kept = frozenset[tuple[int, int]]()
         if (confined := confining.current()) is None:
             return
