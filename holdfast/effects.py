@@ -20,8 +20,6 @@ from holdfast.plugins import (
     AgentTask,
     Emit,
     Journal,
-    Message,
-    ModelCall,
     OutputInvalid,
     Plugins,
     Progress,
@@ -42,6 +40,7 @@ from holdfast.reducer import (
     session_to_continue,
 )
 
+from .conversing import model_call, reply
 from .sandboxing import Rules, surroundings
 from .traces import trace_of
 from .where import at_work_in
@@ -193,20 +192,11 @@ def _prompt(prompt: str, step: Step, *, continues: bool) -> str:
 
 
 async def _model(call: ModelAsk, job: Job, plugins: Plugins, emit: Emit) -> Done:
-    messages = [Message(role, content) for role, content in call.messages]
-    error = job.step.error
-    if error is not None and error.code == "output_invalid":
-        if error.detail:
-            messages.append(Message("assistant", error.detail))
-        messages.append(Message("user", f"This does not fit: {error.message}\nAnswer again."))
-    asked = ModelCall(
-        model=call.model,
-        messages=messages,
-        schema=fingerprint.schema(job.request.output),
-        params=call.params,
-    )
-    result = await plugins.call_model(asked, emit)
-    return Done(_typed(job.request.output, result.text, result.output, result.usage), result.usage)
+    output = job.request.output
+    result = await plugins.call_model(model_call(call, job.request, job.step), emit)
+    if call.tools:
+        return Done(reply(call, output, result), result.usage)
+    return Done(_typed(output, result.text, result.output, result.usage), result.usage)
 
 
 def _typed(output: Any, text: str, data: Any, usage: Usage | None, session: str = "") -> Any:

@@ -32,6 +32,7 @@ class Child:
             os.close(held)
         self.pid = self._popen.pid
         self._ended = os.pidfd_open(self.pid)
+        self._waiting = trio.Lock()
         self.stdin, self.stdout, self.stderr = map(
             _stream, (self._popen.stdin, self._popen.stdout, self._popen.stderr)
         )
@@ -61,19 +62,20 @@ class Child:
         return self._popen.poll()
 
     async def wait(self) -> int:
-        """Wait until it has ended, and return its exit code."""
-        if self._popen.poll() is None:
-            await trio.lowlevel.wait_readable(self._ended)
-        code = self._popen.wait()
-        if self._alive >= 0:
-            with trio.move_on_after(LAST_MOMENTS_S):
-                await trio.lowlevel.wait_readable(self._alive)
-        for descriptor in (self._ended, self._alive):
-            if descriptor >= 0:
-                trio.lowlevel.notify_closing(descriptor)
-                os.close(descriptor)
-        self._ended = self._alive = -1
-        return code
+        """Wait until it has ended, and return its exit code. Several tasks may wait."""
+        async with self._waiting:
+            if self._popen.poll() is None:
+                await trio.lowlevel.wait_readable(self._ended)
+            code = self._popen.wait()
+            if self._alive >= 0:
+                with trio.move_on_after(LAST_MOMENTS_S):
+                    await trio.lowlevel.wait_readable(self._alive)
+            for descriptor in (self._ended, self._alive):
+                if descriptor >= 0:
+                    trio.lowlevel.notify_closing(descriptor)
+                    os.close(descriptor)
+            self._ended = self._alive = -1
+            return code
 
 
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:

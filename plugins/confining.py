@@ -21,6 +21,11 @@ class Confined:
         self._sandbox = sandbox
         self._within = within
 
+    @property
+    def within(self) -> Confinement:
+        """What the programs are held to."""
+        return self._within
+
     def share(self, path: Path) -> None:
         """Let the programs that are started from now on reach a path as well."""
         self._within = replace(self._within, write=(*self._within.write, path))

@@ -146,8 +146,8 @@ class Agent(Protocol):
     """A coding agent. `run` is cancelled by trio and then leaves no process behind.
 
     One that starts all its programs with `holdfast.plugins.process.run_process`, and does nothing to
-    files or the network by itself, says so with an attribute `needs: Needs`. Only such an agent is
-    let into a sandbox.
+    files or the network by itself that `holdfast.plugins.confining.current().within` does not allow, says
+    so with an attribute `needs: Needs`. Only such an agent is let into a sandbox.
     """
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
@@ -201,7 +201,8 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a model. `params` (temperature, max_tokens, api_base, ...) go to the provider.
 
     `model` is the whole name, with the prefix that this back end answers for. `schema` is the JSON Schema
-    of the wanted answer, or None for free text.
+    of the wanted answer, or None for free text. A back end that knows no `tools` raises BadOptions where
+    there are any; with both, the answer has to fit the schema when it calls none.
     """
 
     model: str
@@ -311,7 +312,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     `schema` is the JSON Schema of its arguments; `run` gets them as a mapping that the model wrote, and
     returns what the model reads. What it raises is told to the model, which may mend its call. `needs`
     is the least permission of a task that is offered the tool. An `effect` is not called again where a
-    crash left its outcome unknown: the model is told.
+    crash left its outcome unknown: the model is told. Only a `confinable` tool is offered in a sandbox:
+    one that starts its programs with `holdfast.plugins.process.run_process`, and does nothing to files
+    or the network by itself.
     """
 
     description: str
@@ -319,3 +322,4 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[dict[str, Any], ToolSetting], Awaitable[str]]
     needs: Permissions = "full"
     effect: bool = True
+    confinable: bool = False

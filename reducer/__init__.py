@@ -6,6 +6,7 @@ from .budget import Later, Reached, afford_child, denied
 from .changes import Change, named
 from .code import NoSuchFunction, digest, digest_source
 from .compare import Comparison, Difference, Side, compare, side_of
+from .conversation import Reply, Said, ToolResult, ToolSpec, ToolUse, answer_of
 from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .differences import Pair, aligned, changed_fields, differences
@@ -176,11 +177,13 @@ __all__ = [
     "QuestionRequest",
     "Reached",
     "Refuse",
+    "Reply",
     "Request",
     "Restore",
     "Reuse",
     "Run",
     "RunEnding",
+    "Said",
     "SecretRules",
     "ShellCall",
     "ShellResult",
@@ -197,6 +200,9 @@ __all__ = [
     "Suspended",
     "Timer",
     "TimerRequest",
+    "ToolResult",
+    "ToolSpec",
+    "ToolUse",
     "UnknownRole",
     "Vote",
     "Wait",
@@ -214,6 +220,7 @@ __all__ = [
     "after_failure",
     "after_limit",
     "aligned",
+    "answer_of",
     "carried_on",
     "changed_fields",
     "changes_of_roles",

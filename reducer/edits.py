@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import Edit, Value
 
+from .conversation import Said
 from .requests import AgentCall, ModelAsk, Request, StepRequest
 
 STEP_EDITS = ("result", "prompt", "agent", "model")
@@ -39,9 +40,10 @@ def _edited_call(call: AgentCall | ModelAsk, edit: Edit) -> AgentCall | ModelAsk
             return call
 
 
-def _with_last_question(messages: list[tuple[str, str]], text: str) -> list[tuple[str, str]]:
+def _with_last_question(messages: Sequence[Said], text: str) -> list[Said]:
     for index in range(len(messages) - 1, -1, -1):
-        if messages[index][0] == "user":
+        message = messages[index]
+        if isinstance(message, tuple) and message[0] == "user":
             return [*messages[:index], ("user", text), *messages[index + 1 :]]
     return [*messages, ("user", text)]
 

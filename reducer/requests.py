@@ -3,12 +3,14 @@
 Each request has the key of its place in the workflow. What kind of work it is stands in `call`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from holdfast.eventlog import Budget
+
+from .conversation import Said, ToolSpec
 
 Permissions = Literal["read", "edit", "full"]
 OnDeny = Literal["raise", "return", "skip"]
@@ -56,13 +58,17 @@ class AgentCall(msgspec.Struct, frozen=True):
 
 
 class ModelAsk(msgspec.Struct, frozen=True):
-    """A model call: `messages` are (role, content) pairs. Without a `model` the role has to name one."""
+    """A model call: `messages` are (role, content) pairs, and with `tools` also replies and results.
 
-    messages: list[tuple[str, str]]
+    Without a `model` the role has to name one.
+    """
+
+    messages: Sequence[Said]
     model: str
     params: dict[str, Any] = {}
     role: str = ""
     fallback: tuple[str, ...] | None = None
+    tools: tuple[ToolSpec, ...] = ()
 
 
 class OpenCall(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from holdfast.eventlog import Budget, Usage
 
+from .conversation import Said, conversation, reply_type, tool_specs
 from .durations import Duration, nanoseconds
 from .errors import WorkflowError
 from .gates import check_gate, check_question
@@ -189,13 +190,14 @@ class Run:
     def model(
         self,
         name: str,
-        prompt: str | Sequence[tuple[str, str]],
+        prompt: str | Sequence[Said],
         *,
         model: str | None = None,
         role: str = "",
         fallback: Sequence[str] | None = None,
         budget: float | Budget | None = None,
         output: Any = str,
+        tools: Sequence[type[Any] | Mapping[str, Any]] = (),
         params: Mapping[str, Any] | None = None,
         retries: int = 2,
         reasks: int = 2,
@@ -206,13 +208,20 @@ class Run:
 
         The model is that of the project's `role`, or the one given; `fallback` are models or roles that
         go on where it cannot.
-        It has no tools: whoever calls tools is an agent, whose calls are kept (`agent="builtin"`).
+
+        With `tools` the result is a Reply. Its `calls` are what the model wants: make them by steps of
+        the workflow, then ask again with the messages, the reply and `use.result(...)` of each. A tool
+        is a type with a docstring, whose name and fields the model is told, or a mapping with name,
+        description and parameters (a JSON Schema). Arguments that do not fit are asked for again.
         """
         if not model and not role:
             raise WorkflowError(f"model call {name!r} names no model. Write model=... or role=...")
         others = None if fallback is None else _names(name, fallback)
-        messages = [("user", prompt)] if isinstance(prompt, str) else list(prompt)
-        call = ModelAsk(messages, model or "", dict(params or {}), role, others)
+        messages = conversation(name, prompt)
+        specs, types = tool_specs(name, tools)
+        if specs:
+            output = reply_type(tuple(types), output)
+        call = ModelAsk(messages, model or "", dict(params or {}), role, others, tuple(specs))
         policy = _policy(retries, reasks, backoff, timeout, 0, False, "ask")
         policy = _with_budget(policy, name, budget)
         return self._step(name, "model", call, policy, output)

@@ -50,6 +50,7 @@ from holdfast.eventlog import (
 )
 from holdfast.reducer import Conflict, Merged, State
 
+from .values import encoded
 from .words import duration, moment, money, one_line, printable
 
 GOOD, BAD, GOES_ON, WAITS, PLAIN = "good", "bad", "goes_on", "waits", "plain"
@@ -97,7 +98,8 @@ def _of_step(event: Event | UnknownEvent, state: State, load: Load) -> Telling |
                 return Telling(BAD, key, _spent(f"conflict in {paths}", seconds, usage))
             if code := _exit_code(event, state, load):
                 return Telling(BAD, key, _spent(f"exit status {code}", seconds, usage))
-            return Telling(GOOD, key, _spent("done", seconds, usage))
+            told = _spent("done", seconds, usage)
+            return Telling(GOOD, key, f"{told}{_wanted(event, state, load)}")
         case AttemptFailed(key=key, seconds=seconds, usage=usage, error=error):
             text = _spent("failed, will be tried again", seconds, usage)
             return Telling(BAD, key, f"{text}: {one_line(error.message, 200)}")
@@ -225,6 +227,19 @@ def _exit_code(event: StepSucceeded, state: State, load: Load) -> int:
     if step is None or step.kind != "shell":
         return 0
     return _exit.decode(load(event.result)).code
+
+
+def _wanted(event: StepSucceeded, state: State, load: Load) -> str:
+    """Name the tools that a model wants used, with what."""
+    step = state.steps.get(event.key)
+    if step is None or step.kind != "model":
+        return ""
+    match msgspec.msgpack.decode(load(event.result)):
+        case {"calls": [*calls], "model": str(), "text": str(), "extra": dict()}:
+            named = [f"{call['name']} {encoded(call['arguments']).decode()}" for call in calls]
+            return f", wants {one_line(', '.join(named), 200)}" if named else ""
+        case _:
+            return ""
 
 
 def _in_conflict(event: StepSucceeded, state: State, load: Load) -> str:

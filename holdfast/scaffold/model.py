@@ -30,6 +30,7 @@ from typing import Any
 import httpx
 import msgspec
 from holdfast.plugins import (
+    BadOptions,
     Crashed,
     Emit,
     ModelCall,
@@ -66,6 +67,8 @@ class ${Class}:
 
     async def call(self, call: ModelCall, emit: Emit) -> ModelResult:
         """Ask once. Holdfast tries again, waits and gives up, as the error says that it should."""
+        if call.tools:
+            raise BadOptions("models of $name know no tools: leave out tools=, or choose another model")
         try:
             # A client for each call: trio cancels it, and then nothing is left open.
             async with httpx.AsyncClient(transport=self._transport, timeout=TIMEOUT_S) as client:

@@ -132,7 +132,8 @@ def arguments(litellm: Any, call: ModelCall) -> dict[str, Any]:
         wanted["stream_options"] = {"include_usage": True}
     if call.schema is not None:
         supported = litellm.get_supported_openai_params(call.model)
-        if supported is None or "response_format" in supported:
+        # Where litellm makes a tool of the schema, a model would be held to that one and call no other.
+        if not call.tools and (supported is None or "response_format" in supported):
             wanted["response_format"] = response_format(call.schema)
         else:
             messages.insert(0, {"role": "system", "content": in_words(call.schema)})

@@ -14,6 +14,7 @@ from ..types import (
     ModelCall,
     ModelResult,
     Sandbox,
+    ToolOffer,
 )
 from .agents import AGENT_RULES
 from .kit import Rule, agent_task
@@ -26,6 +27,7 @@ SCHEMA: dict[str, Any] = {
     "properties": {"answer": {"type": "string"}},
     "required": ["answer"],
 }
+TOOL = ToolOffer("look", "Look at a place.", SCHEMA)
 Case = str | Callable[[Path], Any]
 
 
@@ -41,7 +43,10 @@ def check_agent(make: Callable[[], Agent], **cases: AgentTask | None) -> AgentRe
 
 
 def check_model(make: Callable[[], Model], **cases: ModelCall | None) -> ModelResult:
-    """Check a model back end likewise. Cases: `works`, `schema`, `hangs`, `limited`, `empty`, `fails`."""
+    """Check a model back end likewise.
+
+    Cases: `works`, `schema`, `tools` (it calls one), `hangs`, `limited`, `empty`, `fails`.
+    """
     result: ModelResult = _check_all(MODEL_RULES, make, cases)
     return result
 
@@ -103,7 +108,9 @@ def _agent_task(name: str, case: Case, folder: Path) -> AgentTask:
 def _model_call(name: str, case: Case, folder: Path) -> ModelCall:
     if isinstance(case, str):
         schema = SCHEMA if name == "schema" else None
-        return ModelCall(model="conformance", messages=[Message("user", case)], schema=schema)
+        tools = [TOOL] if name == "tools" else []
+        messages = [Message("user", case)]
+        return ModelCall(model="conformance", messages=messages, schema=schema, tools=tools)
     call: ModelCall = case(folder)
     return call
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from ..errors import NoOutput, RateLimited, WorkError
-from ..types import Emit, Model, ModelCall, ModelResult, Progress
+from ..types import Emit, Message, Model, ModelCall, ModelResult, Progress
 from .kit import (
     Rule,
     cancelled,
@@ -16,6 +17,7 @@ from .kit import (
     check_text,
     expect,
     require,
+    require_plain,
     watched,
 )
 
@@ -59,6 +61,20 @@ def _schema(make: Make, call: ModelCall) -> None:
     check_data(result)
 
 
+def _tools(make: Make, call: ModelCall) -> None:
+    require(bool(call.tools), "the case 'tools' is a call without tools")
+    result, _ = trio.run(ask, make, call)
+    require(bool(result.calls), "it was to call a tool, and there are no calls in the result")
+    offered = [tool.name for tool in call.tools]
+    for each in result.calls:
+        require(each.name in offered, f"it called {each.name!r}, and was offered {offered}")
+        require_plain(each.extra, "the extra of a call")
+    require_plain(result.extra, "the extra of the result")
+    said = Message("assistant", result.text, result.calls, extra=result.extra)
+    told = [Message("tool", "done", call_id=each.id) for each in result.calls]
+    trio.run(ask, make, msgspec.structs.replace(call, messages=[*call.messages, said, *told]))
+
+
 def _hangs(make: Make, call: ModelCall) -> None:
     trio.run(_cancel, make, call)
 
@@ -86,6 +102,7 @@ MODEL_RULES = (
     Rule("works", _works, ("works",)),
     Rule("shows-what-it-says", _shows, ("works",)),
     Rule("answers-with-data", _schema, ("schema",)),
+    Rule("calls-tools-and-reads-results", _tools, ("tools",)),
     Rule("is-cancelled", _hangs, ("hangs",)),
     Rule("names-a-rate-limit", _fails_with(RateLimited), ("limited",)),
     Rule("names-an-empty-answer", _fails_with(NoOutput), ("empty",)),

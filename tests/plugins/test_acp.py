@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from holdfast.eventlog import Usage
 from holdfast.plugins import (
     MARK,
     BadOptions,
+    Confinement,
     Crashed,
     MissingBinary,
     NoOutput,
@@ -24,9 +26,11 @@ from holdfast.plugins import (
 )
 from holdfast.plugins.agents import KNOWN, Acp
 from holdfast.plugins.agents.acp import conversation, rpc
+from holdfast.plugins.confining import Confined, confined
 from holdfast.plugins.testing import check_agent
 from tests.support.acp_agent import SESSION, Json
 from tests.support.acp_scripted import END, Scripted
+from tests.support.cage import SANDBOX, needs_bubblewrap
 
 OPTIONS = [
     {"optionId": "always", "kind": "allow_always", "name": "Always"},
@@ -475,13 +479,50 @@ async def test_no_path_leads_out_of_the_workspace(
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("path", [".git/hooks/post-checkout", ".holdfast/log"])
-async def test_what_decides_for_people_is_not_written(agent: Scripted, path: str) -> None:
-    agent.plays(writes(path), {"say": "done"}, END)
+@pytest.mark.parametrize("path", [".git/hooks/post-checkout", ".holdfast/log", "a/.GIT/config"])
+async def test_what_decides_for_people_is_neither_read_nor_written(
+    agent: Scripted, path: str
+) -> None:
+    agent.plays(writes(path), reads(path), {"say": "done"}, END)
 
     await agent.work()
 
-    assert "not to be written by agents" in agent.answers[0]["error"]["message"]
+    for answer in agent.answers:
+        assert "not for agents to read or write" in answer["error"]["message"]
+
+
+@needs_bubblewrap
+async def test_in_a_sandbox_it_reaches_no_more_through_us_than_by_itself(
+    agent: Scripted, tmp_path: Path
+) -> None:
+    there = agent.repository
+    (there / "hidden").mkdir()
+    (there / "hidden" / "log").write_text("all that happened")
+    (there / "link").symlink_to("hidden/log")
+    (there / "holdfast.toml").write_text("kept")
+    paths = ["hidden/log", "link", "hidden/new", "../secret"]
+    (tmp_path / "secret").write_text("secret")
+    escape = {"write": [str(tmp_path / "escaped"), "out"]}
+    asked = [*map(reads, paths), *map(writes, paths), writes("holdfast.toml"), writes("made")]
+    agent.plays(escape, *asked, reads("made"), {"say": "done"}, END)
+    within = Confinement(
+        folder=there,
+        hidden=(there / "hidden",),
+        keep=(there / "holdfast.toml",),
+        read=(Path(sys.prefix), Path(sys.base_prefix)),
+        write=(tmp_path / "script.json", tmp_path / "script.told"),
+    )
+
+    with confined(Confined(SANDBOX, within)):
+        await agent.work()
+
+    refused = ["error" in answer for answer in agent.answers]
+    assert refused == [True] * (2 * len(paths) + 1) + [False, False]
+    assert (there / "hidden" / "log").read_text() == "all that happened"
+    assert [path.name for path in (there / "hidden").iterdir()] == ["log"]
+    assert (there / "holdfast.toml").read_text() == "kept"
+    assert (there / "made").read_text() == agent.answers[-1]["result"]["content"] == "hello\n"
+    assert not (tmp_path / "escaped").exists(), "the process itself is confined"
 
 
 async def test_links_within_the_workspace_are_followed(agent: Scripted) -> None:

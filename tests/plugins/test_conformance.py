@@ -31,6 +31,8 @@ from holdfast.plugins import (
     Sandbox,
     SessionLost,
     Tool,
+    ToolCall,
+    ToolOffer,
     ToolSetting,
     Wrapped,
     bundled,
@@ -70,7 +72,12 @@ class Sound:
 
     async def call(self, call: ModelCall, emit: Emit) -> ModelResult:
         text = await self.say(call.messages[-1].content, emit)
+        if call.tools and call.messages[-1].role != "tool":
+            return self.use(call.tools)
         return ModelResult(text=text, output={"answer": text} if call.schema else None)
+
+    def use(self, tools: list[ToolOffer]) -> ModelResult:
+        return ModelResult(text="", calls=[ToolCall("c1", tools[0].name, "{}")], stop="calls")
 
     def readiness(self) -> Readiness:
         return Readiness(True, "always")
@@ -169,7 +176,7 @@ async def ends_by_itself(self: Sound) -> None:
 
 
 async def without_data(self: Sound, call: ModelCall, emit: Emit) -> ModelResult:
-    return ModelResult(text=await self.say(call.messages[-1].content, emit))
+    return msgspec.structs.replace(await Sound.call(self, call, emit), output=None)
 
 
 async def run_without_data(self: Sound, task: AgentTask, emit: Emit) -> AgentResult:
@@ -220,6 +227,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "works": with_flaw(answer=mute),
     "shows-what-it-says": with_flaw(answer=quiet),
     "answers-with-data": with_flaw(call=without_data),
+    "calls-tools-and-reads-results": with_flaw(use=lambda self, tools: ModelResult(text="no")),
     "is-cancelled": with_flaw(hang=ends_by_itself),
     "names-a-rate-limit": with_flaw(limit=raises(Crashed("slow down"))),
     "names-an-empty-answer": with_flaw(silent=lambda self: ""),
@@ -262,12 +270,13 @@ def tasks(folder: Path) -> dict[str, AgentTask]:
 
 def calls() -> dict[str, ModelCall]:
     prompts = {"works": "work", "hangs": "hang", "limited": "limit", "empty": "empty"}
-    prompts |= {"fails": "fail", "schema": "data"}
+    prompts |= {"fails": "fail", "schema": "data", "tools": "work"}
     return {
         name: ModelCall(
             model="acme/large",
             messages=[Message("user", prompt)],
             schema={"type": "object"} if name == "schema" else None,
+            tools=[ToolOffer("look", "Look.", {"type": "object"})] if name == "tools" else [],
         )
         for name, prompt in prompts.items()
     }

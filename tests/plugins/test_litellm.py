@@ -371,6 +371,27 @@ async def test_calls_without_words_are_an_answer(model_server: Serve, model: str
     assert len(result.calls) == 2
 
 
+@ALL
+async def test_a_model_with_tools_is_asked_for_data_in_words_and_may_call_first(
+    model_server: Serve, model: str
+) -> None:
+    turns: list[Any] = [{"calls": WANTED}, {"text": '{"approved": true}'}]
+    server = model_server(turns)
+
+    first = await ask(server, model, tools=[READ], schema=SCHEMA)
+    said = Message("assistant", first.text, first.calls, extra=first.extra)
+    results = [Message("tool", "seen", call_id=call.id) for call in first.calls]
+    asked = model_call(server, model, tools=[READ], schema=SCHEMA)
+    call = msgspec.structs.replace(asked, messages=[*asked.messages, said, *results])
+    second = await LitellmModel().call(call, lambda progress: None)
+
+    assert (len(first.calls), first.output) == (2, None)
+    assert (second.calls, second.output) == ([], {"approved": True})
+    bodies = [json.dumps(request.body) for request in server.requests]
+    assert all("Answer with one JSON document" in body for body in bodies)
+    assert not any("json_tool_call" in body or "json_schema" in body for body in bodies)
+
+
 @BOTH
 async def test_arguments_that_are_no_json_may_be_sent_back(model_server: Serve, model: str) -> None:
     server = model_server([{"text": "Sorry."}])
@@ -475,6 +496,7 @@ def test_it_conforms(model_server: Serve) -> None:
     scenarios: dict[str, Any] = {
         "works": {"text": "hello"},
         "schema": {"json": {"approved": True}},
+        "tools": {"calls": WANTED},
         "hangs": {"text": "late", "hold": "for ever"},
         "limited": {"status": 429, "message": "slow down"},
         "empty": {"text": ""},
@@ -482,5 +504,7 @@ def test_it_conforms(model_server: Serve) -> None:
     }
     cases = {name: model_call(model_server([turn])) for name, turn in scenarios.items()}
     cases["schema"] = model_call(model_server([scenarios["schema"]]), schema=SCHEMA)
+
+    cases["tools"] = model_call(model_server([scenarios["tools"]]), tools=[READ])
 
     check_model(LitellmModel, **cases)

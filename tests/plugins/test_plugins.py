@@ -138,17 +138,8 @@ def test_an_unknown_sandbox_is_refused_with_those_that_exist() -> None:
         loaded().sandbox("cage")
 
 
-# These read and write files in this process: a sandbox would hold only a part of what they do.
-HERE = {name for name in loaded().agents() if name == "builtin" or name.startswith("acp")}
-
-
-@pytest.mark.parametrize("name", sorted(HERE))
-def test_a_bundled_agent_that_works_in_this_process_does_not_fit_in_a_sandbox(name: str) -> None:
-    assert not hasattr(loaded().agent(name), "needs")
-
-
-@pytest.mark.parametrize("name", sorted(loaded().agents().keys() - HERE))
-def test_every_bundled_agent_that_is_a_program_says_what_it_needs_in_a_sandbox(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(loaded().agents()))
+def test_every_bundled_agent_says_what_it_needs_in_a_sandbox(name: str) -> None:
     assert isinstance(getattr(loaded().agent(name), "needs", None), Needs)
 
 

@@ -1,6 +1,7 @@
 """Defects to be planted in the engine: the simulator is worth what it finds of them."""
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from holdfast.eventlog import (
 )
 from holdfast.execution import Execution
 from holdfast.history import Alarms, History
+from holdfast.journals import Written
+from holdfast.plugins import Journal
 from holdfast.reducer import Agenda, Amount, Hold, Start, redrive
 from holdfast.reducer import decide as decide_well
 
@@ -249,6 +252,40 @@ def session_is_handed_on(patch: Patch) -> None:
     patch.setattr(module, "fell_back", generous)
 
 
+def journal_is_forgotten(patch: Patch) -> None:
+    """An agent that goes on after a crash finds nothing in its journal."""
+    patch.setattr("holdfast.attempts.read_journal", lambda log, branch, step: Journal())
+
+
+def journal_of_a_failed_try_is_kept(patch: Patch) -> None:
+    """Another try finds what the one before wrote down, though that had failed."""
+    module = importlib.import_module("holdfast.reducer.step_events")
+    patch.setattr(module, "has_journal", lambda step: step.journal > 0)
+
+
+def entry_not_awaited(patch: Patch) -> None:
+    """An agent goes on before what it wrote down is on disk."""
+    arrive = Attempts._arrive
+
+    def hasty(self: Attempts, arrival: Any) -> None:
+        arrive(self, arrival)
+        if isinstance(arrival, Written):
+            arrival.durable.set()
+
+    patch.setattr(Attempts, "_arrive", hasty)
+
+
+def step_budget_is_never_reached(patch: Patch) -> None:
+    """A step's own budget holds nothing back."""
+    module = importlib.import_module("holdfast.reducer.budget")
+    over = module._is_over
+
+    def careless(limit: Any, left: Any) -> bool:
+        return bool(over(limit, left) and sys._getframe(1).f_code.co_name != "afford")
+
+    patch.setattr(module, "_is_over", careless)
+
+
 DEFECTS: dict[Defect, int] = {
     effect_before_commit: 0,
     commit_not_awaited: 0,
@@ -273,5 +310,9 @@ DEFECTS: dict[Defect, int] = {
     fork_goes_on_with_its_origins_child: 0,
     budget_forgets_what_is_at_work: 0,
     session_is_handed_on: 0,
+    journal_is_forgotten: 0,
+    journal_of_a_failed_try_is_kept: 0,
+    entry_not_awaited: 0,
+    step_budget_is_never_reached: 0,
 }
 """The defects, and the seed from which on to look: shortly before the first that finds it."""

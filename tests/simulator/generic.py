@@ -13,7 +13,16 @@ from holdfast import (
 )
 from holdfast.children import child_run
 from holdfast.eventlog import Usage
-from holdfast.plugins import AgentResult, AgentTask, Emit, Progress, Readiness, hookimpl
+from holdfast.plugins import (
+    AgentResult,
+    AgentTask,
+    Emit,
+    Entry,
+    Journal,
+    Progress,
+    Readiness,
+    hookimpl,
+)
 from tests.simulator.programs import Program
 from tests.simulator.world import here
 
@@ -39,9 +48,11 @@ async def _node(run: Run, label: str, node: list[Any]) -> Any:
         case ["agent", name, plan]:
             prompt = f"{label}\n{_key(run, name)}"
             others = [f"{SECOND}:{plan['then'] or 'ready'}"] if "left" in plan else []
+            budget = plan["budget"] * PRICE if "budget" in plan else None
             return await run.agent(
-                name, prompt, agent=AGENT, options=plan, fallback=others, **_policy(plan)
-            )
+                name, prompt, agent=AGENT, options=plan, fallback=others, budget=budget,
+                **_policy(plan),
+            )  # fmt: skip
         case ["effect", name, plan]:
             return await _effect(run, label, name, plan)
         case ["pure", name]:
@@ -135,6 +146,8 @@ class Robot:
     """An agent that opens a session, says something, and works as a step does.
 
     The first of the two may leave the work to the second, which may have used up its quota for a while.
+    With tools it calls them first, one by one, and keeps a journal of that: what has begun it does not
+    begin again, for who knows what has come of it.
     """
 
     def __init__(self, name: str) -> None:
@@ -145,9 +158,22 @@ class Robot:
         session = here().session(key, task.session, self._name)
         emit(Progress("session", session))
         here().leave(label, key, str(task.options.get("left") or task.model), self._name)
+        each = Usage(1, 0, 0, PRICE / (task.options.get("tools", 0) + 1))
+        await self._use_tools(key, task.journal, task.options.get("tools", 0), each)
         text = await here().work(label, key, dict(task.options))
         emit(Progress("text", text * 500))
-        return AgentResult(text=text, session=session, usage=Usage(1, 0, 0, PRICE))
+        return AgentResult(text=text, session=session, usage=each)
+
+    async def _use_tools(self, key: str, journal: Journal, count: int, each: Usage) -> None:
+        here().remember(key, [(entry.kind, entry.data) for entry in journal.entries])
+        known = {(entry.kind, entry.data) for entry in journal.entries}
+        for number in range(count):
+            if ("finished", number) in known:
+                continue
+            if ("began", number) not in known:
+                await journal.append(Entry("began", number))
+                await here().call(key, number)
+            await journal.append(Entry("finished", number, usage=each))
 
     def readiness(self) -> Readiness:
         """Say that it can work."""

@@ -1,12 +1,14 @@
 """People: they approve, deny, signal and cancel from processes of their own, whenever they like."""
 
+import msgspec
 import trio
 
 from holdfast.errors import EngineError, NothingToRetry, RunBusy, RunEnded, StepAmbiguous
+from holdfast.eventlog import NONE
 from holdfast.reducer import ENDED, Gate
 from holdfast.runs import decide_gate, request_cancel, send_signal
 from holdfast.travel import Change, fork, retry_change
-from tests.simulator.generic import generic
+from tests.simulator.generic import PRICE, generic
 from tests.simulator.world import World, runs_of
 
 MOST_FORKS = 4
@@ -106,16 +108,18 @@ class People:
         gate = self.world.chance.choice(gates)
         voted = {vote.by for vote in gate.votes}
         by = next(who for who in ("anna", "ben", "carl") if who not in voted)
-        approved = _mood(gate) == "yes"
+        approved, edits = _mood(gate) == "yes", NONE
         if gate.kind == "budget":
             approved = True
+            if more := self.world.purses.choice([0, 1, 3]):  # else as much again
+                edits = msgspec.Raw(msgspec.msgpack.encode({"usd": more * PRICE}))
         elif gate.kind != "approval":
             approved = self.world.chance.random() < 0.7
         self.world.note(f"{by} decides {run} {gate.key}: {approved}")
         try:
             decide_gate(
                 self.world.log, run, gate.key, approved=approved, by=by, actor=f"cli:{by}",
-                now=self.world.now(),
+                now=self.world.now(), edits=edits,
             )  # fmt: skip
         except EngineError as error:
             self.world.blame(f"{by} could not decide {run} {gate.key}: {error}")

@@ -124,6 +124,12 @@ def make(seed: int) -> Program:
         if node[0] == "agent" and chance.random() < 0.5:
             node[2]["left"] = chance.choice(["refuses", "quota", "quota"])
             node[2]["then"] = chance.choice(["", "quota"])
+    chance = random.Random(f"hands {seed}")
+    for node in nodes(program):
+        if node[0] == "agent" and chance.random() < 0.5:
+            node[2]["tools"] = chance.choice([1, 2, 4])
+        if node[0] == "agent" and chance.random() < 0.3:
+            node[2]["budget"] = chance.choice([0.2, 0.5, 1])  # attempts' worth
     return program
 
 

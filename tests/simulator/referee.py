@@ -26,10 +26,21 @@ from holdfast.eventlog import (
     TimerFired,
     verify,
 )
-from holdfast.reducer import ENDED, Driver, State, digest, limit_of, redrive, reduce, used_by
-from tests.simulator.generic import generic
+from holdfast.reducer import (
+    ENDED,
+    GATE,
+    Driver,
+    State,
+    Step,
+    digest,
+    limit_of,
+    redrive,
+    reduce,
+    used_by,
+)
+from tests.simulator.generic import PRICE, generic
 from tests.simulator.oracle import expected
-from tests.simulator.programs import Program, is_sequential
+from tests.simulator.programs import Program, is_sequential, nodes
 from tests.simulator.world import World, runs_of
 
 OVER = RunSucceeded | RunFailed | RunCancelled
@@ -134,6 +145,14 @@ class Story:
         self._started: dict[str, int] = {}  # key -> offset of the last start
         self._once: set[tuple[str, str]] = set()
         self._trees: list[bytes] = []  # what stood for the files before each event
+        first = records[0].event
+        given = (
+            msgspec.msgpack.decode(self._world.log.load(first.input))
+            if isinstance(first, RunStarted)
+            else {}
+        )
+        program = given.get("program", [])
+        self._plans = {node[1]: node[2] for node in nodes(program) if node[0] == "agent"}
 
     def check(self) -> None:
         """Check the events one by one, each against the state before it."""
@@ -199,6 +218,7 @@ class Story:
             self._hold(event.attempt == 1, f"not the first attempt: {place}")
             return
         self._hold(event.attempt == step.attempt + 1, f"attempts out of order: {place}")
+        self._check_own_budget(state, step, place)
         if step.status == "running":
             restarted = self._claimed > self._started[event.key]
             self._hold(restarted, f"started while it is running: {place}")
@@ -209,6 +229,15 @@ class Story:
         else:
             self._hold(step.status in ("retrying", "deferred"), f"was {step.status}: {place}")
             self._hold(time >= step.not_before, f"too early: {place}")
+
+    def _check_own_budget(self, state: State, step: Step, place: str) -> None:
+        """Nobody goes on with a step that has used its own budget, before a person adds to it."""
+        plan = self._plans.get(step.key.rpartition("/")[2], {})
+        if step.usage is None or "budget" not in plan:
+            return
+        more = state.purse.raised.get(f"{step.key}{GATE}")
+        limit = plan["budget"] * PRICE + (more.usd if more else 0.0)
+        self._hold(step.usage.cost_usd < limit, f"it has used {step.usage} of {limit}: {place}")
 
     def _check_result(
         self,

@@ -17,8 +17,12 @@ import trio
 from holdfast.eventlog import (
     ApprovalDecided,
     AttemptFailed,
+    FellBack,
+    Journaled,
     Log,
+    RunForked,
     StepDeferred,
+    StepFailed,
     StepStarted,
     ring,
 )
@@ -57,6 +61,7 @@ class World:
         self.calm = calm
         self.chance = random.Random(f"chaos {seed} {calm}")
         self.travels = random.Random(f"travels {seed}")
+        self.purses = random.Random(f"purses {seed}")
         self.begun: dict[tuple[str, str], list[Begun]] = {}
         self.done: dict[tuple[str, str], list[str]] = {}
         self.tried: Counter[tuple[str, str, str]] = Counter()
@@ -91,6 +96,21 @@ class World:
         if mirror is None:
             mirror = self._mirrors[branch] = Mirror(self.log, branch)
         return mirror.newest()
+
+    def journal(self, run: str, key: str) -> list[tuple[str, Any]]:
+        """Return what an agent has to find in its journal: what was written since it began anew."""
+        entries: list[tuple[str, Any]] = []
+        for record in self.log.records(self.log.branch_of(run)):
+            match record.event:
+                case Journaled(key=its, kind=kind, entry=entry) if its == key:
+                    entries.append((kind, msgspec.msgpack.decode(self.log.load(entry))))
+                case AttemptFailed(key=its) | StepFailed(key=its) | FellBack(key=its) if its == key:
+                    entries.clear()
+                case RunForked(reason=why, retried=keys) if why != "retry" or key in keys:
+                    entries.clear()
+                case _:
+                    pass
+        return entries
 
     @property
     def living(self) -> "list[Life]":
@@ -222,6 +242,27 @@ class Life:
         if given is not None and not given.startswith(agent):
             self.world.blame(f"{agent} goes on with session {given} of {key}")
         return given or f"{agent} {self.world.tried.total()}"
+
+    def remember(self, key: str, entries: list[tuple[str, Any]]) -> None:
+        """Be an agent that goes on from its journal, which has all that the log has, and no more."""
+        run = executed.get()
+        logged = self.world.journal(run, key)
+        if entries != logged and self.owns(run):
+            self.world.blame(
+                f"{run} {key} finds {entries} in its journal, and the log has {logged}"
+            )
+
+    async def call(self, key: str, number: int) -> None:
+        """Be a tool that is called: once for all, and not before that stands in the log."""
+        run = executed.get()
+        self.operation(f"the beginning of call {number} of {run} {key}")
+        logged = self.world.journal(run, key)
+        if ("began", number) not in logged and self.owns(run):
+            self.world.blame(f"call {number} of {run} {key} began before that was on disk")
+        if ("finished", number) in logged and self.owns(run):
+            self.world.blame(f"call {number} of {run} {key} was made again")
+        await trio.sleep(self.world.chance.choice([0, 0, 0.01, 2]))
+        self.operation(f"the end of call {number} of {run} {key}")
 
     def owns(self, run: str) -> bool:
         """Whether the log says that this process executes the run."""

@@ -13,6 +13,7 @@ class Acp:
 
     def __init__(self, name: str = "") -> None:
         self._known = KNOWN[name] if name else ANY
+        self.needs = self._known.needs
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         options = options_of(task, Options)

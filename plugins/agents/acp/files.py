@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from ..cli import Json
+from ..guard import Guard, is_forbidden
 from .rpc import RpcError
 
 INVALID: Final = -32602
 NOT_FOUND: Final = -32002
-# Who writes there runs commands (git's hooks), or decides for people (the log).
-GUARDED: Final = {".git", ".holdfast"}
 LARGEST_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -23,7 +22,9 @@ def inside(folder: Path, path: str) -> bool:
     """Tell whether a path, all links followed, is in the folder and none of the guarded ones."""
     resolved = (folder / path).resolve()
     root = folder.resolve()
-    return resolved.is_relative_to(root) and not GUARDED & set(resolved.relative_to(root).parts)
+    if not resolved.is_relative_to(root):
+        return False
+    return not any(map(is_forbidden, resolved.relative_to(root).parts))
 
 
 def read_text(folder: Path, params: Json) -> Json:
@@ -43,43 +44,51 @@ def read_text(folder: Path, params: Json) -> Json:
 
 def write_text(folder: Path, params: Json) -> Json:
     """Answer `fs/write_text_file`; folders that are missing are made."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK
     with open(_open(folder, params, flags), "wb") as file:
+        file.truncate()
         file.write(str(params.get("content", "")).encode(errors="replace"))
     return {}
 
 
 def _open(folder: Path, params: Json, flags: int) -> int:
     path, root = str(params.get("path", "")), folder.resolve()
-    writing = bool(flags & os.O_CREAT)
+    guard = Guard(folder)
     try:
         resolved = (root / path).resolve()
         if not resolved.is_relative_to(root) or resolved == root:
             raise RpcError(INVALID, f"{path} is outside of the workspace {root}")
         parts = resolved.relative_to(root).parts
-        if writing and GUARDED & set(parts):
-            raise RpcError(INVALID, f"{path} is not to be written by agents")
-        return _walk(root, parts, flags, make=writing)
+        if any(map(is_forbidden, parts)):
+            raise RpcError(INVALID, f"{path} is not for agents to read or write")
+        return _walk(guard, parts, flags)
     except FileNotFoundError as error:
         raise RpcError(NOT_FOUND, f"Resource not found: {path}", {"uri": path}) from error
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a zero byte
         raise RpcError(INVALID, f"cannot open {path}: {error}") from error
 
 
-def _walk(root: Path, parts: tuple[str, ...], flags: int, *, make: bool) -> int:
-    """Open a file, step by step and following no link. It has to be a regular one."""
-    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+def _walk(guard: Guard, parts: tuple[str, ...], flags: int) -> int:
+    """Open a file, step by step and following no link. It has to be a regular one, and admitted."""
+    writing = bool(flags & os.O_CREAT)
+    at = os.open(guard.root.resolve(), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for name in parts[:-1]:
-            deeper = _enter(at, name, make=make)
+        for name in (*guard.names, *parts[:-1]):
+            deeper = _enter(at, name, make=writing)
             os.close(at)
             at = deeper
+            guard.admit(os.fstat(at))
         file = os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=at)
     finally:
         os.close(at)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    try:
+        found = os.fstat(file)
+        guard.admit(found, writing=writing)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("it is no regular file")
+    except OSError:
         os.close(file)
-        raise OSError("it is no regular file")
+        raise
     return file
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from ...types import AgentTask, Emit, Permissions
+from ...types import AgentTask, Emit, Needs, Permissions
 from .. import claude_code, codex, copilot, gemini, goose, kimi, opencode, qwen
 from ..cli import Json, Program, part
 from .reading import AcpReading
@@ -46,6 +47,7 @@ class Known(NamedTuple):
     reading: type[AcpReading] = AcpReading
     serves_files: bool = True  # whether the agent may read and write files through us
     model_at_start: bool = False  # whether `start` has seen to the task's model
+    needs: Needs = Needs()
 
 
 def _nothing(task: AgentTask) -> Start:
@@ -201,6 +203,7 @@ def _qwen(task: AgentTask) -> Start:
     return Start(argv, {**qwen.QUIET, **task.env})
 
 
+CLAUDE: Final = claude_code.ClaudeCode.needs
 KNOWN: Final[Mapping[str, Known]] = {
     "acp:claude-code": Known(
         Program(
@@ -212,6 +215,7 @@ KNOWN: Final[Mapping[str, Known]] = {
         {"read": ["default"], "edit": ["default"], "full": ["default"]},
         ClaudeReading,
         model_at_start=True,
+        needs=replace(CLAUDE, env=(*CLAUDE.env, "CLAUDE_AGENT_ACP_EXECUTABLE")),
     ),
     "acp:codex": Known(
         Program(
@@ -222,6 +226,7 @@ KNOWN: Final[Mapping[str, Known]] = {
         _codex,
         {"read": ["read-only"], "edit": ["workspace-write"], "full": ["agent-full-access"]},
         CodexReading,
+        needs=codex.Codex.needs,
     ),
     "acp:copilot": Known(
         copilot.PROGRAM,
@@ -229,6 +234,7 @@ KNOWN: Final[Mapping[str, Known]] = {
         {"read": [], "edit": [], "full": []},
         CopilotReading,
         model_at_start=True,
+        needs=copilot.Copilot.needs,
     ),
     "acp:gemini": Known(
         gemini.PROGRAM,
@@ -237,6 +243,7 @@ KNOWN: Final[Mapping[str, Known]] = {
         GeminiReading,
         serves_files=False,  # it takes a file that is not there for a failure
         model_at_start=True,
+        needs=gemini.Gemini.needs,
     ),
     "acp:goose": Known(
         goose.PROGRAM,
@@ -244,13 +251,15 @@ KNOWN: Final[Mapping[str, Known]] = {
         {"read": ["approve"], "edit": ["approve"], "full": ["auto"]},
         GooseReading,
         model_at_start=True,
+        needs=goose.Goose.needs,
     ),
-    "acp:kimi": Known(kimi.PROGRAM, _kimi, {"full": ["yolo"]}, KimiReading),
+    "acp:kimi": Known(kimi.PROGRAM, _kimi, {"full": ["yolo"]}, KimiReading, needs=kimi.Kimi.needs),
     "acp:opencode": Known(
         opencode.PROGRAM,
         _opencode,
         {"read": ["holdfast-read"], "edit": ["holdfast-edit"], "full": []},
         OpenCodeReading,
+        needs=opencode.OpenCode.needs,
     ),
     "acp:qwen": Known(
         qwen.PROGRAM,
@@ -258,5 +267,6 @@ KNOWN: Final[Mapping[str, Known]] = {
         {"read": ["default"], "edit": ["default"], "full": ["yolo"]},
         QwenReading,
         model_at_start=True,
+        needs=qwen.Qwen.needs,
     ),
 }

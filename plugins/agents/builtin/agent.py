@@ -6,7 +6,7 @@ again, no answer is paid twice, and of a call that was at work the model is told
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -23,6 +23,7 @@ from ...types import (
     Message,
     ModelCall,
     ModelResult,
+    Needs,
     Offers,
     Progress,
     Readiness,
@@ -54,7 +55,13 @@ PAUSES_S = (1.0, 5.0, 20.0)
 
 
 class Builtin:
-    """A model of any provider with tools for files and commands. It keeps nothing between tasks."""
+    """A model of any provider with tools for files and commands. It keeps nothing between tasks.
+
+    In a sandbox its commands and searches are confined, and its own hands keep to the same bounds. The
+    model is asked by this process, with or without a network in there.
+    """
+
+    needs: Final = Needs(network=False)
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:
         """Do the task, or go on with it where its journal ends."""

@@ -29,6 +29,7 @@ def tool(
         run=run,
         needs=needs,
         effect=effect,
+        confinable=True,
     )
 
 

@@ -6,15 +6,14 @@ What swaps a folder for a link meanwhile gains nothing, because no name is looke
 import errno
 import os
 import stat
-import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import MissingFolder, ToolFailed
+from ..guard import Guard, is_forbidden
 
-FORBIDDEN = {".git", ".holdfast"}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe is not waited for
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,7 +23,7 @@ class Confined:
     """The folder `root`. What is refused, or goes wrong, is a ToolFailed in words for the model."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self._guard = root, Guard(root)
 
     @contextmanager
     def folder(self, path: str) -> Generator[int]:
@@ -39,6 +38,8 @@ class Confined:
             with _explained(path, place, name):
                 found = os.open(name, _READ, dir_fd=place)
             with os.fdopen(found, "rb") as file:
+                with _explained(path):
+                    self._guard.admit(os.fstat(found))
                 _check_kind(os.fstat(found).st_mode, path)
                 yield file
 
@@ -48,7 +49,7 @@ class Confined:
         It is written beside its place and moved there, so that nobody sees half of it.
         """
         with self._parent(path, make=True) as (place, name), _explained(path):
-            mode = _mode_of(place, name, path)
+            mode = self._mode_of(place, name, path)
             beside = f".{name[:100]}.holdfast-new"
             with suppress(FileNotFoundError):
                 os.unlink(beside, dir_fd=place)  # of a process that was killed
@@ -64,6 +65,18 @@ class Confined:
                 raise
             return mode is None
 
+    def _mode_of(self, place: int, name: str, path: str) -> int | None:
+        """Return the permissions of the file that is to be replaced; None where there is none."""
+        try:
+            found = os.stat(name, dir_fd=place, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            raise _link(place, name, path)
+        _check_kind(found.st_mode, path)
+        self._guard.admit(found, writing=True)
+        return stat.S_IMODE(found.st_mode)
+
     @contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Generator[tuple[int, str]]:
         parts = parts_of(path)
@@ -75,16 +88,18 @@ class Confined:
     @contextmanager
     def _walk(self, parts: list[str], path: str, *, make: bool = False) -> Generator[int]:
         try:
-            place = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            place = os.open(self._guard.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             why = error.strerror or str(error)
             raise MissingFolder(str(self._root), program="builtin", reason=why) from error
         try:
-            for name in parts:
+            for name in (*self._guard.names, *parts):
                 with _explained(path, place, name):
                     inner = _enter(place, name, make=make)
                 os.close(place)
                 place = inner
+                with _explained(path):
+                    self._guard.admit(os.fstat(place))
             yield place
         finally:
             os.close(place)
@@ -99,15 +114,9 @@ def parts_of(path: str) -> list[str]:
         raise ToolFailed(f"{path!r} has '..' in it. Write it from the working folder down.")
     if "\0" in path or any("\ud800" <= letter <= "\udfff" for letter in path):
         raise ToolFailed(f"{path!r} is no path: it has a character that no file name can have")
-    if found := next((name for name in parts if _is_forbidden(name)), None):
+    if found := next((name for name in parts if is_forbidden(name)), None):
         raise ToolFailed(f"{path!r} is out of bounds: {found!r} is not for tools to touch")
     return parts
-
-
-def _is_forbidden(name: str) -> bool:
-    """Some file systems do not tell case, or marks that nobody sees."""
-    seen = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", seen).casefold().rstrip(". ") in FORBIDDEN
 
 
 def _enter(place: int, name: str, *, make: bool) -> int:
@@ -119,18 +128,6 @@ def _enter(place: int, name: str, *, make: bool) -> int:
     with suppress(FileExistsError):
         os.mkdir(name, dir_fd=place)
     return os.open(name, _FOLDER, dir_fd=place)
-
-
-def _mode_of(place: int, name: str, path: str) -> int | None:
-    """Return the permissions of the file that is to be replaced; None where there is none."""
-    try:
-        mode = os.stat(name, dir_fd=place, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return None
-    if stat.S_ISLNK(mode):
-        raise _link(place, name, path)
-    _check_kind(mode, path)
-    return stat.S_IMODE(mode)
 
 
 def _check_kind(mode: int, path: str) -> None:

@@ -10,8 +10,9 @@ import trio
 
 from ...errors import ToolFailed
 from ...types import ToolSetting
+from ..guard import FORBIDDEN
 from .bounded import LINE_CHARACTERS
-from .confined import FORBIDDEN, Confined
+from .confined import Confined
 
 T = TypeVar("T")
 PAGE_LINES, PAGE_CHARACTERS = 2_000, 50_000

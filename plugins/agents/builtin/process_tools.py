@@ -3,6 +3,8 @@
 import json
 import sys
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -73,7 +75,7 @@ async def glob(arguments: Glob, setting: ToolSetting) -> str:
 async def _search(path: str, query: dict[str, Any], setting: ToolSetting) -> str:
     asked = json.dumps(query | {"parts": parts_of(path)}).encode()
     output = Output(4 * LONGEST_SEARCH, 0)
-    command = [sys.executable, "-I", search.__file__]
+    command = [sys.executable, "-I", "-c", _search_program()]
     code = await _run(command, setting, output, asked, SEARCH_S)
     if code is None:
         raise ToolFailed(f"the search took more than {SEARCH_S:g} s. Ask for less at once.")
@@ -81,6 +83,12 @@ async def _search(path: str, query: dict[str, Any], setting: ToolSetting) -> str
     if code:
         raise ToolFailed(f"cannot search in {path!r}: {text}")
     return text
+
+
+@cache
+def _search_program() -> str:
+    """Return the program itself: in a sandbox its file may not be there."""
+    return Path(search.__file__).read_text()
 
 
 async def _run(

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
-from ...errors import BadOptions, ToolFailed, WorkError
+from ... import confining
+from ...errors import BadOptions, NotConfinable, ToolFailed, WorkError
 from ...models.json_output import wire_schema
 from ...types import Permissions, Tool, ToolCall, ToolOffer, ToolSetting
 from .bounded import clean, cut
@@ -25,6 +26,8 @@ class Toolbox:
         only: list[str] | None,
     ) -> None:
         self.tools = _allowed(tools, setting.permissions, only)
+        if confining.current() is not None:
+            self.tools = _confinable(self.tools, only)
         self._setting, self._schema = setting, schema
 
     def offers(self) -> list[ToolOffer]:
@@ -99,3 +102,14 @@ def _allowed(
         for name, tool in tools.items()
         if _RANKS.index(tool.needs) <= rank and (only is None or name in only) and name != FINAL
     }
+
+
+def _confinable(tools: Mapping[str, Tool], only: list[str] | None) -> dict[str, Tool]:
+    """Leave out what would work outside of the sandbox; what the step names is not left out silently."""
+    for name in only or ():
+        if name in tools and not tools[name].confinable:
+            raise NotConfinable(
+                f"the tool {name!r} works in Holdfast's own process, where the step's sandbox cannot hold "
+                'it. Leave it out of the option tools, or choose sandbox="none"'
+            )
+    return {name: tool for name, tool in tools.items() if tool.confinable}
