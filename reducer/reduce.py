@@ -165,7 +165,7 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
 def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
-            given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
+            given: dict[str, Any] = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
             given["purse"] = purse.begun(state, given.pop("budget"))
             return after(state, time, started=time, **given)
         case RunForked():

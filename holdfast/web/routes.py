@@ -41,6 +41,8 @@ VERBS = _verbs("""
     GET   /workflows                     list_workflows
     GET   /workflows/{workflow:path}     describe_workflow
     GET   /runs                          list_runs
+    POST  /workflows                     create_workflow
+    POST  /dry-run                       dry_run
     POST  /runs                          run_workflow        201
     GET   /runs/{run}                    get_run
     GET   /runs/{run}/wait               wait_for_run
@@ -63,6 +65,7 @@ VERBS = _verbs("""
     GET   /inbox                         inbox
     GET   /diff                          diff
     GET   /tree                          tree
+    GET   /docs                          docs
 """)
 EVENTS = f"{ROOT}/events"
 OPENAPI = f"{ROOT}/openapi.json"

@@ -28,7 +28,7 @@ RUN = ("run", "w.py:greet")
         (("run", "empty.py"), "not_a_workflow", "has no workflow"),
         (("run", "w.py"), "not_a_workflow", "several workflows"),
         (("run", "w.py:nobody"), "not_a_workflow", "has no workflow 'nobody'"),
-        (("run", "nothing"), "not_a_workflow", "there are: implement"),
+        (("run", "nothing"), "not_a_workflow", "there are: audit, "),
         (("run",), "usage", "Missing argument"),
         (("run", "w.py:greet", "--idd", "x"), "usage", "No such option"),
         (("rum", "w.py"), "usage", "Did you mean: holdfast run"),
