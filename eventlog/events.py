@@ -429,6 +429,7 @@ class ApprovalRequested(Event, frozen=True, tag="approval.requested"):
     every: int = 0  # ns: how long it was to wait, or between two reminders
     escalate_to: list[str] = []
     form: Value = NONE  # JSON Schema of the edits that may come with an approval
+    months: int = 0  # of the calendar, that it was to wait before `every`
 
 
 class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
@@ -469,6 +470,7 @@ class QuestionAsked(Event, frozen=True, tag="question.asked"):
     on_expire: str = "halt"  # or "escalate", "remind"
     every: int = 0  # ns: how long it was to wait, or between two reminders
     escalate_to: list[str] = []
+    months: int = 0  # of the calendar, that it was to wait before `every`
 
 
 class QuestionAnswered(Event, frozen=True, tag="question.answered"):
