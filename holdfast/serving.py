@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import trio
 
-from holdfast.eventlog import NoSuchRun, RunClaimed, RunRow, owner_alive
+from holdfast.eventlog import NoSuchRun, RunClaimed, RunRow, is_schedule, owner_alive
 from holdfast.reducer import ENDED
 
 from .children import child_run
@@ -20,6 +20,7 @@ from .errors import RunBusy, RunReplaced
 from .execution import Outcome
 from .pausing import paused_with
 from .servers import DUE, work_for
+from .ticking import Ticker
 
 CHILD = "a child run has ended"
 UNENDED = ("running", "waiting")
@@ -31,7 +32,7 @@ class Happening(msgspec.Struct, frozen=True):
     """What was done about a run: "goes on", and then how that ended, with more in `detail`."""
 
     run: str
-    what: str  # "goes on", a run's status, "stopped", "interrupted", "elsewhere"
+    what: str  # "goes on", a run's status, "stopped", "interrupted", "elsewhere"; of @NAME see ticking.py
     detail: str = ""
     code: str = ""  # of the error
 
@@ -49,6 +50,7 @@ class Server:
         self._others: dict[str, set[str]] = {}  # living owner elsewhere -> its runs
         self._seen = 0  # the log up to this seq
         self._due = -1  # timers up to this moment
+        self._ticker = Ticker(engine, lambda *words: tell(Happening(*words)))
 
     async def run(self) -> None:
         """Serve until cancelled; then all runs are let go, for whoever serves next."""
@@ -94,8 +96,11 @@ class Server:
         now = self._engine.now()
         since = min(self._due, now)  # a clock that was set back shows some moments again
         for due in self._log.due(now, after=since):
-            self._consider(due.run, is_due=True)
+            if not is_schedule(due.run):
+                self._consider(due.run, is_due=True)
         self._due = now
+        for run in self._ticker.look():
+            self._consider(run)
         for owner in [*self._others]:
             if not owner_alive(self._log.path, owner):
                 for run in self._others.pop(owner):
@@ -112,7 +117,8 @@ class Server:
                 run = self._log.branch(record.branch).run
                 self._others.setdefault(event.owner, set()).add(run)
         names = [(self._log.branch(branch).run, branch) for branch in branches]
-        return [run for run, branch in names if self._log.branch_of(run) == branch]
+        runs = ((run, branch) for run, branch in names if not is_schedule(run))
+        return [run for run, branch in runs if self._log.branch_of(run) == branch]
 
     # --- what to do ----------------------------------------------------------------------------
 

@@ -43,6 +43,11 @@ from holdfast.eventlog import (
     RunStarted,
     RunSucceeded,
     RunUnpaused,
+    ScheduleAdded,
+    SchedulePaused,
+    ScheduleRemoved,
+    ScheduleTicked,
+    ScheduleUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -203,6 +208,14 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return _looked(state, event, time)
         case SnapshotMissed():
             return after(state, time)
+        case (
+            ScheduleAdded()
+            | ScheduleTicked()
+            | SchedulePaused()
+            | ScheduleUnpaused()
+            | ScheduleRemoved()
+        ):
+            return after(state, time)  # of no run
         case UnknownEvent():
             return after(state, time, unknown=state.unknown + 1)
         case _:
