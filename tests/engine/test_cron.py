@@ -64,14 +64,14 @@ def test_a_change_of_the_clocks_neither_drops_a_fixed_time_nor_doubles_it(
     assert forward(Cron(text, BERLIN), begin - 1, ns(end) - 1) == due
 
 
-@pytest.mark.parametrize("zone", [BERLIN, "America/New_York", "Africa/Cairo", "UTC"])
-@pytest.mark.parametrize("text", ["30 2 * * *", "*/20 * * * *", "15 1-3 * * *", "5 */2 * * *"])
-@pytest.mark.parametrize("month", [3, 4, 10, 11])
+@pytest.mark.parametrize("zone", [BERLIN, "America/New_York", "UTC"])
+@pytest.mark.parametrize("text", ["30 2 * * *", "*/30 1-3 * * *", "5 */2 * * *"])
+@pytest.mark.parametrize("month", [3, 10, 11])
 def test_the_times_that_were_missed_are_those_that_would_have_come(
     zone: str, text: str, month: int
 ) -> None:
     cron, since = Cron(text, zone), ns(f"2027-{month:02}-01T00:10Z")
-    until = since + 31 * 86_400 * SECOND
+    until = since + 30 * 86_400 * SECOND
     ticks = [cron.next(since)]
     while (tick := cron.next(ticks[-1])) <= until:
         ticks.append(tick)
