@@ -35,9 +35,7 @@ def forward(cron: Cron, after: int, until: int) -> list[str]:
         ("@monthly", "2027-01-15T00:00+01:00", "2027-02-01T00:00+01:00"),
     ],
 )
-def test_the_next_time_is_the_one_that_a_person_would_name(
-    text: str, after: str, due: str
-) -> None:
+def test_the_next_time_is_the_one_that_a_person_would_name(text: str, after: str, due: str) -> None:
     assert Cron(text, BERLIN).next(ns(after)) == ns(due)
 
 

@@ -91,9 +91,7 @@ def runs(lab: Lab) -> dict[str, str]:
     return {row.run: row.status for row in reversed(lab.log.runs())}
 
 
-async def test_a_run_starts_when_it_is_due_and_not_before(
-    lab: Lab, autojump_clock: object
-) -> None:
+async def test_a_run_starts_when_it_is_due_and_not_before(lab: Lab, autojump_clock: object) -> None:
     async with served(lab) as told:
         await add(lab, "2,4 8 * * *", given={"name": "anna"})  # the server is told at once
         await trio.sleep(2 * MINUTE - 1)
