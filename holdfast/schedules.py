@@ -53,14 +53,7 @@ def add_schedule(
     moment = now or time.time_ns()
     started = made.events[0]
     assert isinstance(started, RunStarted)
-    if not _NAME.fullmatch(name):
-        why = (
-            "a name is 1 to 80 letters, digits, '.', '_' and '-', and begins with a letter or digit"
-        )
-        raise ScheduleInvalid("name", name, why)
-    first = Cron(cron, zone).next(moment)
-    if not first:
-        raise ScheduleInvalid("cron", cron, "there is no such day in 50 years")
+    first = first_tick(name, cron, zone, moment)
     added = ScheduleAdded(
         name,
         cron,
@@ -75,6 +68,19 @@ def add_schedule(
     )
     _write(log, name, NewRun(SCHEDULE_SIGN + name, [added], actor, moment, made.blobs))
     return log.schedule(name)
+
+
+def first_tick(name: str, cron: str, zone: str, now: int) -> int:
+    """Return when a schedule would be due first. Raises ScheduleInvalid."""
+    if not _NAME.fullmatch(name):
+        why = (
+            "a name is 1 to 80 letters, digits, '.', '_' and '-', and begins with a letter or digit"
+        )
+        raise ScheduleInvalid("name", name, why)
+    first = Cron(cron, zone).next(now)
+    if not first:
+        raise ScheduleInvalid("cron", cron, "there is no such day in 50 years")
+    return first
 
 
 def _write(log: Log, name: str, new: NewRun) -> None:

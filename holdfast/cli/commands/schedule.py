@@ -61,7 +61,7 @@ def add(
     """
     from holdfast.cron import local_zone
     from holdfast.engine import Engine
-    from holdfast.schedules import add_schedule
+    from holdfast.schedules import add_schedule, first_tick
 
     from ..inputs import workflow_input
     from ..tools import tools
@@ -70,6 +70,8 @@ def add(
     kit = tools(project)
     found = kit.load(workflow)
     given = workflow_input(found, text, pairs)
+    name, zone = name or found.name, zone or local_zone()
+    first_tick(name, cron, zone, time.time_ns())  # before a log is made
     by_name = not workflow.partition(":")[0].endswith(".py")
     about = {"folder": str(project.root), "source": workflow if by_name else ""}
     with place.log(create=True) as log:
@@ -78,10 +80,10 @@ def add(
         )
         row = add_schedule(
             log,
-            name or found.name,
+            name,
             made,
             cron=cron,
-            zone=zone or local_zone(),
+            zone=zone,
             actor=place.actor,
             missed=missed,
             overlap=overlap,
