@@ -41,10 +41,10 @@ class Cron:
     def __init__(self, text: str, zone: str) -> None:
         self._zone = zone_of(zone)
         self._text = NAMED.get(text.strip().lower(), text)
+        fields = self._text.split()
+        if len(fields) != len(FIELDS):
+            raise ScheduleInvalid("cron", text, f"it has {len(fields)} fields, not 5")
         try:
-            fields = self._text.split()
-            if len(fields) != len(FIELDS):
-                raise ScheduleInvalid("cron", text, f"it has {len(fields)} fields, not 5")
             CronSim(self._text, _SOME_DAY)
         except CronSimError as error:
             raise ScheduleInvalid("cron", text, _why(str(error), fields)) from error

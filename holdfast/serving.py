@@ -29,10 +29,13 @@ LINGER_S = 1.0
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """What was done about a run: "goes on", and then how that ended, with more in `detail`."""
+    """What was done about a run: "goes on", and then how that ended, with more in `detail`.
+
+    About a schedule, whose `run` is "@NAME": what became of one of its ticks.
+    """
 
     run: str
-    what: str  # "goes on", a run's status, "stopped", "interrupted", "elsewhere"; of @NAME see ticking.py
+    what: str  # "goes on", a run's status, "stopped", "interrupted", "elsewhere", a tick's outcome
     detail: str = ""
     code: str = ""  # of the error
 
@@ -50,7 +53,7 @@ class Server:
         self._others: dict[str, set[str]] = {}  # living owner elsewhere -> its runs
         self._seen = 0  # the log up to this seq
         self._due = -1  # timers up to this moment
-        self._ticker = Ticker(engine, lambda *words: tell(Happening(*words)))
+        self._ticker = Ticker(engine, self._ticked)
 
     async def run(self) -> None:
         """Serve until cancelled; then all runs are let go, for whoever serves next."""
@@ -62,6 +65,9 @@ class Server:
                 wait_s = max(0, due - self._engine.now()) / 1e9 if due else math.inf
                 with trio.move_on_after(wait_s):
                     await self._engine.heard()
+
+    def _ticked(self, schedule: str, outcome: str, detail: str, code: str) -> None:
+        self._tell(Happening(schedule, outcome, detail, code))
 
     # --- what to look at -----------------------------------------------------------------------
 

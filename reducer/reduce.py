@@ -171,7 +171,8 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
             given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
-            given["purse"] = purse.begun(state, given.pop("budget"))
+            del given["budget"]
+            given["purse"] = purse.begun(state, event.budget)
             return after(state, time, started=time, **given)
         case RunForked():
             return forked(state, event, time)

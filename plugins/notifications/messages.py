@@ -92,7 +92,7 @@ def _of_gate(
     text = (
         f"{state.run} {still}waits for {wanted} ({name!r}), by {' or '.join(people) or 'anybody'}"
     )
-    kinds = {GateReminded: "run.reminded", GateEscalated: "run.escalated"}
+    kinds: dict[type, str] = {GateReminded: "run.reminded", GateEscalated: "run.escalated"}
     about = {
         "status": "waiting",
         "gate": gate.key,
