@@ -13,6 +13,7 @@ from holdfast.reducer import (
     CloseCall,
     CommitCall,
     FunctionCall,
+    Length,
     MarkersCall,
     MergeCall,
     ModelAsk,
@@ -143,5 +144,11 @@ def _of_gate(request: ApprovalRequest | QuestionRequest) -> list[str]:
     count = request.count if isinstance(request, ApprovalRequest) else 1
     notes = [f"{count} of {who}" if count > 1 else f"by {who}"]
     if request.expires:
-        notes.append(f"within {length(request.expires)}, then {request.on_expire}")
+        notes.append(f"within {_span(request.expires)}, then {request.on_expire}")
     return notes
+
+
+def _span(expires: Length) -> str:
+    """Return the time that a gate is open, its calendar months first."""
+    months = f"{expires.months} mo" if expires.months else ""
+    return " ".join(filter(None, [months, length(expires.ns) if expires.ns else ""]))
