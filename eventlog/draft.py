@@ -41,6 +41,7 @@ class NewRun(msgspec.Struct, frozen=True):
     With `parent` it is a fork: it begins with the parent's events before `offset`. With `replaces` it
     may take over the name of an earlier run, which then is listed no more though its branch stays;
     with `expected` only while that one's next offset is this; then that one's branch ends with `closing`.
+    `beside` is written in the same commit, and nothing at all where that batch's branch has moved.
     """
 
     run: str
@@ -54,6 +55,7 @@ class NewRun(msgspec.Struct, frozen=True):
     replaces: bool = False
     expected: int | None = None
     closing: Sequence[Event | UnknownEvent] = ()
+    beside: Batch | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ HoldfastError
     NoSuchBranch        nothing has this branch number
     NoSuchOffset        a branch has no such offset to fork from
     NoSuchRun           no run has this id
+    NoSuchSchedule      no schedule has this name
     RunExists           a run of this id was recorded before
     BadRunName          a run id that cannot be stored
     LogTooNew           written by a newer Holdfast
@@ -81,6 +82,17 @@ class NoSuchRun(LogError):
     def __init__(self, run: str) -> None:
         super().__init__(f"no run is called {run!r} in this project. List them with: holdfast ps")
         self.run = run
+
+
+class NoSuchSchedule(LogError):
+    code = "no_such_schedule"
+    exit_status = 2
+
+    def __init__(self, schedule: str) -> None:
+        super().__init__(
+            f"no schedule is called {schedule!r} in this project. List them with: holdfast schedule list"
+        )
+        self.schedule = schedule
 
 
 class RunExists(LogError):

@@ -429,6 +429,7 @@ class ApprovalRequested(Event, frozen=True, tag="approval.requested"):
     every: int = 0  # ns: how long it was to wait, or between two reminders
     escalate_to: list[str] = []
     form: Value = NONE  # JSON Schema of the edits that may come with an approval
+    months: int = 0  # of the calendar, that it was to wait before `every`
 
 
 class ApprovalDecided(Event, frozen=True, tag="approval.decided"):
@@ -469,6 +470,7 @@ class QuestionAsked(Event, frozen=True, tag="question.asked"):
     on_expire: str = "halt"  # or "escalate", "remind"
     every: int = 0  # ns: how long it was to wait, or between two reminders
     escalate_to: list[str] = []
+    months: int = 0  # of the calendar, that it was to wait before `every`
 
 
 class QuestionAnswered(Event, frozen=True, tag="question.answered"):
@@ -572,6 +574,55 @@ class Noted(Event, frozen=True, tag="note"):
     data: Value = NONE
 
 
+# --- schedules: each one has a branch of its own, without a run ------------------------------------
+
+
+class ScheduleAdded(Event, frozen=True, tag="schedule.added"):
+    """First of every schedule: when it starts runs of which workflow. `next` is its first tick.
+
+    `missed` says what becomes of ticks at which nobody served, `overlap` of one at which the run before
+    goes on still.
+    """
+
+    schedule: str
+    cron: str
+    zone: str
+    workflow: str
+    source: str
+    next: int
+    input: Value = NONE
+    folder: str = ""
+    missed: str = "once"  # or "skip", "all"
+    overlap: str = "skip"  # or "queue", "allow"
+
+
+class ScheduleTicked(Event, frozen=True, tag="schedule.ticked"):
+    """Its time came, and this was done about it: exactly once, since it is said at the schedule's head.
+
+    The run that was "started" was written in the same commit. `others` are ticks before this one that
+    were missed and that this one stands for. `next` is the tick to come, 0 where there is none any more.
+    """
+
+    tick: int
+    outcome: str  # "started", "queued", "overlapped", "missed", "refused"
+    next: int
+    run: str = ""
+    others: int = 0
+    error: Failure | None = None
+
+
+class SchedulePaused(Event, frozen=True, tag="schedule.paused"):
+    """It starts nothing until it is unpaused; what would have been started meanwhile is left out."""
+
+
+class ScheduleUnpaused(Event, frozen=True, tag="schedule.unpaused"):
+    next: int
+
+
+class ScheduleRemoved(Event, frozen=True, tag="schedule.removed"):
+    """It starts nothing any more; its runs are left alone."""
+
+
 class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
     """An event of a newer version: kept as its bytes, so that it survives a round trip.
 
@@ -630,6 +681,11 @@ KNOWN: tuple[type[Event], ...] = (
     ChildFinished,
     LoopExhausted,
     Noted,
+    ScheduleAdded,
+    ScheduleTicked,
+    SchedulePaused,
+    ScheduleUnpaused,
+    ScheduleRemoved,
 )
 
 AnyEvent = (
@@ -679,6 +735,11 @@ AnyEvent = (
     | ChildFinished
     | LoopExhausted
     | Noted
+    | ScheduleAdded
+    | ScheduleTicked
+    | SchedulePaused
+    | ScheduleUnpaused
+    | ScheduleRemoved
     | UnknownEvent
 )
 

@@ -131,6 +131,8 @@ class Log(ReadableLog):
 
     def _create(self, draft: Draft, txn: Txn, begun: Begun) -> int | LogError:
         new, seed, row = begun.new, begun.branch, begun.row
+        if new.beside and (moved := draft.moved(new.beside.branch, new.beside.expected)):
+            return moved
         try:
             old = self._tables.branch_of(txn, new.run)
         except NoSuchRun:
@@ -146,6 +148,8 @@ class Log(ReadableLog):
         draft.create(replace(seed, branch=branch), replace(row, branch=branch))
         batch = Batch(branch, new.events, new.offset, new.actor, new.time, new.blobs)
         draft.add(prepare(self._codec, batch, self._has_blob(txn)))
+        if new.beside:
+            draft.add(prepare(self._codec, new.beside, self._has_blob(txn)))
         return branch
 
     def _close(self, draft: Draft, txn: Txn, branch: int, new: NewRun) -> None:

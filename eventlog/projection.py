@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from . import gates
+from . import gates, schedules
 from .branches import BranchRow
 from .events import (
     CancelRequested,
@@ -29,10 +29,12 @@ from .events import (
 )
 from .gates import OpenGate
 
-VERSION = 5
+VERSION = 6
 """Of what `advance` makes of events: raised with every change, and logs make their rows anew."""
 
-STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled", "continued")
+RUN_STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled", "continued")
+STATUSES = (*RUN_STATUSES, "scheduled", "removed")
+"""Of every row: the last two are those of schedules (schedules.py). New ones come at the end."""
 
 
 class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -66,6 +68,7 @@ class RunRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     paused: bool = False  # by an event of its own; a child is paused with its parent
     released: int = 0  # the offset after the last release; 0: nobody has let go of it yet
     served: bool = False  # left to `holdfast serve`, and not claimed since
+    last_run: str = ""  # of a schedule: the run that it started last
 
     @property
     def alarms(self) -> dict[str, int]:
@@ -108,6 +111,7 @@ CHANGING = frozenset(
         TimerFired,
         StepCancelled,
         *gates.CHANGING,
+        *schedules.CHANGING,
     }
 )
 """The only event types that `advance` answers with another row."""
@@ -151,6 +155,8 @@ def advance(row: RunRow, event: Event | UnknownEvent, time: int, offset: int) ->
             return replace(row, paused=isinstance(event, RunPaused))
         case CancelRequested() if row.gates:
             return replace(row, gates={})  # nobody waits for a word on them any more
+        case _ if type(event) in schedules.CHANGING:
+            return schedules.advance(row, event)
         case _:
             found = gates.advance(row.gates, event, time, offset)
             return row if found is row.gates else replace(row, gates=found)

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from .branches import BranchRow, Place, segments, shared
 from .codec import Codec
+from .errors import NoSuchRun, NoSuchSchedule
 from .events import Record, Value
 from .merkle import root_of
-from .projection import STATUSES, Due, RunRow, Waiting, advance, first_row
+from .projection import RUN_STATUSES, Due, RunRow, Waiting, advance, first_row
 from .reading import Reader
 from .rebuild import is_outdated
+from .schedules import SCHEDULE_SIGN, is_schedule
 from .store import Store, Txn
 from .tables import Tables
 from .values import reference, unwrap
@@ -76,6 +78,11 @@ class ReadableLog:
 
     def branch_of(self, run: str) -> int:
         """Return the branch of a run; NoSuchRun when there is none."""
+        if is_schedule(run):
+            raise NoSuchRun(run)
+        return self._branch_of(run)
+
+    def _branch_of(self, run: str) -> int:
         return self._store.view(lambda txn: self._tables.branch_of(txn, run))
 
     def run(self, run: str) -> RunRow:
@@ -84,6 +91,18 @@ class ReadableLog:
         `RUN@BRANCH` is a run whose name another branch has taken over: it is listed no more, so its
         row is made from its events.
         """
+        if is_schedule(run):
+            raise NoSuchRun(run)
+        return self._row(run)
+
+    def schedule(self, name: str) -> RunRow:
+        """Return what the listings know of a schedule, a removed one too; NoSuchSchedule."""
+        try:
+            return self._row(SCHEDULE_SIGN + name)
+        except NoSuchRun as error:
+            raise NoSuchSchedule(name) from error
+
+    def _row(self, run: str) -> RunRow:
 
         def read(txn: Txn) -> tuple[int, RunRow | None]:
             branch = self._tables.branch_of(txn, run)
@@ -109,17 +128,20 @@ class ReadableLog:
     def name_of(self, branch: int) -> str:
         """Return the name by which a branch is found: its run's, or RUN@BRANCH where another has it."""
         run = self.branch(branch).run
-        return run if self.branch_of(run) == branch else f"{run}@{branch}"
+        return run if self._branch_of(run) == branch else f"{run}@{branch}"
 
     def shared(self, one: Place, other: Place) -> int:
         """Return how many events two branches, each up to an offset, begin with in common."""
         return shared(one, other, self._reader.branch_row)
 
     def runs(self, *, limit: int | None = None, statuses: Collection[str] = ()) -> list[RunRow]:
-        """Return runs, the newest first, of the given statuses or of all."""
+        """Return runs, the newest first, of the given statuses or of all.
+
+        Schedules have rows as well: those of status "scheduled", of which nobody else gets to know.
+        """
 
         def read(txn: Txn) -> list[RunRow]:
-            branches = self._tables.newest_runs(txn, statuses or STATUSES)
+            branches = self._tables.newest_runs(txn, statuses or RUN_STATUSES)
             return [self._tables.run(txn, branch) for branch in islice(branches, limit)]
 
         return self._store.view(read)

@@ -333,7 +333,7 @@ class Answers:
             expires_at = gate.expires_at
         else:
             subject = fingerprint.encode(request.subject, f"the subject of {request.key!r}")
-            expires_at = history.now + request.expires if request.expires else 0
+            expires_at = request.expires.after(history.now) if request.expires else 0
             event = ApprovalRequested(
                 request.key,
                 history.pack(subject),
@@ -343,9 +343,10 @@ class Answers:
                 expires_at,
                 request.on_deny,
                 request.on_expire,
-                request.expires,
+                request.expires.ns,
                 list(request.escalate_to),
                 self._form(request.edits, request.key),
+                request.expires.months,
             )
             self.record(event)
         if expires_at:
@@ -354,7 +355,7 @@ class Answers:
     def _answer_question(self, request: QuestionRequest) -> None:
         history, key = self._history, request.key
         gate = history.state.gates.get(key)
-        expires_at = history.now + request.expires if request.expires else 0
+        expires_at = request.expires.after(history.now) if request.expires else 0
         if gate is not None:
             expires_at = gate.expires_at
         else:
@@ -367,8 +368,9 @@ class Answers:
                 list(request.by),
                 expires_at,
                 request.on_expire,
-                request.expires,
+                request.expires.ns,
                 list(request.escalate_to),
+                request.expires.months,
             )
             self.record(event)
         if expires_at:

@@ -49,6 +49,30 @@ class SandboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.processes} processes are too few for anything: 16 at least")
 
 
+class NotifyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[notify]]`: what people are told outside of the terminal, and how.
+
+    Exactly one of `desktop`, `command` and `webhook` says how. `secret_env` names the variable with the
+    secret that a webhook is signed with.
+    """
+
+    on: tuple[Literal["waiting", "failed", "done"], ...] = ("waiting", "failed", "done")
+    desktop: bool = False
+    command: str = ""
+    webhook: str = ""
+    secret_env: str = ""
+
+    def __post_init__(self) -> None:
+        if [self.desktop, bool(self.command), bool(self.webhook)].count(True) != 1:
+            raise ValueError("say one of desktop = true, command and webhook")
+        if self.webhook and not self.webhook.startswith(("https://", "http://")):
+            raise ValueError(f"the webhook {self.webhook!r} must begin with https:// or http://")
+        if self.secret_env and not self.webhook:
+            raise ValueError("secret_env is for a webhook: nothing else is signed")
+        if not self.on:
+            raise ValueError('on = [] asks for nothing. Write for example: on = ["waiting"]')
+
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -107,6 +131,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     roles: dict[Name, RoleConfig] = {}
     limits: LimitsConfig = LimitsConfig()
     serve: ServeConfig = ServeConfig()
+    notify: list[NotifyConfig] = []
 
 
 def read_config(root: Path) -> Config:

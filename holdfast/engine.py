@@ -162,6 +162,10 @@ class Engine:
             new.run, new.events, actor=new.actor, time=new.time, blobs=new.blobs
         )
 
+    def prepare(self, workflow: Workflow, input: Mapping[str, Any], **about: Any) -> NewRun:
+        """Return a new run, checked and not recorded, for whoever writes it; see `create`."""
+        return self._new_run(workflow, input, about)
+
     async def start(self, workflow: Workflow, input: Mapping[str, Any], **about: Any) -> Outcome:
         """Create a run, claimed by this process, and execute it; see `create` and `execute`."""
         with self._holding(about["run"]):

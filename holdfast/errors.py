@@ -6,6 +6,8 @@ HoldfastError
     RunReplaced         another process took the run over: this one stopped
     RunEnded            the run is over, so this cannot be done to it
     AlreadyServed       another process serves the project
+    ScheduleInvalid     a schedule that says what nobody understands
+    ScheduleExists      there is one of this name
     NoSuchGate          nothing of this name waits for a decision
     GateAmbiguous       several gates wait: say which
     NotAllowed          the gate is for others
@@ -403,6 +405,27 @@ class NoFiles(EngineError):
             f"holdfast log {shlex.quote(run)}"
         )
         self.run, self.when = run, when
+
+
+class ScheduleInvalid(EngineError):
+    code = "schedule_invalid"
+    exit_status = 2
+
+    def __init__(self, field: str, given: str, why: str) -> None:
+        super().__init__(f"{given!r} cannot be the {field} of a schedule: {why}.")
+        self.field, self.given = field, given
+
+
+class ScheduleExists(EngineError):
+    code = "schedule_exists"
+    exit_status = 2
+
+    def __init__(self, schedule: str) -> None:
+        super().__init__(
+            f"there is a schedule {schedule!r}. Give another name with --id, or remove that one first: "
+            f"holdfast schedule remove {shlex.quote(schedule)}"
+        )
+        self.schedule = schedule
 
 
 class CommandBroken(HoldfastError):

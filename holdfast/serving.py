@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import trio
 
-from holdfast.eventlog import NoSuchRun, RunClaimed, RunRow, owner_alive
+from holdfast.eventlog import NoSuchRun, RunClaimed, RunRow, is_schedule, owner_alive
 from holdfast.reducer import ENDED
 
 from .children import child_run
@@ -20,6 +20,7 @@ from .errors import RunBusy, RunReplaced
 from .execution import Outcome
 from .pausing import paused_with
 from .servers import DUE, work_for
+from .ticking import Ticker
 
 CHILD = "a child run has ended"
 UNENDED = ("running", "waiting")
@@ -28,10 +29,13 @@ LINGER_S = 1.0
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """What was done about a run: "goes on", and then how that ended, with more in `detail`."""
+    """What was done about a run: "goes on", and then how that ended, with more in `detail`.
+
+    About a schedule, whose `run` is "@NAME": what became of one of its ticks.
+    """
 
     run: str
-    what: str  # "goes on", a run's status, "stopped", "interrupted", "elsewhere"
+    what: str  # "goes on", a run's status, "stopped", "interrupted", "elsewhere", a tick's outcome
     detail: str = ""
     code: str = ""  # of the error
 
@@ -49,6 +53,7 @@ class Server:
         self._others: dict[str, set[str]] = {}  # living owner elsewhere -> its runs
         self._seen = 0  # the log up to this seq
         self._due = -1  # timers up to this moment
+        self._ticker = Ticker(engine, self._ticked)
 
     async def run(self) -> None:
         """Serve until cancelled; then all runs are let go, for whoever serves next."""
@@ -60,6 +65,9 @@ class Server:
                 wait_s = max(0, due - self._engine.now()) / 1e9 if due else math.inf
                 with trio.move_on_after(wait_s):
                     await self._engine.heard()
+
+    def _ticked(self, schedule: str, outcome: str, detail: str, code: str) -> None:
+        self._tell(Happening(schedule, outcome, detail, code))
 
     # --- what to look at -----------------------------------------------------------------------
 
@@ -94,8 +102,11 @@ class Server:
         now = self._engine.now()
         since = min(self._due, now)  # a clock that was set back shows some moments again
         for due in self._log.due(now, after=since):
-            self._consider(due.run, is_due=True)
+            if not is_schedule(due.run):
+                self._consider(due.run, is_due=True)
         self._due = now
+        for run in self._ticker.look():
+            self._consider(run)
         for owner in [*self._others]:
             if not owner_alive(self._log.path, owner):
                 for run in self._others.pop(owner):
@@ -112,7 +123,8 @@ class Server:
                 run = self._log.branch(record.branch).run
                 self._others.setdefault(event.owner, set()).add(run)
         names = [(self._log.branch(branch).run, branch) for branch in branches]
-        return [run for run, branch in names if self._log.branch_of(run) == branch]
+        runs = ((run, branch) for run, branch in names if not is_schedule(run))
+        return [run for run, branch in runs if self._log.branch_of(run) == branch]
 
     # --- what to do ----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from .decide import Decision as StepDecision
 from .decide import Diverge, Fail, Hold, Reuse, Start, after_failure, decide
 from .differences import Pair, aligned, changed_fields, differences
 from .driver import Driver, Ended
-from .durations import nanoseconds
+from .durations import Length, length, nanoseconds
 from .edits import STEP_EDITS, edited_result, names, within
 from .errors import (
     ApprovalDenied,
@@ -154,6 +154,7 @@ __all__ = [
     "InputInvalid",
     "Item",
     "Later",
+    "Length",
     "LoopExhausted",
     "MarkersCall",
     "MergeCall",
@@ -243,6 +244,7 @@ __all__ = [
     "is_tree",
     "known_as",
     "left_behind",
+    "length",
     "limit_of",
     "named",
     "names",

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import get_args
 
+from .durations import Length
 from .errors import WorkflowError
 from .requests import OnExpire
 
 
 def check_gate(
-    name: str, expires: int, on_expire: str, by: Sequence[str], escalate_to: Sequence[str]
+    name: str, expires: Length, on_expire: str, by: Sequence[str], escalate_to: Sequence[str]
 ) -> None:
     """Raise WorkflowError for a gate whose people or times make no sense together."""
     if isinstance(by, str) or isinstance(escalate_to, str):
@@ -29,7 +30,7 @@ def check_gate(
 
 
 def check_question(
-    name: str, expires: int, on_expire: str, by: Sequence[str], escalate_to: Sequence[str]
+    name: str, expires: Length, on_expire: str, by: Sequence[str], escalate_to: Sequence[str]
 ) -> None:
     """Raise WorkflowError for a question whose people or times make no sense together."""
     if on_expire == "deny":

@@ -43,6 +43,11 @@ from holdfast.eventlog import (
     RunStarted,
     RunSucceeded,
     RunUnpaused,
+    ScheduleAdded,
+    SchedulePaused,
+    ScheduleRemoved,
+    ScheduleTicked,
+    ScheduleUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -165,8 +170,9 @@ def reduce(state: State, event: AnyEvent, time: int) -> State:
 def _run_event(state: State, event: AnyEvent, time: int) -> State:
     match event:
         case RunStarted():
-            given: dict[str, Any] = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
-            given["purse"] = purse.begun(state, given.pop("budget"))
+            given = msgspec.structs.asdict(event) | {"edits": (*event.edits,)}
+            del given["budget"]
+            given["purse"] = purse.begun(state, event.budget)
             return after(state, time, started=time, **given)
         case RunForked():
             return forked(state, event, time)
@@ -203,6 +209,14 @@ def _run_event(state: State, event: AnyEvent, time: int) -> State:
             return _looked(state, event, time)
         case SnapshotMissed():
             return after(state, time)
+        case (
+            ScheduleAdded()
+            | ScheduleTicked()
+            | SchedulePaused()
+            | ScheduleUnpaused()
+            | ScheduleRemoved()
+        ):
+            return after(state, time)  # of no run
         case UnknownEvent():
             return after(state, time, unknown=state.unknown + 1)
         case _:

@@ -11,6 +11,7 @@ import msgspec
 from holdfast.eventlog import Budget
 
 from .conversation import Said, ToolSpec
+from .durations import Length
 
 Permissions = Literal["read", "edit", "full"]
 OnDeny = Literal["raise", "return", "skip"]
@@ -175,7 +176,7 @@ class ApprovalRequest(Request, frozen=True):
     subject: Any
     by: tuple[str, ...]
     count: int
-    expires: int  # ns from now; 0: never
+    expires: Length  # from now; nothing: never
     on_deny: OnDeny
     on_expire: OnExpire = "deny"
     escalate_to: tuple[str, ...] = ()
@@ -188,7 +189,7 @@ class QuestionRequest(Request, frozen=True):
     question: Any
     output: Any
     by: tuple[str, ...] = ()
-    expires: int = 0  # ns from now; 0: never
+    expires: Length = Length(0)  # from now; nothing: never
     on_expire: OnExpire = "halt"
     escalate_to: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from holdfast.eventlog import Budget, Usage
 
 from .conversation import Said, conversation, reply_type, tool_specs
-from .durations import Duration, nanoseconds
+from .durations import Duration, length, nanoseconds
 from .errors import WorkflowError
 from .gates import check_gate, check_question
 from .loops import Loop
@@ -258,7 +258,7 @@ class Run:
 
         An approval may bring edits of type `edits`; the newest ones are in the Decision.
         """
-        until = nanoseconds(expires)
+        until = length(expires)
         check_gate(name, until, on_expire, by, escalate_to)
         return Durable(
             self._driver,
@@ -285,7 +285,7 @@ class Run:
         GateExpired; `on_expire` and `escalate_to` are those of `approve`. A date and time is checked
         before it is recorded where its type is `Annotated[datetime, Meta(tz=True)]`.
         """
-        until = nanoseconds(expires)
+        until = length(expires)
         check_question(name, until, on_expire, by, escalate_to)
         return Durable(
             self._driver,
@@ -305,9 +305,14 @@ class Run:
         return Durable(self._driver, name, lambda k: SignalRequest(k, signal, output, key))
 
     def sleep(self, duration: Duration, name: str = "sleep") -> Durable[None]:
-        """Wait for a time; a process that ends meanwhile loses nothing of it."""
-        length = nanoseconds(duration)
-        return Durable(self._driver, name, lambda key: TimerRequest(key, self._driver.now + length))
+        """Wait for a time; a process that ends meanwhile loses nothing of it.
+
+        Months and years are those of the calendar, in UTC: "1mo" from 31 January ends with February.
+        """
+        span = length(duration)
+        return Durable(
+            self._driver, name, lambda key: TimerRequest(key, span.after(self._driver.now))
+        )
 
     def sleep_until(self, moment: datetime.datetime, name: str = "sleep") -> Durable[None]:
         """Wait until a moment, which must know its time zone."""

@@ -97,7 +97,7 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
 
     `also` are the people that it was escalated to, `form` is the JSON Schema of what may come with an
     approval, `expired` says that nobody decided in time and the workflow was to see that. `limit` is the
-    budget that was reached."""
+    budget that was reached. `every` is what it was to wait, in ns, after `months` of the calendar."""
 
     key: str
     kind: GateKind
@@ -121,6 +121,7 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     expired: bool = False
     form: Value = NONE
     limit: Amount = Amount()
+    months: int = 0
 
     def may_decide(self, who: str) -> bool:
         """Tell whether it is for this person to decide."""

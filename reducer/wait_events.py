@@ -18,6 +18,7 @@ from holdfast.eventlog import (
 )
 
 from . import purse
+from .durations import Length
 from .folds import after
 from .state import Gate, Queued, State, Vote, Wait
 
@@ -42,6 +43,7 @@ def gate_of(state: State, event: ApprovalRequested, time: int) -> Gate:
         on_deny=event.on_deny,
         on_expire=event.on_expire,
         every=event.every,
+        months=event.months,
         escalate_to=tuple(event.escalate_to),
         form=event.form,
     )
@@ -60,6 +62,7 @@ def question_of(state: State, event: QuestionAsked, time: int) -> Gate:
         expires_at=event.expires_at,
         on_expire=event.on_expire,
         every=event.every,
+        months=event.months,
         escalate_to=tuple(event.escalate_to),
         form=event.form,
     )
@@ -138,13 +141,18 @@ def after_expiry(
     """Return what becomes of a gate whose time has run out."""
     match gate.on_expire:
         case "remind":
-            return GateReminded(gate.key, now + gate.every)
+            return GateReminded(gate.key, _next(gate, now))
         case "escalate":
-            return GateEscalated(gate.key, [*gate.escalate_to], now + gate.every)
+            return GateEscalated(gate.key, [*gate.escalate_to], _next(gate, now))
         case "deny" if gate.kind != "question":
             return ApprovalDecided(gate.key, False, NOBODY, IN_TIME)
         case _:
             return GateExpired(gate.key)
+
+
+def _next(gate: Gate, now: int) -> int:
+    """Return when a gate's time runs out once more."""
+    return Length(gate.every, gate.months).after(now)
 
 
 def signal_awaited(state: State, event: SignalAwaited, time: int) -> State:

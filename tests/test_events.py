@@ -45,6 +45,11 @@ from holdfast.eventlog import (
     RunStarted,
     RunSucceeded,
     RunUnpaused,
+    ScheduleAdded,
+    SchedulePaused,
+    ScheduleRemoved,
+    ScheduleTicked,
+    ScheduleUnpaused,
     SessionOpened,
     SignalAwaited,
     SignalReceived,
@@ -210,8 +215,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (DoubtRaised("k", 2), b"\x83\xa4type\xb1step.doubt_raised\xa3key\xa1k\xa7attempt\x02"),
     (
-        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return", "escalate", 7, ["bo"], V),
-        b"\x8c\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return\xa9on_expire\xa8escalate\xa5every\x07\xabescalate_to\x91\xa2bo\xa4form\xa1v",
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return", "escalate", 7, ["bo"], V, 3),
+        b"\x8d\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return\xa9on_expire\xa8escalate\xa5every\x07\xabescalate_to\x91\xa2bo\xa4form\xa1v\xa6months\x03",
     ),
     (
         ApprovalDecided("k", True, "ada", "fine", V, b"\x05"),
@@ -260,8 +265,8 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (GateExpired("k"), b"\x82\xa4type\xacgate.expired\xa3key\xa1k"),
     (
-        QuestionAsked("k", V, V, b"\x05", ["ada"], 9, "remind", 7, ["bo"]),
-        b"\x8a\xa4type\xaequestion.asked\xa3key\xa1k\xa8question\xa1v\xa4form\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xaaexpires_at\t\xa9on_expire\xa6remind\xa5every\x07\xabescalate_to\x91\xa2bo",
+        QuestionAsked("k", V, V, b"\x05", ["ada"], 9, "remind", 7, ["bo"], 3),
+        b"\x8b\xa4type\xaequestion.asked\xa3key\xa1k\xa8question\xa1v\xa4form\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xaaexpires_at\t\xa9on_expire\xa6remind\xa5every\x07\xabescalate_to\x91\xa2bo\xa6months\x03",
     ),
     (
         QuestionAnswered("k", V, "ada", "fine", b"\x05"),
@@ -273,6 +278,17 @@ GOLDEN: list[tuple[Event, bytes]] = [
     ),
     (RunPaused("why"), b"\x82\xa4type\xaarun.paused\xa6reason\xa3why"),
     (RunUnpaused("why"), b"\x82\xa4type\xacrun.unpaused\xa6reason\xa3why"),
+    (
+        ScheduleAdded("n", "c", "z", "w", "w.py", 9, V, "/r", "all", "queue"),
+        b"\x8b\xa4type\xaeschedule.added\xa8schedule\xa1n\xa4cron\xa1c\xa4zone\xa1z\xa8workflow\xa1w\xa6source\xa4w.py\xa4next\t\xa5input\xa1v\xa6folder\xa2/r\xa6missed\xa3all\xa7overlap\xa5queue",
+    ),
+    (
+        ScheduleTicked(7, "started", 9, "r", 2, F),
+        b"\x87\xa4type\xafschedule.ticked\xa4tick\x07\xa7outcome\xa7started\xa4next\t\xa3run\xa1r\xa6others\x02\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",
+    ),
+    (SchedulePaused(), b"\x81\xa4type\xafschedule.paused"),
+    (ScheduleUnpaused(9), b"\x82\xa4type\xb1schedule.unpaused\xa4next\t"),
+    (ScheduleRemoved(), b"\x81\xa4type\xb0schedule.removed"),
     (RunContinued(V), b"\x82\xa4type\xadrun.continued\xa5input\xa1v"),
     (
         FellBack("k", 2, "b:m", "a", "rate_limited", 8, 9),
@@ -285,6 +301,14 @@ GOLDEN: list[tuple[Event, bytes]] = [
 ]
 
 DEFAULTS: list[tuple[Event, bytes]] = [
+    (
+        ApprovalRequested("k", V, b"\x05", ["ada"], 2, 9, "return", "escalate", 7, ["bo"], V),
+        b"\x8c\xa4type\xb2approval.requested\xa3key\xa1k\xa7subject\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xa5count\x02\xaaexpires_at\t\xa7on_deny\xa6return\xa9on_expire\xa8escalate\xa5every\x07\xabescalate_to\x91\xa2bo\xa4form\xa1v",
+    ),
+    (
+        QuestionAsked("k", V, V, b"\x05", ["ada"], 9, "remind", 7, ["bo"]),
+        b"\x8a\xa4type\xaequestion.asked\xa3key\xa1k\xa8question\xa1v\xa4form\xa1v\xa6digest\xc4\x01\x05\xa2by\x91\xa3ada\xaaexpires_at\t\xa9on_expire\xa6remind\xa5every\x07\xabescalate_to\x91\xa2bo",
+    ),
     (
         RunReleased("o", "waiting", ["g"], F),
         b"\x85\xa4type\xacrun.released\xa5owner\xa1o\xa6reason\xa7waiting\xa7waiting\x91\xa1g\xa5error\x84\xa4code\xa1c\xa7message\xa1m\xa4type\xa1T\xa6detail\xa1d",

@@ -14,6 +14,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "Run a workflow: a file, FILE:NAME, or the name of an installed one.",
         "resume": "Go on with a run that waits or was interrupted.",
         "serve": "Go on with all runs of the project, as soon as each one can.",
+        "schedule": "Start runs at set times, as cron does.",
         "pause": "Let a run begin no new step for now.",
         "unpause": "Let a paused run go on.",
         "cancel": "Cancel a run; its clean-up still happens.",

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import asdict
+
 from holdfast import pack
 from holdfast.config import Config, read_config
 from holdfast.loading import Loader
 from holdfast.plugins import Plugins
+from holdfast.plugins.notifications import Notifications, Target, notifications
 from holdfast.plugins.telemetry import telemetry
 from holdfast.project import Project
 from holdfast.reducer import Workflow
@@ -33,6 +36,7 @@ class Loaded(NamedTuple):
     plugins: Plugins
     load: Loader
     config: Config
+    notifier: Notifications | None = None
 
 
 class _Lazy:
@@ -70,5 +74,14 @@ def tools(project: Project) -> Loaded:
     """Load the plugins: the bundled ones, the installed ones, and the shipped workflows."""
     config = read_config(project.root)
     spans = telemetry(config.telemetry.opentelemetry, os.environ)
-    plugins = Plugins.load(pack, *spans)
-    return Loaded(plugins, Loader(plugins.workflows(), project.workflows), config)
+    program = ("holdfast", "--home", str(project.home))
+    notes = notifications(targets(config, project), project.home, os.environ, program)
+    plugins = Plugins.load(pack, *spans, *notes.sources)
+    loader = Loader(plugins.workflows(), project.workflows)
+    return Loaded(plugins, loader, config, notes.plugin)
+
+
+def targets(config: Config, project: Project) -> list[Target]:
+    """Return where notifications of the project go."""
+    folder = str(project.root)
+    return [Target(**asdict(to), folder=folder) for to in config.notify]

@@ -13,6 +13,7 @@ from holdfast.reducer import (
     CloseCall,
     CommitCall,
     FunctionCall,
+    Length,
     MarkersCall,
     MergeCall,
     ModelAsk,
@@ -96,7 +97,8 @@ def _asked(request: StepRequest) -> str:
         case AgentCall(prompt=prompt):
             return text(prompt)
         case ModelAsk(messages=messages):
-            return text(messages[-1][1] if messages else "")
+            last = messages[-1] if messages else ""
+            return text(last[1] if isinstance(last, tuple) else last)
         case ShellCall(command=command):
             return text(command if isinstance(command, str) else " ".join(command))
         case FunctionCall(function=function, args=args, kwargs=kwargs):
@@ -143,5 +145,11 @@ def _of_gate(request: ApprovalRequest | QuestionRequest) -> list[str]:
     count = request.count if isinstance(request, ApprovalRequest) else 1
     notes = [f"{count} of {who}" if count > 1 else f"by {who}"]
     if request.expires:
-        notes.append(f"within {length(request.expires)}, then {request.on_expire}")
+        notes.append(f"within {_span(request.expires)}, then {request.on_expire}")
     return notes
+
+
+def _span(expires: Length) -> str:
+    """Return the time that a gate is open, its calendar months first."""
+    months = f"{expires.months} mo" if expires.months else ""
+    return " ".join(filter(None, [months, length(expires.ns) if expires.ns else ""]))

@@ -69,7 +69,7 @@ class Desk:
         project = self.place.project()
         with self._lock:
             if self._kit is None:
-                self._kit = Kit(*tools(project))
+                self._kit = Kit(*tools(project)[:3])
                 return self._kit
         return self._kit._replace(config=read_config(project.root))
 

@@ -51,7 +51,7 @@ class Hosting:
 
         What cancels the body does not cancel this: the audience of a run sees how it is let go.
         """
-        desk = Desk(place, log=engine.log, kit=Kit(*tools), news=engine.news)
+        desk = Desk(place, log=engine.log, kit=Kit(*tools[:3]), news=engine.news)
         surface = Surface(desk, self.address, self.token, engine.news, trio.Event())
         descriptor = self._listener.detach()
         ended = trio.Event()

@@ -260,6 +260,12 @@ def test_ctrl_c_before_anything_runs_is_quiet(cli: Cli, monkeypatch: pytest.Monk
         ("[sandbox]\nread = ['data']\n", "'data' must begin with '/' or '~/' - at `$.sandbox`"),
         ("[sandbox]\nprocesses = 2\n", "2 processes are too few"),
         ("[serve]\nhttp = 1.5\n", "got `float` - at `$.serve.http`"),
+        ("[[notify]]\n", "say one of desktop = true, command and webhook - at `$.notify[0]`"),
+        ("[[notify]]\ndesktop = true\ncommand = 'beep'\n", "say one of desktop = true"),
+        ("[[notify]]\non = ['soon']\ndesktop = true\n", "Invalid enum value 'soon'"),
+        ("[[notify]]\non = []\ndesktop = true\n", "on = [] asks for nothing"),
+        ("[[notify]]\nwebhook = 'example.org'\n", "must begin with https:// or http://"),
+        ("[[notify]]\ncommand = 'x'\nsecret_env = 'S'\n", "secret_env is for a webhook"),
     ],
 )
 def test_wrong_settings_are_told_with_their_place(cli: Cli, text: str, words: str) -> None:

@@ -26,7 +26,7 @@ def test_a_workflow_of_the_pack_is_described_bounded_durable_and_told(name: str)
     assert issubclass(workflow.output, Report)
     for given in described(name, workflow)["inputs"]:
         assert given["description"], f"{given['name']} of {name}"
-    assert check(file.read_text(), file.name) == []
+    assert [finding for finding in check(file.read_text(), file.name) if not finding.note] == []
 
 
 @pytest.mark.parametrize("name", PACK)

@@ -12,6 +12,7 @@ from ..options import json_option
 from ..place import Place
 
 if TYPE_CHECKING:
+    from holdfast.config import Config
     from holdfast.plugins import Plugins
 
 KEYS = (
@@ -129,6 +130,7 @@ def _settings(place: Place, plugins: "Plugins") -> Iterator[Finding]:
     if not unknown:
         yield NAME, OK, str(path) if path.exists() else "not there, and not needed"
     yield from _telemetry(config.telemetry.opentelemetry)
+    yield from _notifications(place, config)
 
 
 def _plugins(plugins: "Plugins") -> Iterator[Finding]:
@@ -157,6 +159,23 @@ def _telemetry(setting: bool | None) -> Iterator[Finding]:
             yield "opentelemetry", BROKEN if setting else MISSING, missing
         else:
             yield "opentelemetry", OK, "spans are sent"
+
+
+def _notifications(place: Place, config: "Config") -> Iterator[Finding]:
+    from holdfast.plugins.notifications import FOLDER, fault_of, undelivered
+
+    from ..tools import targets
+    from ..words import one_line
+
+    project = place.project()
+    for target in targets(config, project):
+        fault = fault_of(target, os.environ)
+        told = ", ".join(target.on)
+        yield f"notify {target}", BROKEN if fault else OK, fault or f"is told of: {told}"
+    if lost := undelivered(project.home / FOLDER):
+        last = one_line(f"{lost[-1].message.text}: {lost[-1].why}", 200)
+        folder = project.home / FOLDER / "failed"
+        yield "notifications", BROKEN, f"{len(lost)} could not be delivered, see {folder}. {last}"
 
 
 def _keys() -> Iterator[Finding]:

@@ -26,10 +26,13 @@ def log(place: Place, run: str, own: bool, as_json: bool) -> None:
 
     Of a fork, a line marks where it left the history that it comes from; before that line are the
     events that it inherited. With --json one object a line: seq, offset, time, actor, type and the
-    event's own fields.
+    event's own fields. @NAME shows a schedule's: who added it, and what became of each of its times.
     """
+    from holdfast.eventlog import SCHEDULE_SIGN, is_schedule
+
     with place.log() as events:
-        branch = events.branch_of(run)
+        name = run.removeprefix(SCHEDULE_SIGN)
+        branch = events.schedule(name).branch if is_schedule(run) else events.branch_of(run)
         written_to = 0
         for record in events.records(branch, events.branch(branch).offset if own else 0):
             if as_json:

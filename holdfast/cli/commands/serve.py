@@ -34,4 +34,6 @@ def serve(place: Place, unit: bool, http: str | None, as_json: bool) -> None:
     kit = tools(place.project())
     address = address_of(http, kit.config.serve)
     with place.log(create=True) as log:
+        if kit.notifier is not None:
+            kit.notifier.begin()
         served.serve(place, log, kit, served.Teller(as_json=as_json), address)
