@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -26,6 +26,8 @@ class Request:
     tools: dict[str, Json]
     schema: bool
     body: Json
+    results: list[str] = field(default_factory=list)  # what tools gave since a person spoke
+    earlier: list[str] = field(default_factory=list)  # what they gave before that
     hung_up: bool = False
     answered: bool = False
 
@@ -43,7 +45,10 @@ def turns_of(item: Json) -> Iterator[tuple[str, str]]:
     """One wire message as (role, text or call id) pairs, alike for the four protocols."""
     role, kind = item.get("role", ""), item.get("type", "message")
     content = item.get("content") or item.get("parts")
-    if role == "model":
+    results = [*results_of(item, content)]
+    if results:  # and whatever words a client puts beside them are not a person's
+        yield from [("tool", text) for text in results]
+    elif role == "model":
         calls = [part["functionCall"] for part in content or [] if "functionCall" in part]
         yield from [("assistant", call.get("id", "")) for call in calls] or [("assistant", "")]
     elif kind.endswith("_call"):
@@ -59,6 +64,21 @@ def turns_of(item: Json) -> Iterator[tuple[str, str]]:
         yield "system", words(content)
 
 
+def results_of(item: Json, content: object) -> Iterator[str]:
+    """The results of tools in one wire message."""
+    parts = content if isinstance(content, list) else []
+    for part in parts:
+        if isinstance(part, dict) and part.get("type") == "tool_result":
+            yield words(part.get("content"))
+        elif isinstance(part, dict) and "functionResponse" in part:
+            given = part["functionResponse"]["response"]
+            yield words(given.get("output") or given.get("error")) or json.dumps(given)
+    if item.get("type", "").endswith("_call_output"):
+        yield words(item.get("output"))
+    elif item.get("role") == "tool":
+        yield words(content)
+
+
 def offered(body: Json) -> dict[str, Json]:
     """The tools that the request offers, by name, with their schemas ({} for free-form text)."""
     tools = list(body.get("tools") or [])
@@ -66,13 +86,23 @@ def offered(body: Json) -> dict[str, Json]:
     for item in items if isinstance(items, list) else []:
         tools += item.get("tools") or []  # Codex hands some tools over inside the conversation
     tools += [each for tool in tools for each in tool.get("functionDeclarations") or []]
+    tools = [each for tool in tools for each in unpacked(tool)]
     found: dict[str, Json] = {}
     for tool in tools:
         inner = tool.get("function") or tool.get("custom") or tool
-        if name := inner.get("name"):
+        if name := inner.get("name") or inner.get("type"):
             schemas = ("parameters", "input_schema", "parametersJsonSchema")
             found[name] = next((inner[each] for each in schemas if inner.get(each)), {})
     return found
+
+
+def unpacked(tool: Json) -> Iterator[Json]:
+    """A tool, or those of a namespace, whose names then begin with it."""
+    if tool.get("type") == "namespace":
+        for inner in tool["tools"]:
+            yield {**inner, "name": f"{tool['name']}__{inner['name']}"}
+    elif "functionDeclarations" not in tool:
+        yield tool
 
 
 def understand(api: str, path: str, key: str, body: Json) -> Request:
@@ -82,7 +112,7 @@ def understand(api: str, path: str, key: str, body: Json) -> Request:
     said = [pair for item in items or [] for pair in turns_of(item)]
     spoken = [text for role, text in said if role == "user" and text]
     start = max((i for i, (role, text) in enumerate(said) if role == "user" and text), default=-1)
-    since = [(role, text) for role, text in said[start + 1 :] if role != "user"]
+    since = [(role, text) for role, text in said[start + 1 :] if role not in ("user", "tool")]
     ours = [int(found[1]) for _, text in since if (found := CALL_ID.search(text))]
     groups = sum(role == "assistant" for role, _ in groupby(since, key=lambda pair: pair[0]))
     wanted = body.get("response_format") or body.get("output_format") or body.get("output_config")
@@ -101,4 +131,6 @@ def understand(api: str, path: str, key: str, body: Json) -> Request:
         tools=offered(body),
         schema="schema" in json.dumps(wanted),
         body=body,
+        results=[text for role, text in said[start + 1 :] if role == "tool"],
+        earlier=[text for role, text in said[: start + 1] if role == "tool"],
     )

@@ -5,16 +5,18 @@ import posixpath
 import re
 import shlex
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.model_request import Json, Request, words
 
-Scenario = Json | list[Json]
+Scenario = Json | list[Json] | Callable[[Request], Json]
 USAGE = {"input": 100, "output": 20, "cached": 0}
 FOLDER = re.compile(r"(?:[Ww]orking (?:in the )?directory:\s*|<cwd>)(/[^\n<]*)")
 STRUCTURED = re.compile(r"structured_?output|json_tool_call", re.IGNORECASE)
 SHELL = re.compile(r"^(bash|shell|exec_command|run_shell_command|execute|terminal)$", re.IGNORECASE)
+SEARCH = re.compile(r"tool_?search", re.IGNORECASE)
 WRITE = re.compile(r"^(write|write_?file|create_?file)$", re.IGNORECASE)
 
 
@@ -45,7 +47,8 @@ class Script:
     """A scenario that counts how often each turn was asked for, for `attempts`."""
 
     def __init__(self, scenario: Scenario) -> None:
-        spec: Json = {"turns": scenario} if isinstance(scenario, list) else scenario
+        self.answer = scenario if callable(scenario) else None
+        spec: Json = scenario if isinstance(scenario, dict) else {"turns": scenario}
         self.key = spec.get("key")
         self.rules: list[Json] = [*spec.get("rules", []), {"turns": spec.get("turns") or []}]
         self.asked: Counter[tuple[int, int]] = Counter()
@@ -54,6 +57,8 @@ class Script:
         """The turn that answers this request."""
         if self.key is not None and request.key != self.key:
             return {"status": 401, "message": f"Incorrect API key provided: {request.key}"}
+        if self.answer is not None:
+            return self.answer(request)
         for place, rule in enumerate(self.rules):
             if rule["turns"] and fits(rule.get("when", {}), request):
                 return self._pick(place, rule["turns"], request.turn)
@@ -95,10 +100,14 @@ def reply_to(request: Request, turn: Json) -> Reply:
             chosen.append(shell_call(request, action["bash"]))
         elif "write_file" in action:
             chosen.append(write_call(request, **action["write_file"]))
+        elif "mcp" in action:
+            chosen.append((tool_of_server(request, action["mcp"]), action.get("args", {})))
+        elif "search" in action:
+            chosen.append(search_call(request, action["search"]))
         elif "tool" in action:
             chosen.append((action["tool"], action.get("args", {})))
     calls = [
-        Call(f"turn{request.turn}x{place}", name, given)
+        Call(f"turn{request.turn}x{place}after{len(request.earlier)}", name, given)
         for place, (name, given) in enumerate(chosen)
     ]
     return Reply(text, calls, USAGE | turn.get("usage", {}), turn.get("stop", ""))
@@ -134,6 +143,27 @@ def write_call(request: Request, path: str, content: str) -> tuple[str, Any]:
     folder = shlex.quote(posixpath.dirname(path) or ".")
     text, name = shlex.quote(content), shlex.quote(path)
     return shell_call(request, f"mkdir -p {folder} && printf %s {text} > {name}")
+
+
+def tool_of_server(request: Request, name: str) -> str:
+    """The name that the client gave to a tool of an MCP server."""
+    found = next((tool for tool in request.tools if is_tool(tool, name)), None)
+    if found is None:
+        raise LookupError(f"no {name} among the tools {sorted(request.tools)}")
+    return found
+
+
+def is_tool(offered: str, name: str) -> bool:
+    """Tell whether a client offers this tool of a server so: each puts a prefix of its own before it."""
+    return re.fullmatch(f"(.*(_|-|/|[.]))?{re.escape(name)}", offered) is not None
+
+
+def search_call(request: Request, query: str) -> tuple[str, Any]:
+    """Ask for tools that the client keeps back until a model looks for them."""
+    for name, schema in request.tools.items():
+        if SEARCH.fullmatch(name):
+            return name, arguments(schema, ("query", query), ("limit|max_results", 50))
+    raise LookupError(f"nothing finds tools among the tools {sorted(request.tools)}")
 
 
 def conversation(body: Json) -> str:

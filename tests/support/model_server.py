@@ -18,13 +18,18 @@ A turn is an object with one of
     write_file    {"path": ..., "content": ...}, with whatever tool can do it; relative to the client's folder
     bash          a command, likewise
     tool, args    a call of the tool of this name
-    calls         a list of the four above, in one turn
+    mcp, args     a call of the tool that an MCP server has under this name
+    search        a call of the client's own tool that finds tools it keeps back
+    calls         a list of the six above, in one turn
     status        an HTTP error, with `message` and `headers`
     attempts      a list of turns: one for each time that this turn is asked for; the last is kept
 
 and any of `text` (said before calls), `usage` ({"input", "output", "cached"}), `stop` ("length" or
 "refusal"), `delay_s`, `hold` (a name: silent until `release(name)`, or the client hangs up), `hold_after`
 (how many streamed events go out before that) and `cut_after` (hang up after so many).
+
+In process, a scenario may also be a function that takes the request and returns the turn, for answers
+that need what tools gave (`request.results`); an error in it is answered with 400.
 
 In process: `with ModelServer(scenario) as server`. As a program, which prints one line of JSON:
 
@@ -189,7 +194,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, wire: Wire, request: Request) -> None:
         with self.server.changed:
-            turn = self.server.script.turn(request)
+            turn = self._turn(request)
             self.server.requests.append(request)
             self.server.changed.notify_all()
         time.sleep(turn.get("delay_s", 0))
@@ -204,6 +209,12 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.changed:
             request.answered, request.hung_up = done, not done
             self.server.changed.notify_all()
+
+    def _turn(self, request: Request) -> Json:
+        try:
+            return self.server.script.turn(request)
+        except (AssertionError, LookupError, ValueError) as wrong:
+            return {"status": 400, "message": f"the scenario's function: {wrong!r}"}
 
     def _speak(self, wire: Wire, request: Request, turn: Json) -> bool:
         if "status" in turn:

@@ -165,6 +165,13 @@ class Responses(Chat):
             items.append({**said, "id": f"msg_{request.turn}", "status": "completed"})
         for call in reply.calls:
             item: Json = {"id": f"item_{call.id}", "call_id": call.id, "name": call.name}
+            if call.name == "tool_search":
+                kept = {"execution": "client", "arguments": call.input, "status": "completed"}
+                items.append({**item, "type": "tool_search_call", **kept})
+                continue
+            namespace, _, name = call.name.rpartition("__")
+            if namespace:
+                item |= {"name": name, "namespace": namespace}
             freeform = not request.tools.get(call.name)
             kind, name = (
                 ("custom_tool_call", "input") if freeform else ("function_call", "arguments")

@@ -1,0 +1,95 @@
+"""Real coding agents with Holdfast's tools: set up for it with their own commands, as the README says."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from holdfast.plugins import AgentTask
+from holdfast.plugins.agents import ClaudeCode
+from tests.support.real_agents import AGENTS, CHOSEN, Real
+
+ROOT = Path(__file__).parents[2]
+SHIM = """\
+#!/bin/sh
+PYTHONPATH={root} exec {python} -m holdfast "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Client:
+    """An agent, how it is given a server, and the name that it gives itself there."""
+
+    real: Real
+    calls_itself: str
+    add: Callable[[AgentTask], None]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.real.name
+
+    def task(self, folder: Path, url: str) -> AgentTask:
+        """Return a task in FOLDER/repository of an agent that has been given the server."""
+        env = {"PATH": install_holdfast(folder / "bin")}
+        task = self.real.task(folder, url, env=env, options=self.options)
+        self.add(task)
+        return task
+
+
+def install_holdfast(folder: Path) -> str:
+    """Put a program `holdfast` there that runs this checkout, and return a PATH with it."""
+    folder.mkdir()
+    program = folder / "holdfast"
+    program.write_text(SHIM.format(root=ROOT, python=sys.executable))
+    program.chmod(0o755)
+    node = Path(os.environ.get("HOLDFAST_AGENTS", ""), "node_modules", "node", "bin")
+    return os.pathsep.join([str(folder), str(node), os.environ["PATH"]])
+
+
+def claude(home: Path, url: str) -> dict[str, str]:
+    return {
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": "any",
+        "CLAUDE_CODE_MAX_RETRIES": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+
+
+CLAUDE = Real(
+    "claude-code", ClaudeCode, "CLAUDE_CODE_EXECUTABLE", ".bin/claude", "claude-sonnet-4-5", claude
+)
+REALS = {"claude-code": CLAUDE, **{real.name: real for real in AGENTS}}
+
+
+def by_command(variable: str) -> Callable[[AgentTask], None]:
+    def add(task: AgentTask) -> None:
+        words = [task.env[variable], "mcp", "add", "holdfast", "--", "holdfast", "mcp"]
+        subprocess.run(
+            words, cwd=task.folder, env=dict(task.env), check=True, stdout=subprocess.DEVNULL
+        )
+
+    return add
+
+
+def codex(task: AgentTask) -> None:
+    config = Path(task.env["CODEX_HOME"], "config.toml")
+    by_command("CODEX_EXECUTABLE")(task)
+    config.write_text(
+        config.read_text() + 'required = true\ndefault_tools_approval_mode = "approve"\n'
+    )
+
+
+ALL = [
+    Client(
+        CLAUDE,
+        "claude-code",
+        by_command("CLAUDE_CODE_EXECUTABLE"),
+        {"args": ["--allowedTools", "mcp__holdfast"]},
+    ),
+    Client(REALS["codex"], "codex-mcp-client", codex),
+]
+CLIENTS = [each for each in ALL if not CHOSEN or each.name in ("claude-code", *CHOSEN)]
