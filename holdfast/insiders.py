@@ -5,16 +5,30 @@ log. This keeps an agent that is helpful, and not hostile, from deciding what a 
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 
 from holdfast.eventlog import Log, NoSuchBranch, NoSuchRun
 
+from .ancestors import values_of
 from .errors import InsideRun
+
+_MARK = "HOLDFAST_STEP"  # as in holdfast.plugins.marks, which would load much for one word
+_NESTING = "|"
 
 
 def log_id(log: Log) -> str:
     """Return what the marks of all steps have in them that work for this log."""
     return hashlib.sha256(str(log.path).encode()).hexdigest()[:12]
+
+
+def surroundings() -> dict[str, str]:
+    """Return this process's environment, with the marks that those it descends from bear as well.
+
+    Codex gives its MCP servers few variables, and not the mark of the step that it works in.
+    """
+    marks = dict.fromkeys(mark for mark in _NESTING.join(values_of(_MARK)).split(_NESTING) if mark)
+    return {**os.environ, **({_MARK: _NESTING.join(marks)} if marks else {})}
 
 
 def refuse_insider(log: Log, run: str, env: Mapping[str, str]) -> None:

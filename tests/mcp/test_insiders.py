@@ -1,13 +1,19 @@
 """Whoever works inside a run decides nothing that it, or what belongs to it, waits for."""
 
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from holdfast import insiders
 from holdfast.cli.app import invoke
 from holdfast.eventlog import Log
 from holdfast.insiders import log_id
-from tests.mcp.conftest import as_process, in_memory
+from holdfast.plugins.marks import MARK, NESTING, can_see_marks
+from tests.mcp.conftest import ROOT, as_process, in_memory
 
 APPROVE = {"decision": "approve", "by": "ann", "resume": False}
 
@@ -74,6 +80,29 @@ async def test_a_mark_of_a_branch_that_is_gone_forbids_nothing(log: Path) -> Non
 async def test_a_server_within_a_step_knows_by_its_environment(log: Path, folder: Path) -> None:
     async with as_process(folder, {"HOLDFAST_STEP": mark(log, "r")}) as tools:
         assert (await tools.refused("decide", run="r", **APPROVE))["code"] == "inside_run"
+
+
+@pytest.mark.skipif(not can_see_marks(), reason="this system does not show environments")
+def test_a_program_that_takes_the_mark_off_what_it_starts_hides_nothing() -> None:
+    inner = f"{sys.executable} -c 'from holdfast.insiders import surroundings as s; print(s()[\"{MARK}\"])'"
+    script = (
+        f"env -u {MARK} sh -c {shlex.quote(inner + '; true')}; true"  # `true`: sh stays above it
+    )
+
+    found = subprocess.run(
+        ["sh", "-c", script],
+        env={**os.environ, MARK: "a/1/2/3|b/1/2/3", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert found.stdout.strip().endswith("a/1/2/3|b/1/2/3")
+
+
+def test_the_mark_is_the_one_that_steps_bear() -> None:
+    assert insiders._MARK == MARK
+    assert insiders._NESTING == NESTING
 
 
 @pytest.mark.parametrize("verb", [("approve",), ("deny",), ("answer", "--input", "1")])

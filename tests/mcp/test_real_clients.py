@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from holdfast.cli.values import decoded, record
 from holdfast.eventlog import Log
 from holdfast.mcp.server import TOOLS
-from holdfast.plugins import AgentResult
+from holdfast.plugins import MARK, AgentResult
 from holdfast.runs import read_state
 from tests.support.model_request import Json, Request
 from tests.support.model_script import is_tool
@@ -38,9 +38,17 @@ async def ship(run: Run, version: str) -> str:
     await run.approve("publish", subject=f"{version} as {number.stdout.strip()}")
     stamp = await run.shell("stamp", RANDOM)
     return f"{version} {number.stdout.strip()} {stamp.stdout.strip()}"
+
+
+@workflow
+async def work(run: Run, agent: str, model: str, options: dict[str, list[str]]) -> str:
+    """Let an agent work, and a person look at it."""
+    done = await run.agent("code", "Do it.", agent=agent, model=model, options=options)
+    await run.approve("publish", subject=done)
+    return done
 '''
 FOLDER = Path(".holdfast", "workflows")
-LIMIT_S = 40
+LIMIT_S = 120
 
 pytestmark = pytest.mark.real_agents
 
@@ -165,6 +173,46 @@ async def test_it_starts_a_run_asks_a_person_goes_on_forks_and_reports(desk: Des
     assert actors(events) == {"run.started": me, "approval.decided": me}
     assert actors(others)["run.forked"] == me
     assert [each["by"] for each in events if each["type"] == "approval.decided"] == ["anna"]
+
+
+async def test_in_a_step_it_decides_nothing_that_its_run_waits_for(desk: Desk) -> None:
+    desk.server.play(insider)
+    client = desk.client
+    given = {"agent": client.name, "model": client.real.model, "options": client.options}
+    command = [
+        "holdfast",
+        "run",
+        "ship.py:work",
+        "--id",
+        "r",
+        "--json",
+        "--input",
+        json.dumps(given),
+    ]
+
+    with trio.fail_after(LIMIT_S):
+        found = await trio.run_process(
+            ["env", "-u", MARK, *command],
+            cwd=desk.repository / FOLDER,
+            env=dict(desk.task.env),
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
+
+    assert found.returncode == 3, (found.stdout, found.stderr)
+    with Log.open(desk.repository / ".holdfast" / "log") as log:
+        (gate,) = read_state(log, log.branch_of("r")).open_gates
+        assert "inside_run" in decoded(log, gate.subject)
+
+
+def insider(request: Request) -> Json:
+    """The model: it tries to decide for itself, and says what came of it."""
+    if not any(is_tool(name, "decide") for name in request.tools):
+        return {"search": "holdfast"}
+    if told := [text for text in request.results if text]:
+        return {"text": told[-1]}
+    return call("decide", run="r", decision="approve", by="anna")
 
 
 def actors(events: list[Json]) -> Json:

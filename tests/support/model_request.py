@@ -71,7 +71,7 @@ def results_of(item: Json, content: object) -> Iterator[str]:
         if isinstance(part, dict) and part.get("type") == "tool_result":
             yield words(part.get("content"))
         elif isinstance(part, dict) and "functionResponse" in part:
-            given = part["functionResponse"]["response"]
+            given = part["functionResponse"].get("response") or {}
             yield words(given.get("output") or given.get("error")) or json.dumps(given)
     if item.get("type", "").endswith("_call_output"):
         yield words(item.get("output"))

@@ -1,6 +1,5 @@
 """`holdfast answer`."""
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +30,14 @@ def answer(
     On a terminal it is a form, field by field. An answer that does not fit is refused with what is
     wrong with each field, and nothing is written.
     """
-    from holdfast.insiders import refuse_insider
+    from holdfast.insiders import refuse_insider, surroundings
     from holdfast.runs import answer_question
 
     from ..inputs import parse
 
     who = user() if by is None else by
     with place.log() as log:
-        refuse_insider(log, run, os.environ)
+        refuse_insider(log, run, surroundings())
         if text is None:
             found = _question(log, run, gate, who)
             gate, value = found.key, _filled_in(place, log, run, found)

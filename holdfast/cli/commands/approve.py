@@ -85,11 +85,9 @@ def _decide(
     as_json: bool,
     more: dict[str, float] | None = None,
 ) -> None:
-    import os
-
     import msgspec
 
-    from holdfast.insiders import refuse_insider
+    from holdfast.insiders import refuse_insider, surroundings
     from holdfast.runs import decide_gate
 
     from ..hints import going_on
@@ -103,7 +101,7 @@ def _decide(
     given = None if edits is None else parse(edits, "--edits", example)
     packed = msgspec.Raw(msgspec.msgpack.encode(more or given))
     with place.log() as log:
-        refuse_insider(log, run, os.environ)
+        refuse_insider(log, run, surroundings())
         found = decide_gate(
             log, run, gate, approved=approved, by=who, actor=place.actor, note=note, edits=packed,
             digest=digest, kind="budget" if more else "",

@@ -12,8 +12,12 @@ def mcp(place: Place) -> None:
 
     It ends when the agent does. Runs that it started go on.
     """
+    import os
+
     import trio
 
+    from holdfast.insiders import surroundings
     from holdfast.mcp import Desk, serve_stdio
 
+    os.environ.update(surroundings())  # also for the runs that it starts
     trio.run(serve_stdio, Desk(place))
