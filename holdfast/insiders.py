@@ -1,7 +1,8 @@
 """Who works inside a run, by the mark in its environment, and so has no word in what that run waits for.
 
-The mark is no fence: a program may clear its environment. What holds it is a sandbox, which hides the
-log. This keeps an agent that is helpful, and not hostile, from deciding what a person was asked.
+The mark is no fence: a program may clear its environment and leave its parents. What holds it is a
+sandbox, which hides the log. This keeps an agent that is helpful, and not hostile, from deciding what a
+person was asked.
 """
 
 import hashlib

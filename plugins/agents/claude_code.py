@@ -29,11 +29,17 @@ QUIET: Final = {
 
 # Set inside Claude Code for what it starts: a Holdfast that runs there is not part of that session.
 OUTER_SESSION: Final = {
+    "AI_AGENT",
     "CLAUDECODE",
+    "CLAUDE_CODE_CHILD_NOTES_DIR",
     "CLAUDE_CODE_CHILD_SESSION",
     "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_LAUNCHED_BY_SESSION_IDS",
+    "CLAUDE_CODE_MESSAGING_SOCKET",
+    "CLAUDE_CODE_MESSAGING_TOKEN",
     "CLAUDE_CODE_SESSION_ID",
     "CLAUDE_CODE_SSE_PORT",
+    "CLAUDE_PROJECT_DIR",
 }
 
 YES: Final = {"1", "on", "true", "yes"}

@@ -25,7 +25,7 @@ from tests.support.model_script import is_tool
 from tests.support.model_server import ModelServer
 from tests.support.real_mcp import CLIENTS, Client
 
-WORKFLOW = '''
+SHIP = '''
 from holdfast import Run, workflow
 
 RANDOM = "od -An -N8 -tx8 /dev/urandom | tr -d ' '"
@@ -38,10 +38,13 @@ async def ship(run: Run, version: str) -> str:
     await run.approve("publish", subject=f"{version} as {number.stdout.strip()}")
     stamp = await run.shell("stamp", RANDOM)
     return f"{version} {number.stdout.strip()} {stamp.stdout.strip()}"
+'''
+WORK = '''
+from holdfast import Run, workflow
 
 
 @workflow
-async def work(run: Run, agent: str, model: str, options: dict[str, list[str]]) -> str:
+async def work(run: Run, agent: str, model: str | None, options: dict[str, list[str]]) -> str:
     """Let an agent work, and a person look at it."""
     done = await run.agent("code", "Do it.", agent=agent, model=model, options=options)
     await run.approve("publish", subject=done)
@@ -124,7 +127,8 @@ class Desk:
         self.client, self.server = client, server
         self.repository = folder / "repository"
         (self.repository / FOLDER).mkdir(parents=True)
-        (self.repository / FOLDER / "ship.py").write_text(WORKFLOW)
+        (self.repository / FOLDER / "ship.py").write_text(SHIP)
+        (self.repository / FOLDER / "work.py").write_text(WORK)
         subprocess.run(["git", "init", "-q"], cwd=self.repository, check=True)
         self.task = client.task(folder, server.url)
 
@@ -182,7 +186,7 @@ async def test_in_a_step_it_decides_nothing_that_its_run_waits_for(desk: Desk) -
     command = [
         "holdfast",
         "run",
-        "ship.py:work",
+        "work",
         "--id",
         "r",
         "--json",
@@ -193,7 +197,7 @@ async def test_in_a_step_it_decides_nothing_that_its_run_waits_for(desk: Desk) -
     with trio.fail_after(LIMIT_S):
         found = await trio.run_process(
             ["env", "-u", MARK, *command],
-            cwd=desk.repository / FOLDER,
+            cwd=desk.repository,
             env=dict(desk.task.env),
             capture_stdout=True,
             capture_stderr=True,

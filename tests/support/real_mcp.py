@@ -1,5 +1,6 @@
 """Real coding agents with Holdfast's tools: set up for it with their own commands, as the README says."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +11,19 @@ from typing import Any
 
 from holdfast.plugins import AgentTask
 from holdfast.plugins.agents import ClaudeCode
-from tests.support.real_agents import AGENTS, CHOSEN, Real
+from tests.support.real_agents import AGENTS, CHOSEN, Real, write
 
 ROOT = Path(__file__).parents[2]
 SHIM = """\
 #!/bin/sh
 PYTHONPATH={root} exec {python} -m holdfast "$@"
+"""
+SERVER: dict[str, object] = {"command": "holdfast", "args": ["mcp"]}
+CODEX_SETTINGS = """\
+required = true
+startup_timeout_sec = 60
+default_tools_approval_mode = "approve"
+env_vars = ["SCRIPTED_KEY"]
 """
 
 
@@ -60,9 +68,14 @@ def claude(home: Path, url: str) -> dict[str, str]:
 
 
 CLAUDE = Real(
-    "claude-code", ClaudeCode, "CLAUDE_CODE_EXECUTABLE", ".bin/claude", "claude-sonnet-4-5", claude
+    "claude-code",
+    ClaudeCode,
+    "CLAUDE_CODE_EXECUTABLE",
+    os.environ.get("HOLDFAST_CLAUDE") or ".bin/claude",
+    "claude-sonnet-4-5",
+    claude,
 )
-REALS = {"claude-code": CLAUDE, **{real.name: real for real in AGENTS}}
+REALS = {real.name: real for real in AGENTS}
 
 
 def by_command(variable: str) -> Callable[[AgentTask], None]:
@@ -76,11 +89,20 @@ def by_command(variable: str) -> Callable[[AgentTask], None]:
 
 
 def codex(task: AgentTask) -> None:
-    config = Path(task.env["CODEX_HOME"], "config.toml")
     by_command("CODEX_EXECUTABLE")(task)
-    config.write_text(
-        config.read_text() + 'required = true\ndefault_tools_approval_mode = "approve"\n'
-    )
+    config = Path(task.env["CODEX_HOME"], "config.toml")
+    config.write_text(config.read_text() + CODEX_SETTINGS)
+
+
+def in_settings(file: str, section: str, server: dict[str, object]) -> Callable[[AgentTask], None]:
+    """Return what adds the server to a file of settings below the home."""
+
+    def add(task: AgentTask) -> None:
+        path = Path(task.env["HOME"], file)
+        settings = json.loads(path.read_text()) if path.exists() else {}
+        write(path, {**settings, section: {"holdfast": server}})
+
+    return add
 
 
 ALL = [
@@ -91,5 +113,32 @@ ALL = [
         {"args": ["--allowedTools", "mcp__holdfast"]},
     ),
     Client(REALS["codex"], "codex-mcp-client", codex),
+    Client(
+        REALS["copilot"],
+        "copilot-cli",
+        in_settings(
+            ".copilot/mcp-config.json", "mcpServers", {**SERVER, "type": "local", "tools": ["*"]}
+        ),
+    ),
+    Client(
+        REALS["gemini"],
+        "gemini-cli-mcp-client",
+        in_settings(".gemini/settings.json", "mcpServers", {**SERVER, "trust": True}),
+    ),
+    Client(REALS["kimi"], "kimi-code", in_settings(".kimi-code/mcp.json", "mcpServers", SERVER)),
+    Client(
+        REALS["opencode"],
+        "opencode",
+        in_settings(
+            ".config/opencode/opencode.json",
+            "mcp",
+            {"type": "local", "command": ["holdfast", "mcp"]},
+        ),
+    ),
+    Client(
+        REALS["qwen"],
+        "qwen",
+        in_settings(".qwen/settings.json", "mcpServers", {**SERVER, "trust": True}),
+    ),
 ]
 CLIENTS = [each for each in ALL if not CHOSEN or each.name in ("claude-code", *CHOSEN)]
