@@ -135,10 +135,5 @@ ALL = [
             {"type": "local", "command": ["holdfast", "mcp"]},
         ),
     ),
-    Client(
-        REALS["qwen"],
-        "qwen",
-        in_settings(".qwen/settings.json", "mcpServers", {**SERVER, "trust": True}),
-    ),
 ]
 CLIENTS = [each for each in ALL if not CHOSEN or each.name in ("claude-code", *CHOSEN)]
