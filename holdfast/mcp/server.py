@@ -91,16 +91,23 @@ async def answered(visit: Visit, name: str, given: dict[str, Any]) -> types.Call
         tool = TOOLS.get(name)
         if tool is None:
             raise NoSuchTool(name, list(TOOLS))
-        return _result(await use(tool, visit, given))
+        answer = await use(tool, visit, given)
     except HoldfastError as error:
-        return _result(error_object(error), is_error=True)
+        return _failed(error_object(error))
     except Exception as error:  # noqa: BLE001 - a defect of ours ends one call, and is told in full
-        return _result(defect_object(error), is_error=True)
-
-
-def _result(answer: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
+        return _failed(defect_object(error))
     text = types.TextContent(type="text", text=encoded(answer).decode())
-    return types.CallToolResult(content=[text], structured_content=answer, is_error=is_error)
+    return types.CallToolResult(content=[text], structured_content=answer)
+
+
+def _failed(told: dict[str, Any]) -> types.CallToolResult:
+    """Return an error as nothing but a text that is not JSON from its first letter.
+
+    Gemini CLI and opencode hold all that is structured against the schema of the tool's answers, errors as
+    well, and give the model nothing but that it does not fit. Gemini CLI does so with a text that is JSON.
+    """
+    text = types.TextContent(type="text", text=f"error: {encoded(told['error']).decode()}")
+    return types.CallToolResult(content=[text], is_error=True)
 
 
 async def serve_stdio(desk: Desk) -> None:
