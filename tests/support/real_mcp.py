@@ -21,7 +21,6 @@ PYTHONPATH={root} exec {python} -m holdfast "$@"
 SERVER: dict[str, object] = {"command": "holdfast", "args": ["mcp"]}
 CODEX_SETTINGS = """\
 required = true
-startup_timeout_sec = 60
 default_tools_approval_mode = "approve"
 env_vars = ["SCRIPTED_KEY"]
 """
