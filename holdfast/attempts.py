@@ -409,6 +409,6 @@ class Attempts:
 def _is_recorded(state: State, attempt: Attempt) -> bool:
     if isinstance(attempt.request, ChildRequest):
         child = state.children.get(attempt.request.key)
-        return child is not None and child.status not in ENDED
+        return child is not None and bool(child.run) and child.status not in ENDED
     step = state.steps.get(attempt.request.key)
     return step is not None and (step.attempt, step.status) == (attempt.number, "running")

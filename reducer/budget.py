@@ -8,6 +8,7 @@ time has all that is left.
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.eventlog import Budget, Failure, Reserved
 
@@ -63,9 +64,13 @@ def afford(state: State, request: StepRequest) -> Reserved | Later | Reached | N
 
 
 def afford_child(state: State, request: ChildRequest) -> Reserved | Later | Reached | None:
-    """Say what to set aside for a child run: its budget, or all that is left."""
-    own = request.budget or Budget()
-    return _of_run(state, _Wants(own.usd or None, own.tokens or None))
+    """Say what to set aside for a child run: its budget, or all that is left.
+
+    What a retried one had is free again: it takes that one's place.
+    """
+    own, purse = request.budget or Budget(), state.purse
+    purse = replace(purse, reserved=purse.reserved.delete(request.key))
+    return _of_run(replace(state, purse=purse), _Wants(own.usd or None, own.tokens or None))
 
 
 class _Wants(NamedTuple):

@@ -272,6 +272,36 @@ async def test_a_child_for_which_nothing_is_left_fails_when_that_is_denied(
     lab.log.close()
 
 
+async def test_a_retried_child_has_what_was_set_aside_for_it(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    tries: list[str] = []
+
+    async def flaky() -> None:
+        tries.append("once")
+        if len(tries) == 1:
+            raise OSError("no luck")
+
+    @workflow
+    async def small(run: Run) -> None:
+        await run.step("flaky", flaky)
+
+    @workflow
+    async def parent(run: Run) -> str:
+        await run.child(small, name="kid")
+        return "done"
+
+    lab = Lab(tmp_path, crew())
+    lab.workflows[small.reference] = small
+    failed = await lab.run(parent, config=settings(0.5))
+    fork(lab.log, lab.load, "r", retry_change(lab.log, "r"), actor="t")
+    outcome = await lab.resume()
+
+    assert failed.status == "failed"
+    assert outcome.output == "done"
+    lab.log.close()
+
+
 async def test_a_fork_spends_its_own_budget_and_a_plan_says_where_it_would_ask(
     tmp_path: Path, autojump_clock: object
 ) -> None:

@@ -11,6 +11,7 @@ from holdfast.errors import RunReplaced
 from holdfast.eventlog import (
     Batch,
     CancelRequested,
+    ChildStarted,
     DoubtRaised,
     LogUnwritable,
     RunClaimed,
@@ -21,7 +22,8 @@ from holdfast.eventlog import (
 )
 from holdfast.limits import Limits
 from holdfast.reducer import ENDED
-from tests.support.lab import Counter, Lab, VirtualEngine
+from holdfast.travel import Change, fork
+from tests.support.lab import Counter, Lab, VirtualEngine, virtual_now
 
 
 async def test_a_step_that_was_cancelled_before_its_start_was_on_disk_never_begins(
@@ -104,6 +106,44 @@ async def test_a_child_is_told_that_nobody_wants_it_after_that_is_on_disk_and_su
                 await lab.resume(run)
             assert was_told(run)
     assert at > 5
+
+
+class OvertakenEngine(VirtualEngine):
+    """Somebody signals right before a child's start is committed: nothing of that batch is written."""
+
+    was_overtaken = False
+
+    async def commit(self, batch: Batch) -> int:
+        starts = any(isinstance(event, ChildStarted) for event in batch.events)
+        if starts and not self.was_overtaken:
+            self.was_overtaken = True
+            head, news = self.log.head(batch.branch), SignalReceived("news")
+            self.log.append(batch.branch, [news], expected=head, actor="cli:x", time=batch.time)
+        return await super().commit(batch)
+
+
+async def test_a_child_of_a_rewound_run_is_not_made_before_its_start_is_on_disk(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def quick(run: Run) -> None:
+        await run.step("work", trio.sleep, 0)
+
+    @workflow
+    async def parent(run: Run) -> None:
+        await run.child(quick, name="kid")
+
+    lab.workflows[quick.reference] = quick
+    await lab.run(parent)
+    begun = next(n for n, event in enumerate(lab.events()) if isinstance(event, ChildStarted))
+    rewind = Change("rewind", begun + 1)
+    fork(lab.log, lab.load, "r", rewind, actor="cli:x", now=virtual_now())
+
+    outcome = await lab.resume(kind=OvertakenEngine)
+
+    assert outcome.status == "succeeded"
+    names = [type(event).__name__ for event in lab.events()]
+    assert names.index("SignalReceived") < len(names) - 1 - names[::-1].index("ChildStarted")
 
 
 class RobbedEngine(VirtualEngine):
