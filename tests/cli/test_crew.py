@@ -1,5 +1,6 @@
 """Roles, fallbacks and budgets at the command line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,8 @@ def test_agents_are_listed_with_their_roles(crew: Cli, monkeypatch: pytest.Monke
 
 
 def test_the_settings_in_the_readme_are_understood(crew: Cli) -> None:
-    text = (ROOT / "README.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    [text] = [block for block in blocks if "[roles.reviewer]" in block]
     (crew.folder / "holdfast.toml").write_text(text)
 
     rows = {row["agent"]: row["roles"] for row in crew.json("agents")}

@@ -42,13 +42,13 @@ STOPS = st.sampled_from(["end", "end", "waits", "dies", "dies and ends"])
 
 
 @given(programs, st.data())
-@settings(max_examples=150, suppress_health_check=SLOW)
+@settings(max_examples=80, suppress_health_check=SLOW)
 def test_a_journey_keeps_all_laws(program: Program, data: Any) -> None:
     _play(program, _journey, data)
 
 
 @given(programs, st.data())
-@settings(max_examples=60, suppress_health_check=SLOW)
+@settings(max_examples=40, suppress_health_check=SLOW)
 def test_a_fork_that_is_killed_anywhere_comes_to_the_same(program: Program, data: Any) -> None:
     _play(program, _kill, data)
 

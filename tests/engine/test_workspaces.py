@@ -1,6 +1,7 @@
 """Workspaces: parallel work in worktrees of its own, brought back by merges, through every kind of travel."""
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from holdfast.replaying import Replayer
 from holdfast.travel import Change, plan
 from tests.support.gitlab import GitLab, texts
 from tests.support.lab import Lab
+from tests.support.often import some
 
 SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 
@@ -521,8 +523,7 @@ async def test_a_workspace_that_is_closed_or_not_open_merges_nothing(git: GitLab
 # --- killed --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", range(1, 12))
+@pytest.mark.parametrize(("at", "after"), some(product(range(1, 12), (False, True)), every=3))
 async def test_a_crash_anywhere_changes_nothing_but_attempts(
     git: GitLab, at: int, after: bool
 ) -> None:
@@ -561,7 +562,7 @@ async def two(run: Run) -> str:
 RESULT = "one\nmore\ntwo\nmore\n"
 
 
-@pytest.mark.parametrize("at", range(1, 10))
+@pytest.mark.parametrize("at", some(range(1, 10), every=3))
 async def test_a_crash_anywhere_in_a_rewound_run_changes_nothing(git: GitLab, at: int) -> None:
     await git.go(two)
     assert (await go(git)).output == RESULT

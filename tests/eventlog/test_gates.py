@@ -48,7 +48,7 @@ def _sensible(kind: type[Event]) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(*map(_sensible, ABOUT_GATES)), max_size=12))
 def test_the_gates_of_a_row_are_those_that_the_state_has_open(events: list[Any]) -> None:
     state, row = State(), RunRow("r", 1)

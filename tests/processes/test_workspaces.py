@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.eventlog import StepStarted, StepSucceeded
+from tests.support.often import some
 from tests.support.repos import Repo
 from tests.support.site import Process, Site, until
 
@@ -50,7 +51,7 @@ def repo(site: Site, tmp_path: Path) -> Repo:
     return repo
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", some(range(4), every=2))
 def test_kills_at_random_moments_lose_and_repeat_nothing(site: Site, repo: Repo, seed: int) -> None:
     dice = random.Random(seed)
     command = ["run", "w.py", "--id", "r", "--json"]

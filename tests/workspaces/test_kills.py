@@ -15,6 +15,7 @@ import trio
 from holdfast.workspaces import Repository, TargetBusy, TargetDirty, add_worktree, finish_moves
 from holdfast.workspaces.locks import is_locked
 from tests.support import dying
+from tests.support.often import some
 from tests.support.repos import Repo
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,9 @@ def site(tmp_path: Path) -> Repo:
     return repo
 
 
-def again_and_again(site: Repo, kill: Kill, what: str, *, at: int = 0) -> Iterator[int]:
+def again_and_again(
+    site: Repo, kill: Kill, what: str, *, at: int = 0, step: int = 1
+) -> Iterator[int]:
     """Yield after each death, with the site as it was before it; until nothing is left to die at."""
     saved = site.root.with_name("saved")
     shutil.copytree(site.root, saved, symlinks=True)
@@ -80,22 +83,25 @@ def again_and_again(site: Repo, kill: Kill, what: str, *, at: int = 0) -> Iterat
         yield at
         shutil.rmtree(site.root)
         shutil.copytree(saved, site.root, symlinks=True)
-        at += 1
-    assert at > first + 2
+        at += step
+    assert at > first + 2 * step
 
 
 def texts(repo: Repo) -> dict[str, str]:
     return {name: data.decode() for name, (_, data) in repo.on_disk().items()}
 
 
-@pytest.mark.parametrize(("what", "at"), [("bring", 0), ("squash", 16)])  # alike until then
+WAYS = [("bring", 0, 3), ("bring", 0, 1), ("squash", 16, 3), ("squash", 16, 1)]  # alike until 16
+
+
+@pytest.mark.parametrize(("what", "at", "step"), some(WAYS, every=2))
 def test_a_merge_killed_anywhere_loses_nothing_and_is_finished_by_the_next(
-    site: Repo, kill: Kill, what: str, at: int
+    site: Repo, kill: Kill, what: str, at: int, step: int
 ) -> None:
     theirs = site.head
     inner = Repo(site.root / ".holdfast/worktrees/run/fix")
 
-    for _ in again_and_again(site, kill, what, at=at):
+    for _ in again_and_again(site, kill, what, at=at, step=step):
         assert {**NEW}.items() >= {k: v for k, v in texts(inner).items() if k != "gone.txt"}.items()
         assert theirs in site.git("rev-list", "main").splitlines()
         assert texts(site) in (OLD, NEW)

@@ -109,7 +109,7 @@ def visible(repo: Repo, paths: dict[str, tuple[str, bytes]]) -> dict[str, tuple[
 
 
 @given(st.lists(ACTIONS, max_size=8))
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_nothing_that_users_see_of_their_checkout_changes(actions: list[Action]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         repo = make(Path(folder).resolve() / "repo")
