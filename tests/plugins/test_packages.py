@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.scaffold import KINDS
+from tests.support.often import some
 from tests.support.venv import ROOT, Venv
 
 PACKAGES = ROOT / "tests/packages"
@@ -55,22 +56,29 @@ def test_packages_of_strangers_are_installed_listed_and_used(venv: Venv, tmp_pat
     venv.ok(f'python -c "{check}; c(echoes); c(scribe.Plugin())"', tmp_path)
 
 
-def test_a_new_package_of_each_kind_is_installed_listed_and_passes_its_own_tests(
-    venv: Venv, tmp_path: Path
+@pytest.mark.parametrize("kind", some(KINDS, every=len(KINDS)))
+def test_a_new_package_is_installed_listed_and_passes_its_own_tests(
+    kind: str, venv: Venv, tmp_path: Path
 ) -> None:
-    for kind in KINDS:
-        told = venv.ok(f"holdfast plugins new my-{kind} --kind {kind}", tmp_path)
-        assert f"cd holdfast-my-{kind}\n" in told
-        assert "pip install -e '.[test]'\n" in told
+    told = venv.ok(f"holdfast plugins new my-{kind} --kind {kind}", tmp_path)
+    assert f"cd holdfast-my-{kind}\n" in told
+    assert "pip install -e '.[test]'\n" in told
 
-    venv.ok("pip install ./holdfast-my-*", tmp_path)
+    venv.ok(f"pip install ./holdfast-my-{kind}", tmp_path)
 
     rows = {row["plugin"]: row for row in json.loads(venv.ok("holdfast plugins --json", tmp_path))}
-    for kind in KINDS:
-        row = rows[f"my-{kind}"]
-        assert (row["distribution"], row["broken"]) == (f"holdfast-my-{kind}", "")
-    tested = venv.ok("pytest -q -W error -p no:cacheprovider holdfast-my-*/tests", tmp_path)
+    row = rows[f"my-{kind}"]
+    assert (row["distribution"], row["broken"]) == (f"holdfast-my-{kind}", "")
+    tested = venv.ok(f"pytest -q -W error -p no:cacheprovider holdfast-my-{kind}/tests", tmp_path)
     assert " passed" in tested
+
+
+@pytest.mark.soak
+def test_a_new_package_of_each_kind_has_types_that_hold(venv: Venv, tmp_path: Path) -> None:
+    for kind in KINDS:
+        venv.ok(f"holdfast plugins new my-{kind} --kind {kind}", tmp_path)
+    venv.ok("pip install ./holdfast-my-*", tmp_path)
+
     # What it finds out about our own modules is kept for the next time.
     mypy = f"mypy --strict --cache-dir '{ROOT}/.mypy_cache/packages'"
     assert "no issues" in venv.ok(f"{mypy} holdfast-my-*/src holdfast-my-*/tests", tmp_path)
