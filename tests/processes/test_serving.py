@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.eventlog import RunClaimed, RunReleased, StepStarted, StepSucceeded
 from holdfast.servers import server_of
+from tests.mcp.conftest import in_memory
 from tests.support.site import Process, Site, alive, until
 
 WORK = '''
@@ -176,6 +177,26 @@ def test_a_run_is_cancelled_by_the_server(served: Site) -> None:
 
     assert cancelled.status == 0
     assert served.events("r", RunClaimed)[-1].pid == server.pid
+
+
+async def test_of_a_server_that_starts_and_a_decision_that_resumes_one_executes_the_run(
+    served: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served.call("run", "work.py:asks", "--id", "r").status == 3
+    before = len(served.events("r", RunClaimed))
+    monkeypatch.chdir(served.folder)
+    monkeypatch.setenv("SIDE", str(served.side))
+    async with in_memory() as tools:
+        server = served.start("serve", "--json")
+
+        told = await tools("decide", run="r", decision="approve", by="ben")
+
+        done = await tools("wait_for_run", run="r", timeout_seconds=60)
+    until(lambda: server_of(served.log_folder) == server.pid, "the server")
+    assert (told["problem"], told["next"]["tool"]) == (None, "wait_for_run")
+    assert (done["status"], done["output"]) == ("succeeded", "ben")
+    assert len(served.events("r", RunClaimed)) == before + 1
+    assert served.lines() == ["first", "second"]
 
 
 def test_a_second_server_and_the_doctor_say_who_serves(served: Site) -> None:
