@@ -154,8 +154,8 @@ def _figures(samples: list[Sample], who: str) -> list[Figure]:
         Figure(f"{who}, processor until the first is approved", "s", of("stock")),
         Figure(f"{who}, processor at rest", "%", of("idle"), at_most(1.0)),
         Figure(f"{who}, memory", "MB", sizes, at_most(300)),
-        Figure(f"{who}, from approve to the next event", "ms", of("claimed"), at_most(100)),
+        Figure(f"{who}, from the decision to the next event", "ms", of("claimed"), at_most(100)),
         Figure(f"{who}, the slowest of {APPROVED}", "ms", of("worst claimed"), at_most(100)),
-        Figure(f"{who}, from approve to its end, two steps on", "ms", of("ended"), at_most(100)),
+        Figure(f"{who}, from the decision to its end, a step on", "ms", of("ended"), at_most(100)),
         Figure(f"{who}, the slowest of {APPROVED}", "ms", of("worst ended")),
     ]
