@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from . import fanout, fork, listing, replay, resume, runs, sequence, snapshots, space
+from . import crowd, fanout, fork, listing, replay, resume, runs, sequence, snapshots, space
 from .figures import Figure, table
 from .machine import describe
 from .peers import results
@@ -31,6 +31,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "ps": listing.measure,
     "fork": fork.measure,
     "snapshot": snapshots.measure,
+    "serve": crowd.measure,
 }
 Compared = tuple[list[Row], list[Column]]
 

@@ -38,7 +38,7 @@ def events(folder: Path, *, count: int) -> Sample:
             notes = [Noted(f"note-{at + index}", lab.TEXT) for index in range(BATCH)]
             log.write([Batch(branch, notes, at, "engine", NOW + at)])
 
-    return _compact(folder, write)
+    return compacted(folder, write)
 
 
 def runs(folder: Path, *, count: int) -> Sample:
@@ -51,7 +51,7 @@ def runs(folder: Path, *, count: int) -> Sample:
             ended = [branch for branch in branches if branch % 10]
             log.write([Batch(branch, [RunSucceeded()], 1, "engine", NOW) for branch in ended])
 
-    return _compact(folder, write)
+    return compacted(folder, write)
 
 
 def _create(log: Log, run: str) -> int:
@@ -60,7 +60,7 @@ def _create(log: Log, run: str) -> int:
     return log.create_run(run, [RunStarted(run, "sequence")], actor="engine", time=NOW)
 
 
-def _compact(folder: Path, write: Callable[[Log], None]) -> Sample:
+def compacted(folder: Path, write: Callable[[Log], None]) -> Sample:
     """Write a log in memory, where commits cost no flush, and copy it to the disk."""
     memory = Path("/dev/shm")
     with (

@@ -78,7 +78,7 @@ def done(visit: Visit, log: Log, run: str, *, resume: bool) -> dict[str, Any]:
 def go_on(visit: Visit, log: Log, run: str, *, takeover: bool = False) -> None:
     """Leave a run to who serves the project, else start a process and return when it has it.
 
-    Raises NotStarted.
+    Whoever was faster has it just as well. Raises NotStarted.
     """
     from holdfast.cli.detach import detach
 
@@ -86,7 +86,18 @@ def go_on(visit: Visit, log: Log, run: str, *, takeover: bool = False) -> None:
         with suppress(RunBusy, RunEnded):  # somebody has it by now, and that was wanted
             leave_to_server(log, run, visit.place.actor)
         return
-    detach(visit.place, log, run, takeover=takeover)
+    before = log.run(run)
+    try:
+        detach(visit.place, log, run, takeover=takeover)
+    except NotStarted:
+        if takeover or not _was_had(log, before):
+            raise
+
+
+def _was_had(log: Log, before: RunRow) -> bool:
+    """Tell whether somebody else executes a run, or has done so since, such as a server that came up."""
+    row = log.run(before.run)
+    return row.status in ENDED or is_alive(log, row) or row.released != before.released
 
 
 def read(log: Log, run: str) -> tuple[RunRow, State]:

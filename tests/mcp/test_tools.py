@@ -13,14 +13,17 @@ import trio
 from holdfast.cli.tools import tools as project_tools
 from holdfast.docs import read_topic
 from holdfast.engine import Engine
-from holdfast.eventlog import Log, Owner, RunClaimed
-from holdfast.mcp import looking
+from holdfast.eventlog import Log, Owner, RunClaimed, RunRow
+from holdfast.mcp import looking, standing
 from holdfast.mcp.bounds import ANSWER_BYTES
 from holdfast.mcp.server import ALL
 from holdfast.mcp.tool import schema
 from holdfast.project import Project
 from holdfast.runs import send_signal
+from holdfast.servers import server_of
+from tests.cli.conftest import popen
 from tests.mcp.conftest import as_process, in_memory
+from tests.support.site import until
 
 OF_A_RUN: dict[str, dict[str, Any]] = {
     "get_run": {},
@@ -232,6 +235,46 @@ async def test_a_decision_stands_where_the_run_cannot_go_on(begun: Begin, folder
     assert "nowhere" in told["problem"]["message"]
     assert (told["owner_alive"], told["next"]["tool"]) == (False, "why")
     assert closed["code"] == "gate_closed"
+
+
+async def test_of_a_server_that_starts_and_a_decision_that_resumes_one_executes_the_run(
+    begun: Begin, folder: Path
+) -> None:
+    await begun("greet", "r", name="Bo")
+    log_folder = folder / ".holdfast" / "log"
+    async with in_memory() as tools:
+        with popen(folder, "serve", "--json") as server:
+            try:
+                told = await tools("decide", run="r", decision="approve", by="ben")
+                done = await tools("wait_for_run", run="r", timeout_seconds=60)
+                until(lambda: server_of(log_folder) == server.pid, "the server")
+            finally:
+                server.terminate()
+
+    assert (told["problem"], told["next"]["tool"]) == (None, "wait_for_run")
+    assert (done["status"], done["output"]) == ("succeeded", "hello Bo")
+    with Log.open(log_folder) as log:
+        events = [record.event for record in log.records(log.branch_of("r"))]
+    assert sum(isinstance(event, RunClaimed) for event in events) == 2  # one of them to begin with
+
+
+async def test_who_takes_a_run_up_before_the_process_that_a_decision_starts_is_no_problem(
+    begun: Begin, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begun("clean_up", "r")
+    with Owner.acquire(folder / ".holdfast" / "log") as owner:
+
+        def claimed(log: Log, row: RunRow) -> str:
+            claim = RunClaimed(owner.token)
+            log.append(row.branch, [claim], expected=row.head, actor="test", time=1)
+            return row.run
+
+        monkeypatch.setattr(standing, "root_of", claimed)  # after it was seen that nobody has it
+        async with in_memory() as tools:
+            told = await tools("decide", run="r", decision="approve", by="ann")
+
+    assert (told["problem"], told["owner_alive"]) == (None, True)
+    assert told["next"]["tool"] == "wait_for_run"
 
 
 async def test_what_has_ended_is_not_decided_signalled_cancelled_or_resumed(begun: Begin) -> None:

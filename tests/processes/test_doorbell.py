@@ -1,11 +1,16 @@
 """Deciding from a second process: heard within the same second by a run at work, kept for one at rest."""
 
+import time
 from functools import partial
 from statistics import median
 
 import pytest
+import trio
 
-from holdfast.eventlog import ApprovalDecided, ApprovalRequested, RunReleased, StepStarted
+from holdfast.engine import Engine
+from holdfast.eventlog import ApprovalDecided, ApprovalRequested, Log, RunReleased, StepStarted
+from holdfast.loading import Loader
+from holdfast.plugins import Plugins
 from tests.support.site import Site, until
 
 GATES = 5
@@ -32,6 +37,13 @@ BUSY = """
         decision = await run.approve("go", subject="all of it")
         payload = await run.wait("news", output=int)
         return f"{decision.by} {decision.note} {payload}"
+
+
+    @workflow
+    async def strict(run: Run) -> None:
+        await run.parallel(
+            run.approve("late", expires="10m"), run.approve("picky", by=["ben"], expires="2h")
+        )
 """
 
 
@@ -83,3 +95,31 @@ def test_decisions_made_while_nothing_runs_are_found_on_resume(asking: Site) -> 
     assert signalled.status == 0
     assert (ended.status, ended.json["output"]) == (0, "ben fine 7")
     assert asking.verified()
+
+
+def test_a_word_after_the_end_of_time_or_of_somebody_else_is_refused_and_changes_nothing(
+    asking: Site,
+) -> None:
+    trio.run(an_hour_ago, asking)
+
+    late, eve = [
+        asking.start("approve", "r", *words, "--json")
+        for words in (("late",), ("picky", "--by", "eve"))
+    ]
+
+    assert [late.ended().status, eve.ended().status] == [2, 2]
+    assert [late.ended().error[0], eve.ended().error[0]] == ["gate_overdue", "not_allowed"]
+    assert not asking.events("r", ApprovalDecided)
+    assert asking.call("approve", "r", "picky", "--by", "ben").status == 0
+
+
+async def an_hour_ago(site: Site) -> None:
+    """Let a run come to its gates with a clock that is late."""
+    with Log.open(site.log_folder) as log:
+        load = Loader({})
+        found = load(f"{site.folder}/busy.py:strict")
+        engine = Engine(
+            log, Plugins.load(installed=False), load, now=lambda: time.time_ns() - 3600 * 10**9
+        )
+        async with engine:
+            await engine.start(found, {}, run="r", folder=str(site.folder))

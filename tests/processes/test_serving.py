@@ -2,13 +2,18 @@
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from holdfast.eventlog import RunClaimed, RunReleased, StepStarted, StepSucceeded
+from holdfast.engine import Engine
+from holdfast.eventlog import Log, RunClaimed, RunReleased, StepStarted, StepSucceeded
+from holdfast.loading import Loader
+from holdfast.plugins import Plugins
+from holdfast.runs import decide_gate
 from holdfast.servers import server_of
 from tests.support.site import Process, Site, alive, until
 
@@ -28,6 +33,13 @@ WORK = '''
         decision = await run.approve("go")
         await run.shell("second", "echo second >> \\"$SIDE\\"")
         return decision.by
+
+
+    @workflow
+    async def short(run: Run, name: str) -> str:
+        for step in ("one", "two", "three"):
+            await run.shell(step, f"echo {name}/{step} >> \\"$SIDE\\"; sleep 0.01")
+        return "done"
 
 
     @workflow
@@ -87,29 +99,62 @@ def test_an_approval_from_another_process_lets_a_run_go_on(served: Site) -> None
     assert (claims[-1] - decided) / 1e9 < 1  # usually a few ms; the machine may be busy
 
 
-def test_a_killed_servers_runs_are_gone_on_with_and_no_finished_step_is_done_again(
+def leave_all(site: Site, names: Mapping[str, Sequence[str]]) -> None:
+    """Leave new runs of each workflow to whoever will serve."""
+    with Log.open(site.log_folder) as log:
+        engine = Engine(log, Plugins.load(installed=False), Loader({}))
+        for workflow, runs in names.items():
+            found, source = engine.load(f"{site.folder}/work.py:{workflow}"), f"work.py:{workflow}"
+            for run in runs:
+                given = {"name": run} if workflow == "short" else {}
+                new = engine.prepare(found, given, run=run, folder=str(site.folder), source=source)
+                left = RunReleased("", "interrupted", served=True)
+                log.write_one(replace(new, events=[*new.events, left]))
+
+
+def approve_all(site: Site, runs: Iterable[str]) -> None:
+    with Log.open(site.log_folder) as log:
+        for run in runs:
+            decide_gate(log, run, "go", approved=True, by="ben", actor="cli:ben")
+
+
+def in_status(site: Site, wanted: str) -> set[str]:
+    with Log.open(site.log_folder) as log:
+        return {row.run for row in log.runs(statuses=[wanted])}
+
+
+def test_a_killed_servers_fifty_runs_come_to_their_end_and_no_finished_step_is_done_again(
     served: Site,
 ) -> None:
+    works, waits = ["a", "b"], [f"waits-{number}" for number in range(8)]
+    shorts = [f"short-{number}" for number in range(40)]
+    leave_all(served, {"asks": waits, "works": works, "short": shorts})
     first = serve(served)
-    for run in ("a", "b"):
-        assert served.call("run", "work.py:works", "--id", run, "--detach").status == 0
     until(lambda: len(pids(served)) == 2, "both to be at work")
+    until(lambda: len(served.lines()) > 60, "half of the work to be done")
     orphans = pids(served)
     first.kill()
+    done = {run: served.keys(run, StepSucceeded) for run in (*waits, *works, *shorts)}
 
     second = serve(served)
     until(lambda: len(pids(served)) == 4, "both to be at work again")
     assert not any(map(alive, orphans))
+    until(lambda: in_status(served, "waiting") == {*waits}, "the others to ask")
+    approve_all(served, waits)
     (served.folder / "go").touch()
-    until(lambda: all(status(served, run) == "succeeded" for run in "ab"), "both to end")
+    until(lambda: in_status(served, "succeeded") == {*done}, "all to end")
     second.send(signal.SIGINT)
 
     assert second.ended().status == 0
-    assert served.lines().count("first") == 2
-    for run in "ab":
-        assert served.keys(run, StepSucceeded) == {"first": 1, "work": 1}
-        assert served.keys(run, StepStarted) == {"first": 1, "work": 2}
-        assert what(second)(run) == ["goes on", "succeeded"]
+    for run, before in done.items():
+        started, succeeded = served.keys(run, StepStarted), served.keys(run, StepSucceeded)
+        assert set(succeeded.values()) == {1}, run
+        assert all(started[key] == 1 for key in before), run
+        assert max(started.values()) <= 2, run
+        if run in shorts:
+            assert all(served.lines().count(f"{run}/{key}") == 1 for key in before), run
+    assert all(served.keys(run, StepStarted) == {"first": 1, "work": 2} for run in works)
+    assert what(second)("a") == ["goes on", "succeeded"]
     assert served.verified()
 
 
