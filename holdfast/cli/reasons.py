@@ -41,12 +41,12 @@ class _Why:
         if self.row.status in ENDED:
             yield from self._ended()
             return
-        yield from self._rules()
-        yield from self._waits()
+        yield from [*self._rules(), *self._waits()] or [self._ready()]
+
+    def _ready(self) -> Reason:
         if self.alive:
-            yield self._reason("at_work", "is being executed, and begins what comes next", "watch")
-        else:
-            yield self._reason("ready", "waits for nothing any more: it can go on", "resume")
+            return self._reason("at_work", "is being executed, and begins what comes next", "watch")
+        return self._reason("ready", "waits for nothing any more: it can go on", "resume")
 
     def _reason(self, kind: str, text: str, verb: str, since: int = 0) -> Reason:
         """Return a reason whose command is one of a run as a whole."""
