@@ -70,14 +70,35 @@ def test_every_command_of_a_page_is_one_that_the_program_takes(topic: str) -> No
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_command_in_the_prose_of_a_page_exists_with_its_options(topic: str) -> None:
     for line in re.findall(r"`(holdfast [a-z][^`]*)`", FENCE.sub("", read_topic(topic))):
-        words = shlex.split(line)
-        command: click.Command = commands
-        while isinstance(command, click.Group) and len(words) > 1 and words[1].isalpha():
-            found = command.get_command(NOTHING_TO_RUN, words.pop(1))
-            assert found is not None, line
-            command = found
-        known = {option for param in command.params for option in param.opts}
-        assert {word for word in words if word.startswith("-")} <= known, line
+        _check_options(line)
+
+
+def test_every_command_of_the_readme_exists_with_its_options() -> None:
+    text = (ROOT / "README.md").read_text()
+    prose = re.findall(r"`(holdfast [a-z][^`]*)`", FENCE.sub("", text))
+    shown = re.findall(r"^(?:\$ |  )?(holdfast [a-z].*?)(?:  +.*| &&.*)?$", text, re.MULTILINE)
+    listed = [each for line in shown for each in _each(line)]
+
+    assert len(listed) > 60
+    for line in [*prose, *listed]:
+        _check_options(line)
+
+
+def _each(line: str) -> list[str]:
+    """Return the commands of a line of the list, where `|` parts them, without its brackets."""
+    first, *others = re.split(r" \| (?=[a-z])", re.sub(r"[\[\]]", "", line))
+    return [first, *(f"holdfast {each.removeprefix('holdfast ')}" for each in others)]
+
+
+def _check_options(line: str) -> None:
+    words = shlex.split(line)
+    command: click.Command = commands
+    while isinstance(command, click.Group) and len(words) > 1 and words[1].isalpha():
+        found = command.get_command(NOTHING_TO_RUN, words.pop(1))
+        assert found is not None, line
+        command = found
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
+    assert {word for word in words if word.startswith("-")} <= known, line
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -71,7 +71,7 @@ class Stage:
             assert self.process.wait() == -signal.SIGKILL
             self.numbers[number] = str(self.process.pid)
         else:
-            subprocess.run(line, shell=True, check=True)
+            await trio.run_process(line, shell=True)
 
     def is_hanging(self) -> bool:
         (row,) = self.log.runs()
