@@ -68,7 +68,8 @@ class Board(Report, kw_only=True):
 async def kanban(
     run: Run,
     tickets: Annotated[
-        str, Meta(description="A folder of Markdown files, one a ticket; or a JSON list.")
+        str,
+        Meta(description="A folder of Markdown files, one a ticket; or a file with a JSON list."),
     ],
     test: TestCommand = "",
     role: Annotated[str, Meta(description="The role of holdfast.toml that codes.")] = "",
