@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ class Stage:
             command = [sys.executable, "-m", talking.__name__, run]
             self.process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
         else:
-            trio.from_thread.run_sync(self.nursery.start_soon, self.engine.execute, run)
+            begin = partial(self.nursery.start_soon, self.engine.execute, run)
+            trio.from_thread.run_sync(begin)
         until(lambda: log.head(branch) != head, f"{run} is claimed")
 
     async def command(self, line: str) -> None:
