@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +59,11 @@ class Stage:
             command = [sys.executable, "-m", talking.__name__, run]
             self.process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
         else:
-            begin = partial(self.nursery.start_soon, self.engine.execute, run)
-            trio.from_thread.run_sync(begin)
+            trio.from_thread.run_sync(self.begin, run)
         until(lambda: log.head(branch) != head, f"{run} is claimed")
+
+    def begin(self, run: str) -> None:
+        self.nursery.start_soon(self.engine.execute, run)
 
     async def command(self, line: str) -> None:
         """Do what is typed; `kill -9` of a number is for the process, when its agent is at work."""
