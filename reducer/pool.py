@@ -205,7 +205,7 @@ class Agenda:
         key = request.key
         match request:
             case StepRequest() if (step := pool.steps.get(key)) is not None:
-                return pool.begin(key, step.begun if step.reused else step.offset)
+                return pool.begin(key, step.begun)  # what its newest attempt found is compared
             case ApprovalRequest() | QuestionRequest() if (gate := pool.gates.get(key)) is not None:
                 return pool.begin(key, gate.offset)
             case ChildRequest() if (child := pool.children.get(key)) is not None:

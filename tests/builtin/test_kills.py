@@ -25,7 +25,7 @@ def killed(process: Process, site: Site, dice: random.Random) -> bool:
     return process.ended().status == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.soak)])
 def test_kills_at_random_moments_repeat_no_call_and_pay_no_answer_twice(
     site: Site, kills: int
 ) -> None:

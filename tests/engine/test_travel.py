@@ -208,6 +208,31 @@ async def test_without_an_edit_nothing_is_taken_over_and_with_reuse_all_is(
     assert [event.origin for event in own(lab, reused, StepReused)] == ["r"] * 3
 
 
+async def test_a_step_that_was_tried_again_is_taken_over_as_its_last_try_found_the_files(
+    lab: Lab, autojump_clock: object
+) -> None:
+    tries: list[str] = []
+
+    async def flaky() -> None:
+        tries.append("try")
+        await trio.sleep(1)
+        if len(tries) == 1:
+            raise OSError("no luck")
+
+    @workflow
+    async def beside(run: Run) -> None:
+        await run.parallel(
+            run.step("plain", trio.sleep, 1), run.step("flaky", flaky, retries=1, backoff="1s")
+        )
+
+    await lab.run(beside)
+    run = leave(lab, Change("fork", 1, reuse=True))
+    await lab.resume(run)
+
+    assert sorted(event.key for event in own(lab, run, StepReused)) == ["flaky", "plain"]
+    assert len(tries) == 2
+
+
 async def test_another_input_does_again_what_reads_it(lab: Lab, autojump_clock: object) -> None:
     count = Counter()
 

@@ -28,6 +28,7 @@ from holdfast.plugins.agents import KNOWN, Acp
 from holdfast.plugins.agents.acp import conversation, rpc
 from holdfast.plugins.confining import Confined, confined
 from holdfast.plugins.testing import check_agent
+from tests.support import acp_agent
 from tests.support.acp_agent import SESSION, Json
 from tests.support.acp_scripted import END, Scripted
 from tests.support.cage import SANDBOX, needs_bubblewrap
@@ -509,7 +510,7 @@ async def test_in_a_sandbox_it_reaches_no_more_through_us_than_by_itself(
         folder=there,
         hidden=(there / "hidden",),
         keep=(there / "holdfast.toml",),
-        read=(Path(sys.prefix), Path(sys.base_prefix)),
+        read=(Path(sys.prefix), Path(sys.base_prefix), Path(acp_agent.__file__)),
         write=(tmp_path / "script.json", tmp_path / "script.told"),
     )
 

@@ -166,7 +166,7 @@ def _count(histories: list[list[Record]], *kinds: type[StepEvent]) -> Counter[st
     )
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.soak)])
 def test_kills_at_random_moments_repeat_no_finished_step_and_lose_none(
     tmp_path: Path, site: Site, kills: int
 ) -> None:
