@@ -18,7 +18,13 @@ from .errors import Skipped, WorkflowError
 from .foreign import not_durable, without_loop
 from .outcome import outcome
 from .pmap import PMap
-from .requests import CancelRequest, Request, StepRequest
+from .requests import (
+    ApprovalRequest,
+    CancelRequest,
+    QuestionRequest,
+    Request,
+    StepRequest,
+)
 from .roles import resolved
 from .run import Run
 from .state import State, Step, leaves_open
@@ -85,10 +91,19 @@ class Driver:
         return self._advance()
 
     def cancel(self, state: State) -> list[Request]:
-        """Throw Cancelled into the workflow: its `finally` blocks may still ask for steps."""
+        """Throw Cancelled into the workflow: its `finally` blocks may still ask for steps.
+
+        A branch that was cancelled before and asks people in such a block asks them no longer: nobody can
+        decide what was asked before the run was to be cancelled.
+        """
         assert self._main is not None, "started first"
         self.now = state.now
-        self._cancel(self._main, state.cancelling or "")
+        reason = state.cancelling or ""
+        self._cancel(self._main, reason)
+        for future in [*self.pending.values()]:
+            task, asked = future.task, future.request
+            if task is not None and isinstance(asked, ApprovalRequest | QuestionRequest):
+                self._give_up(task, asked, reason)
         return self._advance()
 
     def _see(self, state: State) -> None:
@@ -244,9 +259,13 @@ class Driver:
             if future.group.ended:
                 self._settle(future.group)
         elif (request := future.request) is not None and request.key in self.pending:
-            del self.pending[request.key]
-            self._abandon(request, reason)
-            self._resume(task, None, Cancelled())
+            self._give_up(task, request, reason)
+
+    def _give_up(self, task: Task, request: Request, reason: str) -> None:
+        """Wait for an answer no longer: Cancelled comes in its place."""
+        del self.pending[request.key]
+        self._abandon(request, reason)
+        self._resume(task, None, Cancelled())
 
     def _abandon(self, request: Request, reason: str) -> None:
         for index, unsent in enumerate(self._requests):

@@ -318,6 +318,28 @@ async def test_nobody_is_called_engine(lab: Lab, autojump_clock: object) -> None
             lab.approve(by=name)
 
 
+async def test_a_cancelled_run_asks_people_no_longer_in_what_cleans_up_behind_a_race(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def raced(run: Run) -> None:
+        async def slow() -> None:
+            try:
+                await run.sleep("1h")
+            finally:
+                await run.approve("tidy up")
+
+        await run.race(slow(), run.note("quick"))
+
+    waiting = await lab.run(raced)
+    request_cancel(lab.log, "r", "cli:x")
+    outcome = await lab.resume()
+
+    assert waiting.waiting == ("slow/tidy up",)
+    assert outcome.status == "cancelled"
+    assert lab.replays()
+
+
 async def test_a_run_that_is_being_cancelled_takes_no_word(
     lab: Lab, autojump_clock: object
 ) -> None:
