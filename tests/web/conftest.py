@@ -22,7 +22,9 @@ from holdfast.web import Address
 from holdfast.web.hosting import Hosting
 from holdfast.web.openapi import description
 from holdfast.web.routes import ROOT
-from tests.cli.conftest import WORKFLOWS
+from tests.mcp.conftest import folder
+
+__all__ = ["folder"]  # a fixture here as well
 
 LOOPBACK = Address("127.0.0.1", 0)
 
@@ -108,18 +110,6 @@ def _fits(template: list[str], path: list[str]) -> bool:
     if template[0].startswith("{"):
         return len(template) == 1 or _fits(template[1:], path[1:])
     return template[0] == path[0] and _fits(template[1:], path[1:])
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder, which is the working directory; its workflows are in `w.py`."""
-    (tmp_path / "w.py").write_text(WORKFLOWS)
-    (tmp_path / ".holdfast" / "workflows").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("USER", "ann")
-    for name in ("HOLDFAST_HOME", "HOLDFAST_DEBUG", "HOLDFAST_STEP"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
 
 
 @asynccontextmanager

@@ -155,7 +155,6 @@ def test_paths_are_judged_by_what_git_says(changed: str, words: str) -> None:
 
 
 def test_the_command_that_is_found_measures_a_python_project(tmp_path: Path) -> None:
-    pytest.importorskip("coverage")
     write(tmp_path, "code.py", "def one():", "    return 1", "def two():", "    return 2")
     write(tmp_path, "test_code.py", "import code", "def test_one(): assert code.one() == 1")
     write(tmp_path, "pytest.ini", "[pytest]")
