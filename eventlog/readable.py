@@ -103,7 +103,6 @@ class ReadableLog:
             raise NoSuchSchedule(name) from error
 
     def _row(self, run: str) -> RunRow:
-
         def read(txn: Txn) -> tuple[int, RunRow | None]:
             branch = self._tables.branch_of(txn, run)
             stored = self._tables.stored_run(txn, branch)

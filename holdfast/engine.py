@@ -415,10 +415,6 @@ class Engine:
         self._news.set()
         self._news = trio.Event()
 
-    def is_held(self, run: str) -> bool:
-        """Tell whether a run is being executed, claimed or made here."""
-        return run in self._held
-
     def _wake_all(self) -> None:
         self._heard.set()
         self._heard = trio.Event()

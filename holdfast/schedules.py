@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from holdfast.eventlog import (
     NEXT,
     SCHEDULE_SIGN,
@@ -85,8 +87,6 @@ def first_tick(name: str, cron: str, zone: str, now: int) -> int:
 
 def _write(log: Log, name: str, new: NewRun) -> None:
     """Begin a schedule's branch, in the place of a removed one of the same name. Raises ScheduleExists."""
-    from msgspec.structs import replace
-
     try:
         old = log.schedule(name)
         if old.status != "removed":
@@ -139,9 +139,10 @@ def unpause(log: Log, name: str, actor: str, *, now: int = 0) -> None:
     """Let a schedule go on, with the next tick from now. Raises NoSuchSchedule."""
 
     def decide(row: RunRow, moment: int) -> Event | None:
+        if not row.paused:
+            return None
         _, added = addition(log, row)
-        tick = Cron(added.cron, added.zone).next(moment)
-        return ScheduleUnpaused(tick) if row.paused else None
+        return ScheduleUnpaused(Cron(added.cron, added.zone).next(moment))
 
     _append(log, name, decide, actor, now)
 

@@ -92,12 +92,10 @@ class Ticker:
 
     def __init__(self, engine: Engine, tell: Tell) -> None:
         self._engine, self._log, self._tell = engine, engine.log, tell
-        self._due: int | None = (
-            None  # ticks up to this moment were seen to; None: nothing was looked at
-        )
-        self._queues: dict[
-            str, str
-        ] = {}  # schedule with queued ticks -> the run that they wait for
+        # Ticks up to this moment were seen to; None: nothing was looked at.
+        self._due: int | None = None
+        # Schedule with queued ticks -> the run that they wait for.
+        self._queues: dict[str, str] = {}
 
     def look(self) -> list[str]:
         """See to all that is due, and return the runs that were started, for who serves to go on with."""
@@ -106,9 +104,8 @@ class Ticker:
         for name in self._names(now):
             try:
                 started += self._see_to(name, now)
-            except (
-                ScheduleInvalid
-            ) as error:  # what was fine here once: the zones of another machine
+            except ScheduleInvalid as error:
+                # It was fine where it was added: this machine knows other zones.
                 self._tell(SCHEDULE_SIGN + name, "stopped", str(error), error.code)
         self._due = now
         return started
