@@ -43,10 +43,8 @@ class EventStream(Response):
         stopping = self._surface.stopping
         await _send(send, RETRY)
         while True:
-            news, is_last = (
-                self._surface.news(),
-                stopping.is_set(),
-            )  # before looking: none is missed
+            # Asked before looking, so that nothing is missed in between.
+            news, is_last = self._surface.news(), stopping.is_set()
             if page := await trio.to_thread.run_sync(self._read):
                 await _send(send, page)
             elif is_last:
