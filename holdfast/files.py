@@ -3,7 +3,7 @@
 Only where the run's folder is in a git repository; everywhere else there is nothing to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ from holdfast.workspaces import (
     BareRepository,
     GitMissing,
     GitTooOld,
+    Made,
     NotARepository,
     Repository,
     Snapshot,
@@ -254,18 +255,9 @@ class Files:
         assert self._outer is not None, "the run's own folder is there"
         outer = await self._outer.surely_open()
         repository = await Repository.open(outer.root, home=self._home)
-        add = partial(
-            add_worktree,
-            repository,
-            self._history.state.run,
-            self._name,
-            beside=outer,
-            files=self.known.snapshot.hex(),
-        )
-        try:
-            made = await add(base=base or None)
-        except WorktreeExists:  # ours as well, whose branch has gone on since
-            made = await add()
+        run, files = self._history.state.run, self.known.snapshot.hex()
+        add = partial(add_worktree, repository, run, self._name, beside=outer, files=files)
+        made = await _make_or_find(add, base or None)
         self.made, self._workspace = made.worktree, made.workspace
         return made.workspace
 
@@ -288,12 +280,9 @@ class Files:
         folder, home = Path(state.folder), self._engine.log.path.parent
         if state.checkout and not state.parent and not folder.is_dir():
             repository = await Repository.open(Path(state.checkout), home=home)
-            forked = state.forked
-            base: Snapshot | None = None
-            if forked is not None and forked.folder:
-                head = state.head.hex() or await repository.git.resolve("HEAD")
-                base = Snapshot(state.snapshot.hex(), "", head)
-            await add_worktree(repository, state.run, WORKTREE, base=base)
+            base, files = await _beginning(repository, state)
+            add = partial(add_worktree, repository, state.run, WORKTREE, files=files)
+            await _make_or_find(add, base)
         return await Workspace.open(folder, run=state.run, name=WORKTREE, home=home)
 
     def _failure(self, error: WorkspaceError) -> Failure:
@@ -308,6 +297,26 @@ class Files:
         if is_known and not (is_astray or known.restoring):
             return []
         return [WorkspaceSeen(tree, *about)]
+
+
+async def _beginning(repository: Repository, state: State) -> tuple[str | Snapshot | None, str]:
+    """Return the commit that a fork's checkout begins with, and the git tree of its files.
+
+    What differs from the last commit is then what differed in the original's folder.
+    """
+    forked, tree = state.forked, state.snapshot.hex()
+    if forked is None or not forked.folder:
+        return None, ""
+    head = state.head.hex() or await repository.git.resolve("HEAD")
+    return (head, tree) if head else (Snapshot(tree, "", ""), "")
+
+
+async def _make_or_find(add: Callable[..., Awaitable[Made]], base: str | Snapshot | None) -> Made:
+    """Make a worktree that begins with `base`, or find ours, whose branch may have gone on since."""
+    try:
+        return await add(base=base)
+    except WorktreeExists:
+        return await add()
 
 
 def _checkout_of(state: State) -> str:

@@ -131,13 +131,14 @@ async def _status(repository: Repository, record: Worktree, git_dir: Path) -> St
     git = workspace.git
     head = await git.resolve("HEAD")
     names = ("diff-tree", "-r", "-z", "--name-only", head, seen.tree)
+    dirty = await git.items(*names) if seen.tree != record.files else []
     size, touched_ns = await trio.to_thread.run_sync(_measure, folder, abandon_on_cancel=True)
     return Status(
         record,
         head,
         size,
         max(touched_ns, record.created_ns),
-        dirty=tuple(await git.items(*names)),
+        dirty=tuple(dirty),
         unmerged=await _unmerged(git, head, record),
         holds=tuple(left.path for left in seen.left_out if left.why == NESTED),
     )

@@ -17,8 +17,8 @@ class Worktree(msgspec.Struct, frozen=True):
     """What is remembered of a worktree, in git's folder for it.
 
     `asked` is the commit or the tree that it was to begin with, `base` the commit it began with;
-    they differ when that was a snapshot. `target` is the branch it was made beside. `merged` is the
-    last commit of it that was merged.
+    they differ when that was a snapshot. `files` is the git tree of files that it was given besides.
+    `target` is the branch it was made beside. `merged` is the last commit of it that was merged.
     """
 
     run: str
@@ -31,6 +31,7 @@ class Worktree(msgspec.Struct, frozen=True):
     port_base: int
     created_ns: int
     is_from_snapshot: bool = False
+    files: str = ""
     merged: str = ""
     is_going: bool = False  # its removal began
 

@@ -68,7 +68,7 @@ async def add_worktree(
             record = known
         else:
             port = await take_port(repository, folder, making)
-            record = await _record(repository, git, run, name, base, target, port)
+            record = await _record(repository, git, run, name, base, target, files, port)
         git_dir = await _check_out(git, repository, record, is_again=known is not None)
         workspace = workspace_of(repository, git_dir, record)
         if known is not None:
@@ -115,6 +115,7 @@ async def _record(
     name: str,
     base: str | Snapshot | None,
     target: str,
+    files: str,
     port: int,
 ) -> Worktree:
     asked, commit = await _base(git, base or "HEAD")
@@ -129,6 +130,7 @@ async def _record(
         port_base=port,
         created_ns=time.time_ns(),
         is_from_snapshot=isinstance(base, Snapshot) and commit != base.head,
+        files=files,
     )
 
 

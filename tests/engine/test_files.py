@@ -1,5 +1,6 @@
 """Files travel with the run: recorded after steps, brought back where it goes another way."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,49 @@ async def test_a_fork_begins_with_the_files_of_its_frame(git: GitLab) -> None:
 
     assert texts(Path(git.state(made).folder)) == AFTER_FIRST | {"third.txt": "first\n"}
     assert git.files() == AFTER_ALL
+
+
+SEEN = "git rev-parse HEAD; git status --porcelain; git diff HEAD"
+
+
+@workflow
+async def looked_at(run: Run) -> str:
+    """Change files, some of which git knows, and look at what differs from the last commit."""
+    await run.shell("change", "echo two >> a.txt; echo new > new.txt")
+    return (await run.shell("see", SEEN)).stdout
+
+
+async def test_a_fork_sees_the_changes_since_the_last_commit_that_the_original_saw(
+    git: GitLab,
+) -> None:
+    seen = (await git.go(looked_at)).output
+    assert "+two" in seen
+    assert "?? new.txt" in seen
+
+    outcome = await git.go_on(git.leave("fork", "see"))
+
+    assert outcome.output == seen
+
+
+async def test_a_fork_of_a_repository_without_commits_begins_with_its_files(git: GitLab) -> None:
+    git.repo.git("update-ref", "-d", "HEAD")
+    await git.go(three)
+
+    made = git.leave("fork", "third")
+
+    assert (await git.go_on(made)).status == "succeeded"
+    assert texts(Path(git.state(made).folder)) == AFTER_ALL
+
+
+async def test_a_fork_whose_worktree_is_gone_goes_on_where_it_was(git: GitLab) -> None:
+    await git.go(three)
+    made = git.leave("fork", "second")
+    await git.go_on(made)
+    shutil.rmtree(git.state(made).folder)
+    git.leave("rewind", "third", made)
+
+    assert (await git.go_on(made)).status == "succeeded"
+    assert texts(Path(git.state(made).folder)) == AFTER_ALL
 
 
 def given(value: Any) -> msgspec.Raw:

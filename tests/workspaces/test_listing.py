@@ -98,12 +98,14 @@ async def test_work_that_is_nowhere_else_stays(repository: Repository) -> None:
     assert all(m.workspace.root.exists() for m in (committed, dirty, nested, running))
 
 
+@pytest.mark.parametrize("as_commit", [True, False])
 async def test_files_that_a_worktree_began_with_are_no_work_of_its_own(
-    repo: Repo, repository: Repository
+    repo: Repo, repository: Repository, as_commit: bool
 ) -> None:
     repo.write({"a.txt": "not committed by the user"})
     began = await snapshot(await Workspace.open(repo.root, run="run"))
-    made = await add_worktree(repository, "fork", "checkout", base=began)
+    given = {"base": began} if as_commit else {"files": began.tree}
+    made = await add_worktree(repository, "fork", "checkout", **given)
 
     (status,) = await list_worktrees(repository)
     (swept,) = await gc(repository, finished)
