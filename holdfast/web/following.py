@@ -71,10 +71,12 @@ class Follower:
 
     def _history(self, run: str) -> Iterable[Record]:
         """Return what a run has until now, in the order of the log, without reading other runs."""
-        one = self._log.branch_of(run)
-        if self._log.branch(one).run != run:  # RUN@BRANCH: that history, and no other
-            self._run, self._tells = "", {one: True}
-        branches = [row for row in self._log.branches() if self._is_told(row.branch)]
+        named = self._log.branch(self._log.branch_of(run))
+        if named.run == run:
+            branches = [row for row in self._log.branches() if row.run == run]
+        else:  # RUN@BRANCH: that history, and no other
+            self._run, self._tells = "", {named.branch: True}
+            branches = [named]
         own = (self._log.records(row.branch, row.offset) for row in branches)
         return heapq.merge(self._inherited(branches[0]), *own, key=_place)
 
