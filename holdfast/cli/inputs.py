@@ -30,6 +30,11 @@ def run_id(given: str | None, workflow: str) -> str:
     return given
 
 
+def source_of(reference: str) -> str:
+    """Return the name by which a workflow is found again; "" for a file, which its record names."""
+    return "" if reference.partition(":")[0].endswith(".py") else reference
+
+
 def workflow_input(workflow: "Workflow", text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Return the checked input from --input and -i; raise BadInput or InputInvalid."""
     return workflow.check(given_input(workflow, text, pairs))

@@ -1,15 +1,57 @@
-"""What is shown of a schedule: as data, and as a line of a table."""
+"""Schedules as people add them and see them: as data, and as a line of a table."""
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.cron import zone_of
 from holdfast.errors import ScheduleInvalid
 from holdfast.eventlog import Log, NoSuchRun, RunRow
-from holdfast.schedules import addition, name_of, next_tick
+from holdfast.schedules import add_schedule, addition, name_of, next_tick
 
+from .inputs import source_of
+from .place import Place
 from .values import decoded
 from .words import SECOND, duration, one_line, rfc3339
+
+if TYPE_CHECKING:
+    from holdfast.reducer import Workflow
+
+    from .tools import Tools
+
+
+def write_schedule(
+    place: Place,
+    log: Log,
+    kit: "Tools",
+    found: "Workflow",
+    given: dict[str, object],
+    *,
+    reference: str,
+    name: str,
+    cron: str,
+    zone: str,
+    missed: str,
+    overlap: str,
+) -> RunRow:
+    """Record a schedule for runs of a workflow that was found by `reference`, with checked input.
+
+    Raises ScheduleInvalid, ScheduleExists; nothing is written then.
+    """
+    from holdfast.engine import Engine
+
+    made = Engine(log, kit.plugins, kit.load, config=kit.config).prepare(
+        found, given, run="", folder=str(place.project().root), source=source_of(reference)
+    )
+    return add_schedule(
+        log,
+        name,
+        made,
+        cron=cron,
+        zone=zone,
+        actor=place.actor,
+        missed=missed,
+        overlap=overlap,
+    )
 
 
 def schedule_object(log: Log, row: RunRow) -> dict[str, Any]:

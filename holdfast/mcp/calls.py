@@ -58,6 +58,10 @@ def next_call(words: Sequence[str]) -> dict[str, Any]:
             return _call("fork", ["at"], run=run)
         case ["retry", run, step]:
             return _call("retry", run=run, step=step)
+        case ["schedule", "remove", name]:
+            return _call("change_schedule", schedule=name, to="removed")
+        case ["schedule", "list"]:
+            return _call("list_schedules")
         case [verb, run] if verb in _OF_A_RUN:
             return _call(_OF_A_RUN[verb], run=run)
         case [verb] if verb in _OF_A_PROJECT:

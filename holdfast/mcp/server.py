@@ -11,7 +11,7 @@ from holdfast.cli.values import encoded
 from holdfast.cli.words import version
 from holdfast.eventlog import HoldfastError
 
-from . import deciding, explaining, looking, reading, starting, traveling, writing
+from . import deciding, explaining, looking, reading, scheduling, starting, traveling, writing
 from .desk import Desk, Visit
 from .errors import NoSuchTool
 from .tool import Tool, schema
@@ -24,6 +24,7 @@ ALL = [
     *deciding.TOOLS,
     *traveling.TOOLS,
     *reading.TOOLS,
+    *scheduling.TOOLS,
     *explaining.TOOLS,
 ]
 TOOLS = {tool.name: tool for tool in ALL}

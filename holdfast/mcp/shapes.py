@@ -130,6 +130,20 @@ class Created(Answer):
     next: Call
 
 
+class Schedule(Answer):
+    """What a schedule starts and when it is `due` next; `served_by` is the process that starts it, if any."""
+
+    schedule: str
+    status: str
+    cron: str
+    zone: str
+    workflow: str
+    due: Time
+    last_run: str | None
+    served_by: int | None
+    next: Call
+
+
 class Done(Answer, kw_only=True):
     """What was written to a run, whether a process executes it or is about to, and what to do next.
 

@@ -65,6 +65,9 @@ VERBS = _verbs("""
     GET   /inbox                         inbox
     GET   /diff                          diff
     GET   /tree                          tree
+    GET   /schedules                     list_schedules
+    POST  /schedules                     schedule_workflow   201
+    POST  /schedules/{schedule}          change_schedule
     GET   /docs                          docs
 """)
 EVENTS = f"{ROOT}/events"

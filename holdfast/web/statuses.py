@@ -7,12 +7,12 @@ _STATUSES = {
     403: "foreign_host foreign_origin caller_gone caller_hides inside_run not_allowed in_sandbox",
     404: """
         no_such_route no_such_run no_such_branch no_such_gate no_such_step no_such_frame no_such_offset
-        no_files project
+        no_files no_such_schedule project
     """,
     409: """
         run_busy run_replaced run_ended run_exists branch_moved gate_closed gate_overdue gate_ambiguous
         already_decided run_cancelling not_paused subject_changed nothing_to_retry step_ambiguous
-        files_edited log_in_use
+        files_edited schedule_exists log_in_use
     """,
     413: "body_too_large value_too_large",
     503: "log_busy",

@@ -25,7 +25,7 @@ from holdfast.mcp.server import TOOLS
 COMMANDS = [
     "approve r gate", "deny r gate", "answer r gate", "signal r news", "signal r news --key k", "watch r",
     "show r", "why r", "resume r", "retry r", "retry r step", "rewind r --to step", "fork r", "cancel r",
-    "log r", "ps", "inbox", "workflows",
+    "log r", "ps", "inbox", "workflows", "schedule list", "schedule remove nightly",
 ]  # fmt: skip
 VALUES = {"by": "ann", "answer": 1, "payload": None, "at": "step"}
 

@@ -106,13 +106,14 @@ def create(
 ) -> None:
     from holdfast.engine import Engine
 
-    by_name = not reference.partition(":")[0].endswith(".py")
+    from ..inputs import source_of
+
     Engine(log, kit.plugins, kit.load, actor=place.actor, config=kit.config).create(
         found,
         given,
         run=name,
         folder=str(project.root),
-        source=reference if by_name else "",
+        source=source_of(reference),
         budget=budget,
     )
 

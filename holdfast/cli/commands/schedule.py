@@ -60,31 +60,28 @@ def add(
     --missed all, up to 100 times are made up for one by one, with once a single run stands for all of them.
     """
     from holdfast.cron import local_zone
-    from holdfast.engine import Engine
-    from holdfast.schedules import add_schedule, first_tick
+    from holdfast.schedules import first_tick
 
     from ..inputs import workflow_input
+    from ..scheduled import write_schedule
     from ..tools import tools
 
-    project = place.project()
-    kit = tools(project)
+    kit = tools(place.project())
     found = kit.load(workflow)
     given = workflow_input(found, text, pairs)
     name, zone = name or found.name, zone or local_zone()
     first_tick(name, cron, zone, time.time_ns())  # before a log is made
-    by_name = not workflow.partition(":")[0].endswith(".py")
-    about = {"folder": str(project.root), "source": workflow if by_name else ""}
     with place.log(create=True) as log:
-        made = Engine(log, kit.plugins, kit.load, config=kit.config).prepare(
-            found, given, run="", **about
-        )
-        row = add_schedule(
+        row = write_schedule(
+            place,
             log,
-            name,
-            made,
+            kit,
+            found,
+            given,
+            reference=workflow,
+            name=name,
             cron=cron,
             zone=zone,
-            actor=place.actor,
             missed=missed,
             overlap=overlap,
         )
