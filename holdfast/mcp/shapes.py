@@ -89,12 +89,13 @@ class Why(Answer):
 
 
 class Workflow(Answer):
-    """A workflow and its inputs."""
+    """A workflow, its inputs, and the budget of a run that is started without one."""
 
     name: str
     description: str
     documentation: str
     source: str
+    budget: dict[str, Any] | None
     inputs: list[dict[str, Any]]
     output: str
 

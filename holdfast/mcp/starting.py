@@ -32,11 +32,12 @@ def list_workflows(visit: Visit, asked: ListWorkflows) -> dict[str, Any]:
     """List the workflows that can be run by name: the shipped, the installed, the project's own."""
     from holdfast.cli.commands.workflows import described
 
-    load = visit.desk.kit().load
+    kit = visit.desk.kit()
+    load, limits = kit.load, kit.config.limits
     rows: list[dict[str, Any]] = []
     for name in load.names():
         try:
-            row = described(name, load(name))
+            row = described(name, load(name), limits)
         except NotAWorkflow as error:
             rows.append({"name": name, "error": {"code": error.code, "message": str(error)}})
         else:
@@ -50,12 +51,13 @@ class DescribeWorkflow(Asked, frozen=True):
 
 
 def describe_workflow(visit: Visit, asked: DescribeWorkflow) -> dict[str, Any]:
-    """Tell what a workflow does and takes: its documentation, its inputs with types and defaults."""
+    """Tell what a workflow does, takes and may cost: documentation, inputs with defaults, usual budget."""
     from holdfast.cli.commands.workflows import described
 
-    found = visit.desk.kit().load(asked.workflow)
+    kit = visit.desk.kit()
+    found = kit.load(asked.workflow)
     return {
-        **described(asked.workflow, found),
+        **described(asked.workflow, found, kit.config.limits),
         "documentation": inspect.getdoc(found.function) or "",
         "output": inspect.formatannotation(found.output),
     }

@@ -223,8 +223,15 @@ def test_workflows_tells_what_each_one_takes(cli: Cli) -> None:
     goal = rows["implement"]["inputs"][0]
     assert (goal["name"], goal["type"]) == ("goal", "str")
     assert goal["description"]
+    assert rows["mine"]["budget"] is None
+    assert rows["implement"]["budget"] == {"usd": 10, "tokens": 0}
     assert "goal: str" in cli("workflows").out
+    assert "it asks before it uses more than $10.00" in cli("workflows").out
     assert cli.json("run", "mine", "-i", "goal=x", "-i", "n=4")["status"] == "succeeded"
+    (cli.folder / "holdfast.toml").write_text("[limits]\nbudget_usd = 2\nbudget_tokens = 9000\n")
+    (mine,) = [row for row in cli.json("workflows") if row["name"] == "mine"]
+    assert mine["budget"] == {"usd": 2.0, "tokens": 9000}
+    assert "more than $2.00 or 9,000 tokens" in cli("workflows").out
 
 
 def test_plugins_lists_the_bundled_ones(cli: Cli) -> None:

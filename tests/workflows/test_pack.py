@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from holdfast.cli.commands.workflows import described
+from holdfast.config import LimitsConfig
 from holdfast.loading import from_file, from_module
 from holdfast.pack import holdfast_workflows
 from holdfast.reducer.check import check
@@ -24,7 +25,7 @@ def test_a_workflow_of_the_pack_is_described_bounded_durable_and_told(name: str)
     assert workflow.budget is not None
     assert workflow.budget.usd > 0
     assert issubclass(workflow.output, Report)
-    for given in described(name, workflow)["inputs"]:
+    for given in described(name, workflow, LimitsConfig())["inputs"]:
         assert given["description"], f"{given['name']} of {name}"
     assert [finding for finding in check(file.read_text(), file.name) if not finding.note] == []
 

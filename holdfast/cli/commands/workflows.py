@@ -7,8 +7,10 @@ import click
 
 from ..options import json_option
 from ..place import Place
+from ..words import money
 
 if TYPE_CHECKING:
+    from holdfast.config import LimitsConfig
     from holdfast.reducer import Workflow
 
 
@@ -22,11 +24,12 @@ def workflows(place: Place, as_json: bool) -> int:
     from ..tools import tools
     from ..values import print_json
 
-    load = tools(place.project()).load
+    kit = tools(place.project())
+    load, limits = kit.load, kit.config.limits
     rows: list[dict[str, Any]] = []
     for name in load.names():
         try:
-            rows.append(described(name, load(name)))
+            rows.append(described(name, load(name), limits))
         except NotAWorkflow as error:
             rows.append({"name": name, "error": {"code": error.code, "message": str(error)}})
     if as_json:
@@ -36,15 +39,20 @@ def workflows(place: Place, as_json: bool) -> int:
     return 1 if any("error" in row for row in rows) else 0
 
 
-def described(name: str, workflow: "Workflow") -> dict[str, Any]:
+def described(name: str, workflow: "Workflow", limits: "LimitsConfig") -> dict[str, Any]:
+    """Return what a workflow does and takes, and the budget of a run that is started without one."""
     import msgspec
 
+    from holdfast.settings import budget_of
+
+    budget = budget_of(limits, otherwise=workflow.budget)
     fields = msgspec.structs.fields(workflow.input_type)
     parameters = inspect.signature(workflow.function).parameters
     return {
         "name": name,
         "description": workflow.description,
         "source": workflow.reference,
+        "budget": {"usd": budget.usd, "tokens": budget.tokens} if budget else None,
         "inputs": [
             {
                 "name": field.encode_name,
@@ -81,4 +89,10 @@ def _text(row: dict[str, Any]) -> str:
         default = "" if field["required"] else f" = {field['default']!r}"
         about = f"  {field['description']}" if field["description"] else ""
         lines.append(f"    {field['name']}: {field['type']}{default}{click.style(about, dim=True)}")
+    if row["budget"]:
+        lines.append(f"    it asks before it uses more than {_amount(**row['budget'])}")
     return "\n".join(lines)
+
+
+def _amount(usd: float, tokens: int) -> str:
+    return " or ".join(filter(None, [money(usd), f"{tokens:,} tokens" if tokens else ""]))
