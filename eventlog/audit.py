@@ -7,8 +7,10 @@ from itertools import islice
 import msgspec
 
 from . import merkle
-from .codec import Sealed, unseal
+from .branches import BranchRow
+from .codec import Codec, Sealed, unseal
 from .errors import BlobDamaged, NoSuchBranch, RecordCorrupt
+from .events import AnyEvent, RunForked, RunStarted
 from .listings import wrong_listing
 from .log import Log
 from .store import Store, Txn
@@ -24,7 +26,7 @@ Progress = Callable[[int, int], None]
 class Fault(msgspec.Struct, frozen=True):
     """One thing that is wrong.
 
-    `kind` is "record", "node", "order", "place", "head", "blob", "listing" or "root".
+    `kind` is "record", "node", "order", "branch", "place", "head", "blob", "listing" or "root".
     """
 
     seq: int
@@ -69,6 +71,15 @@ def verify(
     except _Stop as stop:
         return Verdict(check.size, merkle.root_of(check.peaks), stop.fault)
     return Verdict(check.size, merkle.root_of(check.peaks))
+
+
+def _disagreement(row: BranchRow, first: AnyEvent) -> str:
+    """Return what a branch's row says otherwise than the first event of its own, or ""."""
+    if isinstance(first, RunStarted | RunForked) and row.run != first.run:
+        return f"is said to be of run {row.run!r}, and of {first.run!r}"
+    if isinstance(first, RunForked) and row.parent != first.branch:
+        return f"is said to leave branch {row.parent}, and branch {first.branch}"
+    return ""
 
 
 class _Check:
@@ -116,7 +127,7 @@ class _Check:
         self._compare_root()
         try:
             sealed = unseal(seq, record)
-            self._order(seq, sealed)
+            self._order(seq, sealed, record)
             self._blobs(seq, sealed)
         except (RecordCorrupt, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _Stop(seq, "record", str(error)) from error
@@ -129,8 +140,9 @@ class _Check:
         ):
             raise _Stop(self.size, "root", f"the first {self.size} records have another root")
 
-    def _order(self, seq: int, record: Sealed) -> None:
-        expected, before = self._ends.get(record.branch) or (self._first_offset(seq, record), -1)
+    def _order(self, seq: int, record: Sealed, data: bytes) -> None:
+        end = self._ends.get(record.branch)
+        expected, before = end or (self._begin(seq, record.branch, data), -1)
         if record.offset != expected:
             place = f"branch {record.branch} has offset {record.offset}"
             raise _Stop(seq, "order", f"{place} at record {seq}, where {expected} belongs")
@@ -138,12 +150,15 @@ class _Check:
             self._place(seq, record)
         self._ends[record.branch] = expected + 1, seq
 
-    def _first_offset(self, seq: int, record: Sealed) -> int:
+    def _begin(self, seq: int, branch: int, data: bytes) -> int:
+        """Return where a branch begins, after holding what is known of it, unsigned, against its record."""
         try:
-            row = self._store.view(partial(self._tables.branch, branch=record.branch))
+            row = self._store.view(partial(self._tables.branch, branch=branch))
         except NoSuchBranch as error:
-            detail = f"record {seq} is of branch {record.branch}, which is not there"
+            detail = f"record {seq} is of branch {branch}, which is not there"
             raise _Stop(seq, "order", detail) from error
+        if wrong := _disagreement(row, Codec().decode(seq, data).event):
+            raise _Stop(seq, "branch", f"branch {branch} {wrong} in record {seq}")
         return row.offset
 
     def _place(self, seq: int, record: Sealed) -> None:

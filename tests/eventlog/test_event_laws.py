@@ -16,6 +16,7 @@ from holdfast.eventlog import (
     Codec,
     Event,
     Log,
+    Noted,
     RecordCorrupt,
     RunRow,
     UnknownEvent,
@@ -109,6 +110,7 @@ NUMBERS = count()
 def test_what_was_appended_is_read_back_and_the_log_proves_it(
     log: Log, before: list[Any], after: list[Any], actor: str, time: int
 ) -> None:
+    before = [Noted("first", "says nothing of its branch"), *before]
     branch = log.create_run(f"r{next(NUMBERS)}", before, actor=actor, time=time)
     log.append(branch, after, expected=len(before), actor=actor, time=time)
 

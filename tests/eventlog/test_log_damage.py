@@ -20,6 +20,8 @@ from holdfast.eventlog import (
     LogUnwritable,
     Noted,
     RecordCorrupt,
+    RunForked,
+    RunStarted,
     pack,
     reference,
     verify,
@@ -117,6 +119,40 @@ def test_a_flipped_byte_is_found_and_its_record_named(
     assert verdict.fault is not None
     assert (verdict.fault.seq, verdict.fault.kind) == (at, kind)
     assert not verdict.ok
+
+
+@pytest.mark.parametrize(
+    ("branch", "row", "at", "words"),
+    [
+        (
+            1,
+            (1, "two", None, 0, "", 1, "e"),
+            0,
+            "branch 1 is said to be of run 'two', and of 'one'",
+        ),
+        (3, (3, "four", 1, 1, "fork", 1, "e"), 2, "of run 'four', and of 'three' in record 2"),
+        (3, (3, "three", 2, 1, "fork", 1, "e"), 2, "to leave branch 2, and branch 1 in record 2"),
+        (3, (3, "three", None, 1, "fork", 1, "e"), 2, "to leave branch None, and branch 1"),
+    ],
+)
+def test_a_branch_that_is_not_what_its_first_record_says_is_found(
+    tmp_path: Path, branch: int, row: tuple[object, ...], at: int, words: str
+) -> None:
+    path = tmp_path / "log"
+    with Log.open(path) as log:
+        for run in ("one", "two"):
+            log.create_run(run, [RunStarted(run, "w")], actor="e", time=1)
+        forked = RunForked("three", "fork", "one", 1, 1, 1)
+        log.create_run("three", [forked], actor="e", time=1, parent=1, offset=1, reason="fork")
+        assert verify(log).ok
+    alter(path, "branches", seq(branch), msgspec.msgpack.encode(row))
+
+    with Log.open(path) as log:
+        fault = verify(log).fault
+
+    assert fault is not None
+    assert (fault.seq, fault.kind) == (at, "branch")
+    assert words in fault.detail
 
 
 @pytest.mark.parametrize("change", [None, 40, b"\x00other", b"", b"\x07?"])
