@@ -56,3 +56,13 @@ def test_deciding_loads_no_engine(cli: Cli, args: tuple[str, ...]) -> None:
     cli("run", "w.py:greet", "-i", "name=Bo", "--id", "r", status=3)
 
     assert loaded(*args) & HEAVY == set()
+
+
+def test_running_loads_nothing_that_it_does_not_need(cli: Cli) -> None:
+    cli("run", "w.py:greet", "-i", "name=Bo", "--id", "r", status=3)
+    cli("approve", "r")
+
+    found = loaded("resume", "r")
+
+    assert "holdfast.engine" in found
+    assert found & {"pytest", "asyncio", "rich", "litellm", "mcp", "starlette", "httpx"} == set()
