@@ -113,17 +113,21 @@ def _is_left(state: State, step: Step | None) -> bool:
 
 
 def _held(state: State, key: str, step: Step | None, *, happened: bool) -> Decision | None:
-    """Hold an effect that a fork has not begun until a person has said that it may happen."""
+    """Hold an effect that a fork has not begun until a person has said that it may happen.
+
+    To try one again is such a word, but not where a person had refused it: that is for a person to take back.
+    """
     gate = state.gates.get(key)
     if gate is None or gate.offset < state.base:
         known = happened or step is not None
         retried = state.forked is not None and key in state.forked.retried
-        free = retried or (state.effects == "repeat" and not known)
+        refused = gate is not None and gate.decision is not None and not gate.decision.approved
+        free = (retried and not refused) or (state.effects == "repeat" and not known)
         return None if free else Hold("effect", open=True)
     if gate.decision is None:
         return Hold("effect", open=False)
     if gate.decision.approved:
-        return Start(step.attempt + 1 if step else 1)
+        return Start(step.attempt + 1, step.not_before) if step else Start(1)
     why = gate.decision.note or "it was not to happen in this fork"
     return Fail(Failure("effect_denied", f"{gate.decision.by} decided: {why}"))
 

@@ -458,6 +458,50 @@ async def test_a_denied_effect_fails_and_never_happens(lab: Lab, autojump_clock:
     assert count.calls.count("deploy") == 1
 
 
+async def test_a_refused_effect_that_is_tried_again_asks_again(
+    lab: Lab, autojump_clock: object
+) -> None:
+    count = Counter()
+    await lab.run(deploying(count))
+    name = leave(lab, Change("fork", "before"))
+    await lab.resume(name)
+    lab.approve("deploy", run=name, approved=False)
+    await lab.resume(name)
+
+    leave(lab, retry_change(lab.log, name), run=name)
+
+    assert (await lab.resume(name)).waiting == ("deploy",)
+    assert count.calls.count("deploy") == 1
+    lab.approve("deploy", run=name)
+    await lab.resume(name)
+    assert count.calls.count("deploy") == 2
+
+
+async def test_a_held_effect_that_had_failed_waits_as_long_as_it_was_to_wait(
+    lab: Lab, autojump_clock: object
+) -> None:
+    begun: list[float] = []
+
+    async def flaky() -> None:
+        begun.append(trio.current_time())
+        if len(begun) == 1:
+            raise OSError("no luck")
+
+    @workflow
+    async def deploy(run: Run) -> None:
+        await run.step("deploy", flaky, effect=True, retries=1, backoff="60s")
+
+    await lab.crash(deploy, {}, at=3, after=True)
+    name = leave(lab, Change("fork", 4))
+    left = trio.current_time()
+    await lab.resume(name)
+    lab.approve("deploy", run=name)
+    await lab.resume(name)
+
+    assert len(begun) == 2
+    assert begun[1] >= left + 60
+
+
 async def test_an_effect_may_be_allowed_beforehand(lab: Lab, autojump_clock: object) -> None:
     count = Counter()
     await lab.run(deploying(count))

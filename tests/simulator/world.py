@@ -316,7 +316,10 @@ class Life:
         return False
 
     def _is_let(self, run: str, key: str) -> bool:
-        """Whether an effect of a fork may happen: it is new in a retry, or somebody said so there."""
+        """Whether an effect of a fork may happen: it is new in a retry, or somebody said so there.
+
+        To try it again is such a word where nobody had refused it.
+        """
         state, log = self.world.state(run), self.world.log
         if not state.effects:
             return True
@@ -324,12 +327,17 @@ class Life:
         if state.effects == "repeat" and state.forked is not None:
             there = log.records(state.forked.branch)
             known = any(isinstance(r.event, StepStarted) and r.event.key == key for r in there)
-            if not known or key in state.forked.retried:
+            if not known:
                 return True
-        return any(
-            isinstance(r.event, ApprovalDecided) and r.event.key == key and r.event.approved
-            for r in log.records(branch, state.base)
-        )
+        words = [
+            (r.offset, r.event.approved)
+            for r in log.records(branch)
+            if isinstance(r.event, ApprovalDecided) and r.event.key == key
+        ]
+        before = [approved for offset, approved in words if offset < state.base]
+        if state.forked is not None and key in state.forked.retried and all(before[-1:]):
+            return True
+        return any(approved for offset, approved in words if offset >= state.base)
 
     def _finish(self, run: str, key: str) -> str:
         answer = "done"
