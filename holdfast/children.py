@@ -23,7 +23,8 @@ from .travel import Change, Load, depart, retry_change
 
 def child_name(state: State, key: str, branch: int) -> str:
     """Return the id for a child run of a run on a branch; no child of an earlier branch has it."""
-    took_over = state.forked is not None and state.forked.reason != "fork"
+    took_over = bool(state.continues)
+    took_over |= state.forked is not None and state.forked.reason != "fork"
     return child_run(state.run, f"{key}~{branch}" if took_over else key)
 
 

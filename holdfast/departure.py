@@ -112,9 +112,11 @@ def depart(log: Log, load: Load, run: str, change: Change, *, now: int = 0) -> D
         forked = replace(forked, code=digest(load(source).function))
     if change.workflow is not None or source != before.source:
         forked = replace(forked, source=source)
+    # Nobody sends again to a run that goes on under its name; what came for it is no other run's.
+    last = at if change.reason == "fork" else until
     signals = [
         record.event
-        for record in log.records(row.branch, base, at)
+        for record in log.records(row.branch, base, last)
         if isinstance(record.event, SignalReceived)
     ]
     first: list[Event] = [forked] if started is None else [started, forked]

@@ -235,6 +235,24 @@ async def test_a_child_goes_on_as_the_same_child(lab: Lab, autojump_clock: objec
     assert lab.state("r/count_up").parent == "r"
 
 
+async def test_each_history_has_children_of_its_own(lab: Lab, autojump_clock: object) -> None:
+    @workflow
+    async def tenfold(run: Run, n: int) -> int:
+        return n * 10
+
+    @workflow
+    async def outer(run: Run, n: int = 1, got: list[int] = []) -> Any:  # noqa: B006
+        got = [*got, await run.child(tenfold, {"n": n}, name="kid")]
+        if n == 3:
+            return got
+        raise run.continue_as_new(n=n + 1, got=got)
+
+    lab.workflows[tenfold.reference] = tenfold
+
+    assert (await lab.run(outer)).output == [10, 20, 30]
+    assert len([row for row in lab.log.runs() if row.parent_run == "r"]) == 3
+
+
 async def test_input_that_does_not_fit_stops_the_run_which_goes_on_when_mended(
     lab: Lab, autojump_clock: object
 ) -> None:

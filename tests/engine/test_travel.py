@@ -712,6 +712,47 @@ async def test_a_signal_that_came_before_the_frame_is_there(
     assert count.calls == ["a"]
 
 
+@pytest.mark.parametrize("reason", ["retry", "rewind"])
+async def test_signals_that_came_since_are_there_where_what_was_done_since_is(
+    lab: Lab, autojump_clock: object, reason: Any
+) -> None:
+    count, broken = Counter(), [True]
+
+    async def flaky() -> str:
+        if broken:
+            raise OSError("no luck")
+        return "mended"
+
+    @workflow
+    async def waits(run: Run) -> list[Any]:
+        async def first() -> Any:
+            try:
+                return await run.step("first", flaky)
+            except StepFailed:
+                return None
+
+        async def second() -> Any:
+            news = await run.wait("news")
+            return news, await run.step("second", count("second"), pure=True)
+
+        found = await run.parallel(first(), second())
+        if found[0] is None:
+            raise ValueError("the first one failed")
+        return found
+
+    await lab.run(waits)
+    send_signal(lab.log, "r", "news", "hello", "cli:ann")
+    assert (await lab.resume()).status == "failed"
+    (key,) = [step.key for step in lab.state().steps.values() if step.status == "failed"]
+    broken.clear()
+    edit = Edit("result", msgspec.Raw(msgspec.msgpack.encode("mended")), key)
+    change = Change("rewind", None, [edit]) if reason == "rewind" else None
+    leave(lab, change or retry_change(lab.log, "r", key))
+
+    assert (await lab.resume()).output == ["mended", ["hello", "second"]]
+    assert count.calls == ["second"]
+
+
 # --- what is refused -------------------------------------------------------------------------------
 
 
