@@ -236,14 +236,19 @@ class Engine:
         self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
     ) -> Outcome:
         while True:
-            execution = self._executions[run] = Execution(self, branch, workflow, edits)
-            try:
-                outcome = await execution.go()
-            finally:
-                del self._executions[run]
+            outcome = await self._execute_history(run, branch, workflow, edits)
             if outcome.status != "continued":
                 return outcome
             branch = self.log.branch_of(run)  # its next history, which is claimed already
+
+    async def _execute_history(
+        self, run: str, branch: int, workflow: Workflow, edits: Edits
+    ) -> Outcome:
+        execution = self._executions[run] = Execution(self, branch, workflow, edits)
+        try:
+            return await execution.go()
+        finally:
+            del self._executions[run]
 
     @contextmanager
     def _holding(self, run: str) -> Generator[None, None, None]:

@@ -11,6 +11,7 @@ import trio
 
 from holdfast.answers import Answers
 from holdfast.attempts import Arrival, Attempt, Attempts, Ended
+from holdfast.children import child_name as name_well
 from holdfast.commits import Committer
 from holdfast.eventlog import (
     BranchMoved,
@@ -232,6 +233,15 @@ def fork_goes_on_with_its_origins_child(patch: Patch) -> None:
     patch.setattr(module, "_parted", lambda child, event: child)
 
 
+def history_goes_on_with_the_last_ones_child(patch: Patch) -> None:
+    """A history that goes on from another takes the end of its child for that of its own."""
+
+    def careless(state: Any, key: str, branch: int) -> str:
+        return name_well(msgspec.structs.replace(state, continues=0), key, branch)
+
+    patch.setattr("holdfast.answers.child_name", careless)
+
+
 def budget_forgets_what_is_at_work(patch: Patch) -> None:
     """What is set aside for others counts as left."""
     module = importlib.import_module("holdfast.reducer.budget")
@@ -308,6 +318,7 @@ DEFECTS: dict[Defect, int] = {
     files_are_not_compared: 38,
     held_effect_is_let_through: 0,
     fork_goes_on_with_its_origins_child: 90,
+    history_goes_on_with_the_last_ones_child: 0,
     budget_forgets_what_is_at_work: 6,
     session_is_handed_on: 0,
     journal_is_forgotten: 0,

@@ -32,9 +32,15 @@ PRICE = 0.25
 
 
 @workflow
-async def generic(run: Run, label: str, program: list[Any]) -> Any:
-    """Play a program. `label` is the run's id, so that its steps can tell whose they are."""
-    return await _play(run, label, program)
+async def generic(run: Run, label: str, program: list[Any], rounds: int = 1) -> Any:
+    """Play a program, several times in a fresh history each, and tell what came of it the last time.
+
+    `label` is the run's id, so that its steps can tell whose they are.
+    """
+    found = await _play(run, label, program)
+    if rounds > 1:
+        raise run.continue_as_new(label=label, program=program, rounds=rounds - 1)
+    return found
 
 
 async def _play(run: Run, label: str, program: Program) -> list[Any]:

@@ -20,9 +20,11 @@ PATIENCE = 6  # rounds in which nothing happens and time passes
 class History:
     """The life of one run and its children in a world, from nothing to its end."""
 
-    def __init__(self, world: World, program: Program, run: str, payable: int = 0) -> None:
+    def __init__(
+        self, world: World, program: Program, run: str, payable: int = 0, rounds: int = 1
+    ) -> None:
         self.world, self.run = world, run
-        self.input = {"label": run, "program": program}
+        self.input = {"label": run, "program": program, "rounds": rounds}
         self.budget = Budget(payable * PRICE, each_usd=PRICE) if payable else None
         signals = [node[1] for node in nodes(program) if node[0] == "wait"]
         self.people = People(world, run, signals)

@@ -183,13 +183,13 @@ class Process(Engine):
         with trio.CancelScope(shield=True):  # a commit that was begun is never abandoned
             await trio.sleep(chance.choice([0, 0, 0.005, 0.3]))
 
-    async def _execute(
-        self, run: str, branch: int, workflow: Workflow, edits: Edits = "refuse"
+    async def _execute_history(
+        self, run: str, branch: int, workflow: Workflow, edits: Edits
     ) -> Outcome:
         self.branches[run] = branch
         token = executed.set(self.life.world.run_of(branch))
         try:
-            return await super()._execute(run, branch, workflow, edits)
+            return await super()._execute_history(run, branch, workflow, edits)
         finally:
             executed.reset(token)
 

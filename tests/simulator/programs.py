@@ -133,6 +133,11 @@ def make(seed: int) -> Program:
     return program
 
 
+def rounds(seed: int) -> int:
+    """Return how often a seed's run plays its program, each time in a fresh history."""
+    return random.Random(f"rounds {seed}").choice([1, 1, 1, 1, 2, 3])
+
+
 def budget(seed: int) -> int:
     """Return how many attempts a seed's run may pay for; 0: any number."""
     chance = random.Random(f"purse {seed}")

@@ -171,6 +171,8 @@ class Story:
         match event:
             case RunClaimed():
                 self._claimed = record.offset
+            case ChildStarted(run=child):
+                self._check_child(child, record.seq, place)
             case RunReleased(reason="waiting"):
                 self._check_waiting(state, event, place)
             case StepStarted():
@@ -192,6 +194,13 @@ class Story:
                 self._hold(running, f"no reason to doubt: {place}")
             case _:
                 pass
+
+    def _check_child(self, child: str, seq: int, place: str) -> None:
+        """A child is begun for whoever starts it, and nobody is given the end of another."""
+        log = self._world.log
+        row = next((row for row in log.branches() if row.run == child), None)
+        first = next(log.records(row.branch, row.offset, row.offset + 1), None) if row else None
+        self._hold(first is None or first.seq > seq, f"it was there before: {place}")
 
     def _check_budget(self, state: State, record: Record) -> None:
         """What was used and what is set aside are never more than there is when something begins."""

@@ -15,7 +15,7 @@ import trio.testing
 
 from holdfast.eventlog import Log
 from tests.simulator.history import History
-from tests.simulator.programs import Program, budget, make, smaller
+from tests.simulator.programs import Program, budget, make, rounds, smaller
 from tests.simulator.referee import Referee, compare
 from tests.simulator.world import World, Wrong
 
@@ -51,7 +51,7 @@ def simulate(seed: int, program: Program | None = None, *, detailed: bool = Fals
 
 
 def _play(world: World, program: Program, run: str, seed: int) -> str:
-    history = History(world, program, run, budget(seed))
+    history = History(world, program, run, budget(seed), rounds(seed))
 
     async def main() -> None:
         await history.play()
