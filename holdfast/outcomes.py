@@ -143,7 +143,7 @@ def end_of_run(driver: Driver, history: History) -> AnyEvent:
     """Return the event for a workflow function that ended. Raises NotRecordable."""
     ended = driver.ended
     assert ended is not None, "asked when it ended"
-    if ended.status == "cancelled" or (ended.status == "continued" and _is_cancelled(history)):
+    if ended.status_of_run(history.state) == "cancelled":
         return RunCancelled(history.state.cancelling or "")
     if ended.error is not None:
         return RunFailed(run_failure(ended.error, history.redactor))
@@ -151,10 +151,6 @@ def end_of_run(driver: Driver, history: History) -> AnyEvent:
         return RunContinued(next_input(ended.value, history))
     raw = fingerprint.encode(ended.value, f"the output of workflow {history.workflow.name!r}")
     return RunSucceeded(history.pack(raw))
-
-
-def _is_cancelled(history: History) -> bool:
-    return history.state.cancelling is not None
 
 
 def run_failure(error: BaseException, redactor: Redactor) -> Failure:

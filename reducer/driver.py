@@ -41,6 +41,11 @@ class Ended(msgspec.Struct, frozen=True):
     value: Any = None
     error: BaseException | None = None
 
+    def status_of_run(self, state: State) -> str:
+        """Return how its run ends by that: one that is to be cancelled goes on in no other history."""
+        is_unwanted = self.status == "continued" and state.cancelling is not None
+        return "cancelled" if is_unwanted else self.status
+
 
 class Driver:
     """Drives one workflow. `pending` are the requests without an answer, by key, oldest first;

@@ -120,7 +120,7 @@ def _at_its_end(driver: Driver, state: State, explain: Explain, redact: Redact) 
     if ended is None:
         asks = _listed(driver.pending)
         return f"the run {_past(state.status)}, the workflow goes on and asks for {asks}"
-    if ended.status != state.status:
+    if ended.status_of_run(state) != state.status:
         return f"the run {_past(state.status)}, the workflow {_ending(ended)}"
     if ended.error is not None and state.error is not None:
         now, then = explain(ended.error), state.error
@@ -129,7 +129,7 @@ def _at_its_end(driver: Driver, state: State, explain: Explain, redact: Redact) 
                 f"the run failed with [{then.code}] {then.message!r}, "
                 f"the workflow with [{now.code}] {now.message!r}"
             )
-    if ended.status in ("succeeded", "continued"):
+    if state.status in ("succeeded", "continued"):
         return _other_output(ended.value, driver.load(state.output), redact)
     return None
 

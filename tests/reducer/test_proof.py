@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from holdfast import Run, StepFailed, Workflow, workflow
 from holdfast.eventlog import (
     AnyEvent,
+    CancelRequested,
     Failure,
     Record,
     RunCancelled,
@@ -216,6 +217,24 @@ def test_what_was_cancelled_and_is_not_recorded_as_such_yet_fits() -> None:
     driver, proof = proved(player, race_of_gates)
 
     assert list(driver.abandoned) == ["two", "three"]
+    assert proof.divergence is None
+
+
+@workflow
+async def endless(run: Run) -> None:
+    await run.step("first", work)
+    raise run.continue_as_new()
+
+
+def test_a_run_that_was_cancelled_when_it_was_about_to_go_on_fits() -> None:
+    player = Player(endless).answer("first", OK)
+    player.record(CancelRequested("enough"))
+    player.record(RunCancelled("enough"))
+
+    driver, proof = proved(player)
+
+    assert driver.ended is not None
+    assert driver.ended.status == "continued"
     assert proof.divergence is None
 
 

@@ -89,7 +89,7 @@ class Referee:
             state = redrive(driver, records[:end], code=digest(generic.function))
             ended = driver.ended
             driver.close()
-        told = ended.status if ended else "running"
+        told = ended.status_of_run(state) if ended else "running"
         self._hold(told == state.status, f"{run} replays to {told}, and was {state.status}")
 
     def _check_row(self, run: str) -> None:
