@@ -171,7 +171,7 @@ class Story:
         match event:
             case RunClaimed():
                 self._claimed = record.offset
-            case ChildStarted(run=child):
+            case ChildStarted(run=child) if state.forked is None:  # a fork may take one over
                 self._check_child(child, record.seq, place)
             case RunReleased(reason="waiting"):
                 self._check_waiting(state, event, place)
