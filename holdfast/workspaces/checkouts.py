@@ -9,7 +9,7 @@ from .disk import files_in_the_way
 from .errors import TargetBusy, TargetDirty
 from .git import Git
 from .moves import Checkout, HeldIndex, Move
-from .places import git_dir_of
+from .places import Repository, git_dir_of
 
 MIDWAY = {
     "MERGE_HEAD": "in the middle of a merge",
@@ -18,26 +18,68 @@ MIDWAY = {
 }
 
 
-async def checkouts_of(git: Git, ref: str) -> list[Checkout]:
-    """Return the checkouts of a branch. Raises TargetBusy where it is being rewritten."""
+async def checkouts_of(repository: Repository, git: Git, ref: str) -> list[Checkout]:
+    """Return the checkouts of a branch. Raises TargetBusy where it is being rewritten, and where it is
+    checked out in a folder that cannot be found: its files could not follow."""
     told = (await git.run("worktree", "list", "--porcelain", "-z")).stdout
-    blocks = os.fsdecode(told).rstrip("\0").split("\0\0")
-    return await trio.to_thread.run_sync(_among, blocks, ref)
+    first, *others = [_about(block) for block in os.fsdecode(told).rstrip("\0").split("\0\0")]
+    found = [] if "bare" in first else await _in_main(repository, git, first, ref)
+    return [*found, *await trio.to_thread.run_sync(_among, others, ref)]
 
 
-def _among(blocks: list[str], ref: str) -> list[Checkout]:
+def _about(block: str) -> dict[str, str]:
+    lines = [line.partition(" ") for line in block.split("\0")]
+    return {word: rest for word, _, rest in lines}
+
+
+async def _in_main(
+    repository: Repository, git: Git, about: dict[str, str], ref: str
+) -> list[Checkout]:
+    """Look at the checkout that the repository was made with.
+
+    Git's list names the folder around `.git`: for a submodule, and wherever git's folder lies apart,
+    another one than where the files are.
+    """
+    common, listed = repository.common, about["worktree"]
+    folder = await trio.to_thread.run_sync(_main_folder, repository, Path(listed))
+    if not folder:  # git knows it where it was told, as in submodules
+        folder = await git.at(common).text("rev-parse", "--show-toplevel", ok=(0, 128))
+    if about.get("branch") == ref and folder:
+        return [Checkout(folder, str(common))]
+    if about.get("branch") == ref:
+        raise TargetBusy(
+            ref, listed, "and where its files are is known only there: merge from there"
+        )
+    if reason := _being_rewritten(common, ref):
+        raise TargetBusy(ref, folder or listed, reason)
+    return []
+
+
+def _main_folder(repository: Repository, listed: Path) -> str:
+    """Return the folder whose `.git` is, or leads to, the repository's; "" where it is none of these."""
+    for folder in (repository.root, listed):
+        git_dir = git_dir_of(folder)
+        if git_dir is not None and git_dir.is_dir() and git_dir.samefile(repository.common):
+            return str(folder)
+    return ""
+
+
+def _among(others: list[dict[str, str]], ref: str) -> list[Checkout]:
+    """Look at the worktrees that were added."""
     found: list[Checkout] = []
-    for block in blocks:
-        lines = [line.partition(" ") for line in block.split("\0")]
-        about = {word: rest for word, _, rest in lines}
-        folder = about["worktree"]
-        git_dir = None if "bare" in about else git_dir_of(Path(folder))
-        if git_dir is None:  # bare, or its folder is gone
-            continue
-        if about.get("branch") == ref:
+    for about in others:
+        folder, is_here = about["worktree"], about.get("branch") == ref
+        git_dir = git_dir_of(Path(folder))
+        if git_dir is not None and is_here:
             found.append(Checkout(folder, str(git_dir)))
-        elif reason := _being_rewritten(git_dir, ref):
+        elif git_dir is not None and (reason := _being_rewritten(git_dir, ref)):
             raise TargetBusy(ref, folder, reason)
+        elif (
+            is_here and "locked" in about
+        ):  # its disk may come back, with files that did not follow
+            raise TargetBusy(ref, folder, "a locked worktree that is not there now")
+        elif is_here and os.path.lexists(folder):
+            raise TargetBusy(ref, folder, "which has lost its .git file: git worktree repair")
     return found
 
 

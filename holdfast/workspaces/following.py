@@ -22,7 +22,7 @@ async def move(repository: Repository, git: Git, ref: str, old: str, new: str, w
 
     The caller holds the branch's lock. Raises TargetDirty, TargetBusy, CheckoutBehind.
     """
-    checkouts = await checkouts_of(git, ref)
+    checkouts = await checkouts_of(repository, git, ref)
     if not checkouts:
         return await _move_ref(git, ref, old, new, why)
     if len(checkouts) > 1:

@@ -1,6 +1,7 @@
 """Merging moves a branch and its checkout, or nothing; what cannot be decided is a value."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -564,6 +565,98 @@ async def test_a_branch_that_is_being_rewritten_is_refused(
         await bring(repository, made)
 
     assert repo.seen() == before
+
+
+def submodule(repo: Repo) -> Repo:
+    outer = Repo.make(repo.root.parent / "outer", {"o.txt": "o\n"})
+    outer.git("submodule", "--quiet", "add", str(repo.root), "inner")
+    return Repo(outer.root / "inner")
+
+
+def with_git_apart(repo: Repo) -> Repo:
+    repo.git("init", "-q", "--separate-git-dir", str(repo.root.parent / "apart"))
+    return repo
+
+
+def with_git_linked(repo: Repo) -> Repo:
+    (repo.root / ".git").rename(repo.root.parent / "apart")
+    (repo.root / ".git").symlink_to(repo.root.parent / "apart")
+    return repo
+
+
+@pytest.mark.parametrize("lay_out", [submodule, with_git_apart, with_git_linked])
+async def test_a_checkout_whose_git_folder_lies_apart_follows_or_is_refused_like_any_other(
+    repo: Repo, lay_out: Callable[[Repo], Repo]
+) -> None:
+    checkout = lay_out(repo)
+    repository = await Repository.open(checkout.root)
+    made = await add_worktree(repository, "run", "fix")
+    write(made, "a.txt", "fixed\n")
+    checkout.write({"a.txt": "mine\n"})
+    before = checkout.head
+
+    with pytest.raises(TargetDirty) as refused:
+        await bring(repository, made)
+    assert (refused.value.folder, checkout.head) == (str(checkout.root), before)
+    checkout.git("checkout", "--quiet", "a.txt")
+    merged = await bring(repository, made)
+
+    assert isinstance(merged, Merged)
+    assert merged.commit == checkout.head
+    assert (checkout.root / "a.txt").read_text() == "fixed\n"
+    assert checkout.git("status", "--porcelain") == ""
+
+
+async def work_beside(checkout: Repo) -> tuple[Repository, str]:
+    """Commit something in a worktree of the user's, where a run works."""
+    beside = Repo(checkout.root.parent / "beside")
+    checkout.git("worktree", "add", "-q", "-b", "beside", str(beside.root))
+    beside.write({"a.txt": "fixed\n"})
+    return await Repository.open(beside.root), beside.commit()
+
+
+async def test_a_submodules_checkout_follows_a_merge_from_a_worktree_beside_it(repo: Repo) -> None:
+    checkout = submodule(repo)
+    repository, work = await work_beside(checkout)
+
+    await merge(repository, work, "main", message="fix it")
+
+    assert (checkout.root / "a.txt").read_text() == "fixed\n"
+    assert checkout.git("status", "--porcelain") == ""
+
+
+async def test_a_branch_stays_where_its_checkout_cannot_be_found_from_beside_it(repo: Repo) -> None:
+    repository, work = await work_beside(with_git_apart(repo))
+    before = repo.head
+
+    with pytest.raises(TargetBusy, match="merge from there"):
+        await merge(repository, work, "main", message="fix it")
+
+    assert repo.head == before
+
+
+@pytest.mark.parametrize("what", ["locked", "without .git", "gone"])
+async def test_a_branch_moves_without_its_worktree_only_where_that_is_gone(
+    repo: Repo, repository: Repository, made: Made, what: str
+) -> None:
+    other = repo.root.parent / "other"
+    repo.git("worktree", "add", "-q", "-b", "side", str(other))
+    write(made, "a.txt", "fixed\n")
+    before = repo.head
+    if what == "locked":
+        repo.git("worktree", "lock", str(other))
+    if what == "without .git":
+        (other / ".git").unlink()
+    else:
+        shutil.rmtree(other)
+
+    if what == "gone":
+        await bring(repository, made, target="side")
+    else:
+        with pytest.raises(TargetBusy, match="locked" if what == "locked" else "worktree repair"):
+            await bring(repository, made, target="side")
+
+    assert (repo.git("rev-parse", "side") == before) == (what != "gone")
 
 
 async def test_a_target_that_moved_since_is_refused_when_that_matters(
