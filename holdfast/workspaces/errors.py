@@ -20,6 +20,7 @@ HoldfastError
     WorktreeExists        this name is taken, by a worktree of another base
     WorktreeMissing       the worktree's folder is gone
     WorktreeHoldsWork     removing it would lose work
+    Unremovable           something in a worktree's folder cannot be deleted
     FolderTaken           something else lies where the worktree is to be
     BranchTaken           a branch of the user's has the name that ours needs
     NoPortsLeft           every port base is taken by a live worktree
@@ -265,6 +266,17 @@ class WorktreeHoldsWork(WorkspaceError):
             f"the worktree {folder!r} is kept: {reason}. Merge it or move that away first"
         )
         self.folder, self.reason = folder, reason
+
+
+class Unremovable(WorkspaceError):
+    code = "unremovable"
+
+    def __init__(self, folder: str, path: str, reason: str) -> None:
+        super().__init__(
+            f"the worktree {folder!r} is only partly removed: {path!r} cannot be: {reason}. All work in "
+            "it was kept before. Remove that by hand, then try again"
+        )
+        self.folder, self.path, self.reason = folder, path, reason
 
 
 class FolderTaken(WorkspaceError):

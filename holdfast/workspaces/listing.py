@@ -38,7 +38,7 @@ class Status(msgspec.Struct, frozen=True):
     @property
     def is_merged(self) -> bool:
         """Whether all that was done there is in the user's branches, so that it is not needed."""
-        if self.trouble:
+        if self.trouble or self.worktree.is_going:
             return False
         is_in = not self.unmerged or self.head == self.worktree.merged
         return is_in and not self.dirty and not self.holds
@@ -112,7 +112,8 @@ def _reason_to_stay(status: Status, unmerged_too: bool) -> str:
         return status.trouble
     if status.holds:
         return f"it has git repositories of its own: {', '.join(map(repr, status.holds))}"
-    if status.is_missing or status.is_merged or unmerged_too:
+    is_going = status.worktree.is_going  # all of it is kept already
+    if status.is_missing or is_going or status.is_merged or unmerged_too:
         return ""
     return f"{status.work} not merged"
 
@@ -125,6 +126,8 @@ async def _status(repository: Repository, record: Worktree, git_dir: Path) -> St
     folder = Path(record.path)
     if not folder.exists():
         return Status(record, "", 0, record.created_ns, is_missing=True)
+    if record.is_going:
+        return Status(record, "", *await _size_and_time(record))
     workspace = workspace_of(repository, git_dir, record)
     async with locked(workspace.lock) as lock:
         seen = await look(workspace, lock, UNBOUNDED)
@@ -132,16 +135,20 @@ async def _status(repository: Repository, record: Worktree, git_dir: Path) -> St
     head = await git.resolve("HEAD")
     names = ("diff-tree", "-r", "-z", "--name-only", head, seen.tree)
     dirty = await git.items(*names) if seen.tree != record.files else []
-    size, touched_ns = await trio.to_thread.run_sync(_measure, folder, abandon_on_cancel=True)
     return Status(
         record,
         head,
-        size,
-        max(touched_ns, record.created_ns),
+        *await _size_and_time(record),
         dirty=tuple(dirty),
         unmerged=await _unmerged(git, head, record),
         holds=tuple(left.path for left in seen.left_out if left.why == NESTED),
     )
+
+
+async def _size_and_time(record: Worktree) -> tuple[int, int]:
+    folder = Path(record.path)
+    size, touched_ns = await trio.to_thread.run_sync(_measure, folder, abandon_on_cancel=True)
+    return size, max(touched_ns, record.created_ns)
 
 
 async def _unmerged(git: Git, head: str, record: Worktree) -> int:

@@ -1,14 +1,11 @@
 """What is remembered of the worktrees that we made, in git's own folder for each of them."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Self
 
 import msgspec
 import trio
 
-from .errors import StateUnwritable
 from .names import safe_name, short_digest
 from .places import OWN, RECORD, Repository, Workspace, write_whole
 
@@ -103,21 +100,3 @@ def workspace_of(repository: Repository, git_dir: Path, record: Worktree) -> Wor
         record.run,
         record.name,
     )
-
-
-def clear_away(folder: Path, git_dir: Path) -> None:
-    """Remove a worktree's files, and last what makes it one: so a kill in between is seen."""
-    try:
-        if folder.exists():
-            for child in folder.iterdir():
-                if child.is_dir() and not child.is_symlink():
-                    shutil.rmtree(child)
-                elif child.name != ".git":
-                    child.unlink()
-            shutil.rmtree(folder)
-        if git_dir.exists():
-            shutil.rmtree(git_dir)
-    except OSError as error:
-        raise StateUnwritable(
-            str(error.filename or folder), os.strerror(error.errno or 0)
-        ) from error

@@ -6,12 +6,13 @@ import msgspec
 import trio
 
 from .bounds import UNBOUNDED
-from .errors import WorktreeHoldsWork
+from .clearing import clear_away
+from .errors import Unremovable, WorktreeHoldsWork
 from .git import Git
 from .index import NESTED, look
 from .locks import locked
 from .places import Repository, Workspace
-from .records import Worktree, clear_away, find, folder_of, lock_of, workspace_of
+from .records import Worktree, find, folder_of, lock_of, workspace_of
 from .snapshots import Snapshot, contains, keep, snapshot
 
 
@@ -19,7 +20,8 @@ async def remove_worktree(repository: Repository, record: Worktree) -> Snapshot 
     """Remove a worktree and its branch, after keeping all its files and commits in a snapshot.
 
     Ignored files go for good. A repository within it, which no snapshot has, raises
-    WorktreeHoldsWork. Returns the last snapshot, or None when the folder was gone already.
+    WorktreeHoldsWork, and what cannot be cleared away Unremovable; to ask again goes on from there.
+    Returns the last snapshot, or None when the folder was gone already.
     """
     folder = Path(record.path)
     async with locked(lock_of(repository, folder)) as lock:
@@ -36,7 +38,10 @@ async def remove_worktree(repository: Repository, record: Worktree) -> Snapshot 
 
 
 async def remove_merged(repository: Repository, run: str, name: str) -> bool:
-    """Remove a run's worktree where all that is in it was merged; return whether it is gone."""
+    """Remove a run's worktree where all that is in it was merged; return whether it is gone.
+
+    What cannot be cleared away is no work, and left to the next gc.
+    """
     found = await find(repository, folder_of(repository, run, name))
     if found is None:
         return True
@@ -47,7 +52,10 @@ async def remove_merged(repository: Repository, run: str, name: str) -> bool:
         is_clean = seen.tree == await workspace.git.resolve(seen.head, "tree")
         if not is_clean or seen.left_out or seen.head != record.merged:
             return False
-    await remove_worktree(repository, record)
+    try:
+        await remove_worktree(repository, record)
+    except Unremovable:
+        return False
     return True
 
 

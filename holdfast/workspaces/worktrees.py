@@ -7,6 +7,7 @@ import msgspec
 import trio
 
 from .bounds import UNBOUNDED
+from .clearing import clear_away
 from .errors import (
     BranchTaken,
     FolderTaken,
@@ -23,7 +24,7 @@ from .locks import locked
 from .names import safe_name
 from .places import OWN, RECORD, Repository, Workspace, git_dir_of
 from .ports import take_port
-from .records import Worktree, clear_away, find, folder_of, lock_of, workspace_of
+from .records import Worktree, find, folder_of, lock_of, workspace_of
 from .restoring import restore
 from .snapshots import Snapshot, contains
 

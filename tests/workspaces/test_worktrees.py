@@ -1,6 +1,10 @@
 """Worktrees of our own: made from what was asked, found again, and removed without loss."""
 
+import errno
+import os
 import shutil
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from holdfast.workspaces import (
     NoPortsLeft,
     NoSuchCommit,
     Repository,
+    Unremovable,
     Workspace,
     WorktreeExists,
     WorktreeHoldsWork,
@@ -22,7 +27,11 @@ from holdfast.workspaces import (
     add_worktree,
     commit_work,
     content,
+    gc,
+    list_worktrees,
     open_worktree,
+    remember_merged,
+    remove_merged,
     remove_worktree,
     safe_name,
     snapshot,
@@ -400,6 +409,68 @@ async def test_a_removal_that_was_interrupted_is_finished_by_asking_again(
 
     assert (again.workspace.root / "a.txt").exists()
     assert await content(repository, last, "b.txt") == b"work"
+
+
+def as_nobody(remove: Callable[..., None]) -> Callable[..., None]:
+    """Remove nothing from a read-only folder, which root may."""
+
+    def checked(path: str, *, dir_fd: int | None = None) -> None:
+        folder = os.stat(os.path.dirname(path)) if dir_fd is None else os.fstat(dir_fd)
+        if not folder.st_mode & stat.S_IWUSR:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        remove(path, dir_fd=dir_fd)
+
+    return checked
+
+
+async def test_a_worktree_with_read_only_folders_is_removed_and_what_links_lead_to_is_not(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await add_worktree(repository, "run", "fix")
+    await remember_merged(repository, made.workspace, made.worktree.base)
+    cache, outside = made.workspace.root / "cache.log/mod", tmp_path / "outside"
+    for folder in (cache, outside):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("read")
+    (cache / "link").symlink_to(outside)
+    for folder in (cache, cache.parent, outside):
+        folder.chmod(0o555)
+    monkeypatch.setattr(os, "unlink", as_nobody(os.unlink))
+    monkeypatch.setattr(os, "rmdir", as_nobody(os.rmdir))
+
+    assert await remove_merged(repository, "run", "fix")
+
+    assert not made.workspace.root.exists()
+    assert (stat.S_IMODE(outside.stat().st_mode), len(list(outside.iterdir()))) == (0o555, 1)
+
+
+async def test_what_cannot_be_removed_is_named_and_the_rest_of_the_removal_waits_for_it(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await add_worktree(repository, "run", "fix")
+    await remember_merged(repository, made.workspace, made.worktree.base)
+    file = made.workspace.root / "cache.log/of-root"
+    file.parent.mkdir()
+    file.write_text("hard")
+
+    def guarded(path: str, *, dir_fd: int | None = None) -> None:
+        if os.path.basename(path) == file.name:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+        unlink(path, dir_fd=dir_fd)
+
+    unlink = os.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", guarded)
+        assert not await remove_merged(repository, "run", "fix")
+        with pytest.raises(Unremovable, match=r"only partly removed: .*of-root") as told:
+            await add_worktree(repository, "run", "fix")
+        (swept,) = await gc(repository, lambda _: "")
+    (status,) = await list_worktrees(repository)
+
+    assert (told.value.code, told.value.path) == ("unremovable", str(file))
+    assert (swept.is_removed, swept.reason) == (False, str(told.value))
+    assert (status.is_merged, status.work, status.trouble) == (False, "", "")
+    assert (await add_worktree(repository, "run", "fix")).is_new
 
 
 async def test_worktrees_of_a_repository_are_added_by_turns(

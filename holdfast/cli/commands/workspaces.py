@@ -71,6 +71,8 @@ def _state(status: "Status") -> str:
         return status.trouble
     if status.is_missing:
         return "its folder is gone"
+    if status.worktree.is_going:
+        return "nothing: its removal was begun"
     inner = f"repositories in it: {', '.join(status.holds)}" if status.holds else ""
     return ", ".join(filter(None, (status.work, inner))) or "nothing"
 
