@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from .bounds import Bounds
 from .errors import RepositoryBusy, Unresolved
 from .git import Git
 from .index import look, private
-from .index_lock import IndexLock
+from .index_lock import IndexLock, copy_index
 from .locks import locked
 from .names import safe_name
 from .places import Workspace
@@ -111,7 +110,7 @@ def _follow(workspace: Workspace, index: Path | None) -> None:
         raise RepositoryBusy(str(workspace.root), str(lock.path))
     try:
         newborn = workspace.own / "index.new"
-        shutil.copy2(index, newborn)
+        copy_index(index, newborn)
         lock.install(newborn)
         for name in MIDWAY:
             (workspace.git_dir / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from .checkouts import check_clean, checkouts_of
-from .errors import GitFailed, TargetBusy, TargetDirty
+from .errors import GitFailed, StateUnwritable, TargetBusy, TargetDirty
 from .git import Git
 from .locks import locked
 from .moves import HeldIndex, Move, journal_of, write_files
@@ -48,7 +48,11 @@ async def _move_both(repository: Repository, git: Git, wanted: Move, why: str) -
         write_whole(journal, msgspec.json.encode(wanted))
         try:
             moved = await _move_held(git.at(folder).under(lock), wanted, why)
-        except (TargetBusy, TargetDirty):  # nothing happened; after other errors, who knows
+        except (
+            TargetBusy,
+            TargetDirty,
+            StateUnwritable,
+        ):  # nothing happened; after other errors, who knows
             journal.unlink()
             raise
         journal.unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from .errors import StateUnwritable
 from .git import Git
 from .index import LeftOut
 from .places import Workspace
@@ -56,5 +57,8 @@ def _copy(source: Path, target: Path, paths: list[str]) -> None:
         there = target / path
         if os.path.lexists(there):
             continue
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / path, there, follow_symlinks=False)
+        try:
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / path, there, follow_symlinks=False)
+        except OSError as error:  # also where the source cannot be read, which it names
+            raise StateUnwritable(str(there), str(error)) from error

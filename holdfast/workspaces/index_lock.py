@@ -5,6 +5,7 @@ caller holds the workspace's lock, so one of ours belongs to somebody dead.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from .errors import StateUnwritable
@@ -51,3 +52,11 @@ class IndexLock:
             return os.path.samefile(self._token, self.path)
         except FileNotFoundError:
             return False
+
+
+def copy_index(index: Path, to: Path) -> None:
+    """Copy an index with its times, by which git knows what it has looked at. Raises StateUnwritable."""
+    try:
+        shutil.copy2(index, to)
+    except OSError as error:
+        raise StateUnwritable(str(to), error.strerror or str(error)) from error

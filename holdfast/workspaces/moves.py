@@ -1,6 +1,5 @@
 """A branch that moves together with its checkout: the journal of that, and the locked index."""
 
-import shutil
 from pathlib import Path
 from typing import Self
 
@@ -8,7 +7,7 @@ import msgspec
 
 from .errors import CheckoutBehind, TargetBusy, WorkspaceError
 from .git import Git
-from .index_lock import IndexLock
+from .index_lock import IndexLock, copy_index
 from .names import short_digest
 from .places import OWN, Repository
 
@@ -54,9 +53,13 @@ class HeldIndex:
         if not self.lock.take():
             reason = f"where another git process holds {str(self.lock.path)!r}"
             raise TargetBusy(self._move.ref, self._move.checkout.folder, reason)
-        self.copy.with_name("index.move.lock").unlink(missing_ok=True)
-        if self.lock.index.exists():
-            shutil.copy2(self.lock.index, self.copy)
+        try:
+            self.copy.with_name("index.move.lock").unlink(missing_ok=True)
+            if self.lock.index.exists():
+                copy_index(self.lock.index, self.copy)
+        except BaseException:
+            self.lock.release()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,6 @@
 """Finishing the move of a branch and its checkout that a killed process left half done."""
 
 import os
-import shutil
 from pathlib import Path
 
 import msgspec
@@ -9,6 +8,7 @@ import trio
 
 from .errors import TargetDirty
 from .git import Git
+from .index_lock import copy_index
 from .locks import locked
 from .moves import HeldIndex, Move, journal_of, write_files
 from .places import OWN, Repository
@@ -54,7 +54,7 @@ async def _check_half_done(git: Git, held: HeldIndex, begun: Move) -> None:
     unlike_old = await _unlike_index(copy)
     await copy.run("read-tree", "--reset", begun.new)
     unlike_new = await _unlike_index(copy)
-    shutil.copy2(held.lock.index, held.copy)
+    copy_index(held.lock.index, held.copy)
     added = {path for path, how in moving.items() if how == "A"}
     deleted = {path for path, how in moving.items() if how == "D"}
     doubtful = (unlike_new & (unlike_old | added)) | (unlike_old & deleted)

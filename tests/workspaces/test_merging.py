@@ -1,5 +1,6 @@
 """Merging moves a branch and its checkout, or nothing; what cannot be decided is a value."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from holdfast.workspaces import (
     Merged,
     NoTarget,
     Repository,
+    StateUnwritable,
     TargetBusy,
     TargetDirty,
     TargetMissing,
@@ -712,6 +714,30 @@ async def test_a_checkout_that_cannot_follow_says_so_and_the_next_merge_finishes
 
 
 # --- taking turns ----------------------------------------------------------------------------------
+
+
+async def test_a_full_disk_leaves_neither_a_locked_index_nor_half_a_merge(
+    repo: Repo, repository: Repository, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(made, "a.txt", "fixed\n")
+    inner, before = Repo(made.workspace.root), repo.head
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(StateUnwritable, match="No space left"):
+            await commit_work(made.workspace, "fix it")
+        with pytest.raises(StateUnwritable, match=r"index\.move.*No space left"):
+            await merge(repository, inner.head, "main", message="fix it")
+    assert not list(repo.root.glob(".git/**/index.lock"))
+    assert not list(repo.root.glob(".git/holdfast/moves/[!.]*"))
+    assert (repo.head, repo.git("status", "--porcelain")) == (before, "")
+    await bring(repository, made)
+
+    assert (repo.root / "a.txt").read_text() == "fixed\n"
+    assert inner.git("status", "--porcelain") == repo.git("status", "--porcelain") == ""
 
 
 async def test_many_worktrees_merge_at_once_and_nothing_is_lost(

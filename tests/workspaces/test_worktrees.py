@@ -19,6 +19,7 @@ from holdfast.workspaces import (
     NoPortsLeft,
     NoSuchCommit,
     Repository,
+    StateUnwritable,
     Unremovable,
     Workspace,
     WorktreeExists,
@@ -471,6 +472,19 @@ async def test_what_cannot_be_removed_is_named_and_the_rest_of_the_removal_waits
     assert (swept.is_removed, swept.reason) == (False, str(told.value))
     assert (status.is_merged, status.work, status.trouble) == (False, "", "")
     assert (await add_worktree(repository, "run", "fix")).is_new
+
+
+async def test_a_file_that_cannot_come_along_is_named(
+    repo: Repo, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.write({".worktreeinclude": ".env\n", ".env": "KEY=1\n"})
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(StateUnwritable, match=r"run/fix/\.env.*No space left"):
+        await add_worktree(repository, "run", "fix")
 
 
 async def test_worktrees_of_a_repository_are_added_by_turns(
