@@ -141,7 +141,9 @@ class Files:
         """The worktree's name: a history that left another one opens a new one under the same key."""
         state, first = self._history.state, self._history.branch_at(0)
         branch = self._history.branch_at(state.steps[self.key].begun)
-        return self.key if branch == first else f"{self.key}~{branch}"
+        if branch != first:
+            return f"{self.key}~{branch}"
+        return f"{WORKTREE}#" if self.key == WORKTREE else self.key  # no key ends like that
 
     def must_look(self, request: StepRequest | ChildRequest) -> bool:
         """Whether something is to be done about the files before a step or a child works on them."""

@@ -372,6 +372,27 @@ async def test_the_same_name_again_is_another_workspace(git: GitLab) -> None:
     assert worktrees(git, "r") == []
 
 
+async def test_a_workspace_may_have_the_name_of_the_runs_own_checkout(git: GitLab) -> None:
+    @workflow
+    async def namesake(run: Run) -> str:
+        await run.shell("before", "pwd")
+        async with run.workspace("checkout") as ws:
+            inside = await run.shell("work", "echo new > new.txt; pwd")
+            assert isinstance(await ws.merge(), Merged)
+        return inside.stdout
+
+    first = await git.go(namesake)
+    fork = git.leave("fork", "checkout")
+    second = await git.go_on(fork)
+
+    refs = git.repo.git("for-each-ref", "--format=%(refname)", "refs/holdfast/runs")
+    assert [len([ref for ref in refs.split() if f"/{run}/" in ref]) for run in ("r", fork)] == [2, 2]
+    assert first.status == second.status == "succeeded", (first.error, second.error)
+    own = git.repo.root / ".holdfast/worktrees" / fork / "checkout"
+    assert second.output != f"{own}\n"
+    assert texts(own) == {"a.txt": "one\n", "new.txt": "new\n"}
+
+
 async def test_what_is_not_merged_keeps_its_worktree_and_branch(git: GitLab) -> None:
     @workflow
     async def left(run: Run) -> None:
