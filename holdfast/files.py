@@ -138,10 +138,10 @@ class Files:
 
     @property
     def _name(self) -> str:
-        """The worktree's name: a history that left another one opens a new one under the same key."""
+        """The worktree's name: a history that left or continues another opens a new one under a key."""
         state, first = self._history.state, self._history.branch_at(0)
         branch = self._history.branch_at(state.steps[self.key].begun)
-        if branch != first:
+        if branch != first or state.continues:
             return f"{self.key}~{branch}"
         return f"{WORKTREE}#" if self.key == WORKTREE else self.key  # no key ends like that
 

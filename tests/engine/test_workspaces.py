@@ -386,7 +386,10 @@ async def test_a_workspace_may_have_the_name_of_the_runs_own_checkout(git: GitLa
     second = await git.go_on(fork)
 
     refs = git.repo.git("for-each-ref", "--format=%(refname)", "refs/holdfast/runs")
-    assert [len([ref for ref in refs.split() if f"/{run}/" in ref]) for run in ("r", fork)] == [2, 2]
+    assert [len([ref for ref in refs.split() if f"/{run}/" in ref]) for run in ("r", fork)] == [
+        2,
+        2,
+    ]
     assert first.status == second.status == "succeeded", (first.error, second.error)
     own = git.repo.root / ".holdfast/worktrees" / fork / "checkout"
     assert second.output != f"{own}\n"
@@ -735,3 +738,22 @@ async def test_a_workspace_is_closed_before_its_run_goes_on_in_a_fresh_history(
     assert (outcome.status, outcome.output) == ("succeeded", "0\n1\n2\n"), outcome.error
     old = git.log.branches()[0].branch
     assert [s.kind for s in git.state(f"r@{old}").steps.values()][-1] == "close"
+
+
+async def test_what_was_not_merged_stays_behind_where_a_run_goes_on_in_a_fresh_history(
+    git: GitLab,
+) -> None:
+    @workflow
+    async def onwards(run: Run, n: int = 0) -> str:
+        async with run.workspace("side") as ws:
+            said = await run.shell("count", f"echo {n} >> n.txt; cat n.txt")
+            if n < 2:
+                raise run.continue_as_new(n=n + 1)
+            await ws.merge()
+        return said.stdout
+
+    outcome = await git.go(onwards)
+
+    assert (outcome.status, outcome.output) == ("succeeded", "2\n"), outcome.error
+    assert git.files() == {"a.txt": "one\n", "n.txt": "2\n"}
+    assert sorted(texts(path)["n.txt"] for path in worktrees(git, "r")) == ["0\n", "1\n"]
