@@ -31,6 +31,7 @@ HoldfastError
     FilesEdited         files are to be brought back, and somebody has edited them
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
+    FolderNotUtf8       no record can hold the name of its folder
   InsideRun             a step of a run wants to decide what that run waits for
   InSandbox             this process is confined by a step: the log is not for it
   ConfigInvalid         holdfast.toml cannot be read, or says what nobody understands
@@ -293,6 +294,17 @@ class InsideRun(HoldfastError):
 class ProjectError(HoldfastError):
     code = "project"
     exit_status = 2
+
+
+class FolderNotUtf8(ProjectError):
+    code = "folder_not_utf8"
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"the project's folder {folder!r} has a name that is not UTF-8, so that no "
+            "record of a run can hold it. Rename that part of it with mv, or work in a copy elsewhere"
+        )
+        self.folder = folder
 
 
 class InSandbox(HoldfastError):

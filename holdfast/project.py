@@ -5,7 +5,7 @@ from pathlib import Path
 
 from holdfast.eventlog import Log
 
-from .errors import InSandbox, ProjectError
+from .errors import FolderNotUtf8, InSandbox, ProjectError
 
 FOLDER = ".holdfast"
 IGNORE = "*\n!.gitignore\n!workflows/\n!workflows/**\n"  # git has the workflows and nothing else
@@ -19,6 +19,9 @@ class Project:
     """
 
     def __init__(self, root: Path, home: Path, *, is_given: bool = False) -> None:
+        for folder in (str(root), str(home)):
+            if not _is_utf8(folder):
+                raise FolderNotUtf8(folder)
         self.root = root
         self.home = home
         self.is_given = is_given
@@ -28,6 +31,7 @@ class Project:
         """Find the project: `home`, else $HOLDFAST_HOME, else upward from `start`, else here.
 
         Without any `.holdfast` the git repository's root is the project, and without one `start`.
+        Raises FolderNotUtf8 where a run could not say where it works.
         """
         given = home or os.environ.get("HOLDFAST_HOME")
         here = (start or Path.cwd()).resolve()
@@ -101,6 +105,14 @@ class Project:
                 f"the folder {str(self.home)!r} cannot be written: {error.strerror}. Make "
                 "room or give write access, or choose another place with --home or HOLDFAST_HOME"
             ) from error
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # of a name whose bytes could not be decoded
+        return False
+    return True
 
 
 def _resolved(given: str) -> Path:

@@ -147,6 +147,22 @@ def test_a_home_that_can_be_no_folder_is_told(cli: Cli) -> None:
         assert "cannot be a project's folder" in told.err
 
 
+@pytest.mark.parametrize("words", [("run", "w.py:hello"), ("ps",), ("gc",), ("show", "r")])
+def test_a_project_in_a_folder_whose_name_is_no_text_is_refused_before_anything_is_made(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    folder = cli.folder / "caf\udce9/shop"  # as Latin-1 has it
+    (folder / ".holdfast").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+
+    told = cli(*words, status=2)
+
+    assert told.err.startswith("error[folder_not_utf8]: the project's folder '")
+    assert "caf\\udce9/shop' has a name that is not UTF-8" in told.err
+    assert "Rename that part of it with mv" in told.err
+    assert list((folder / ".holdfast").iterdir()) == []
+
+
 def test_an_error_of_any_length_keeps_its_beginning_and_its_end(cli: Cli) -> None:
     told = cli("x" * 100_000, status=2)
 
