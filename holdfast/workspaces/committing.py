@@ -78,10 +78,11 @@ async def _commit(
 ) -> str:
     midway = await trio.to_thread.run_sync(_merge_heads, workspace.git_dir)
     others = [commit for commit in (*also, *midway) if commit != kept.head]
-    if not others and await git.resolve(kept.head, "tree") == kept.tree:
+    heads = [kept.head] if kept.head else []  # none where an agent began a branch without history
+    if heads and not others and await git.resolve(kept.head, "tree") == kept.tree:
         commit = kept.head
     else:
-        parents = [part for parent in (kept.head, *others) for part in ("-p", parent)]
+        parents = [part for parent in (*heads, *others) for part in ("-p", parent)]
         signed = await signing(git)
         commit = await signed.text("commit-tree", kept.tree, *parents, "-m", message)
     with trio.CancelScope(shield=True):

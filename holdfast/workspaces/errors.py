@@ -398,6 +398,7 @@ class UnrelatedHistories(WorkspaceError):
     def __init__(self, target: str, source: str) -> None:
         super().__init__(
             f"{source!r} and the branch {short(target)!r} have no commit in common, so there is nothing to "
-            "compare them with. Merge with an explicit base"
+            f"compare them with. Join them by hand: git merge --allow-unrelated-histories {source}; then merge "
+            "again, which finds that done"
         )
         self.target, self.source = target, source

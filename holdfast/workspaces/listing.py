@@ -133,14 +133,15 @@ async def _status(repository: Repository, record: Worktree, git_dir: Path) -> St
         seen = await look(workspace, lock, UNBOUNDED)
     git = workspace.git
     head = await git.resolve("HEAD")
-    names = ("diff-tree", "-r", "-z", "--name-only", head, seen.tree)
+    began = head or await git.text("hash-object", "-t", "tree", "--stdin")  # or the empty tree
+    names = ("diff-tree", "-r", "-z", "--name-only", began, seen.tree)
     dirty = await git.items(*names) if seen.tree != record.files else []
     return Status(
         record,
         head,
         *await _size_and_time(record),
         dirty=tuple(dirty),
-        unmerged=await _unmerged(git, head, record),
+        unmerged=await _unmerged(git, head, record) if head else 0,
         holds=tuple(left.path for left in seen.left_out if left.why == NESTED),
     )
 

@@ -120,7 +120,7 @@ async def test_a_worktree_that_cannot_be_looked_at_hides_no_other_and_stays(
 ) -> None:
     hurt = await add_worktree(repository, "run", "hurt")
     await add_worktree(repository, "run", "whole")
-    (hurt.workspace.git_dir / "HEAD").write_text("ref: refs/heads/none")
+    (hurt.workspace.git_dir / "HEAD").write_text("no branch")
 
     swept = await gc(repository, finished)
 

@@ -29,6 +29,7 @@ from holdfast.workspaces import (
     begin_resolving,
     commit_work,
     finish_resolving,
+    list_worktrees,
     merge,
     merge_worktree,
     remove_merged,
@@ -457,6 +458,27 @@ async def test_a_branch_that_an_agent_changed_to_is_not_moved(
     assert isinstance(merged, Merged)
     assert inner.git("rev-parse", "feature") == before
     assert (repo.root / "a.txt").read_text() == "fixed\n"
+
+
+async def test_work_on_a_branch_without_history_is_committed_and_named_as_unrelated(
+    repo: Repo, repository: Repository, made: Made
+) -> None:
+    inner, before = Repo(made.workspace.root), repo.head
+    inner.git("checkout", "-q", "--orphan", "fresh")
+    write(made, "a.txt", "fixed\n")
+
+    with pytest.raises(UnrelatedHistories, match="no commit in common") as refused:
+        await bring(repository, made)
+    (status,) = await list_worktrees(repository)
+
+    work = refused.value.source
+    assert repo.git("show", f"{work}:a.txt") == "fixed"
+    assert repo.git("rev-list", "--count", work) == "1"
+    assert (repo.head, repo.git("status", "--porcelain")) == (before, "")
+    assert (status.dirty, status.trouble) == ((".gitignore", "a.txt", "src/b.py"), "")
+    by_hand = str(refused.value).partition("by hand: git ")[2].partition("; then")[0]
+    repo.git(*by_hand.split(), "-X", "theirs")
+    assert isinstance(await merge(repository, work, "main", message="again"), Merged)
 
 
 async def test_without_a_name_of_the_users_commits_bear_ours(
