@@ -32,7 +32,7 @@ HoldfastError
   NoSuchFrame           the run has no such offset
   ProjectError          no project here, or its folder cannot be used
     FolderNotUtf8       no record can hold the name of its folder
-  InsideRun             a step of a run wants to decide what that run waits for
+  InsideRun             a step of a run wants to decide what is for people to decide in that run
   InSandbox             this process is confined by a step: the log is not for it
   ConfigInvalid         holdfast.toml cannot be read, or says what nobody understands
   NothingToDebug        the workflow waits for nothing at that frame, so it has no line to look at
@@ -283,12 +283,30 @@ class InsideRun(HoldfastError):
     code = "inside_run"
     exit_status = 2
 
-    def __init__(self, run: str, inside: str) -> None:
+    def __init__(self, run: str, inside: str, deed: str = "decides") -> None:
+        what, instead = _INSIDE[deed]
         super().__init__(
-            f"this process works inside run {inside!r}, so it cannot decide what run {run!r} waits for: "
-            "the two belong together. Leave the decision to a person, who finds it with: holdfast inbox"
+            f"this process works inside run {inside!r}, so it cannot {what.format(run=run)}: "
+            f"the two belong together. {instead}"
         )
-        self.run, self.inside = run, inside
+        self.run, self.inside, self.deed = run, inside, deed
+
+
+_INSIDE = {
+    "decides": (
+        "decide what run {run!r} waits for",
+        "Leave the decision to a person, who finds it with: holdfast inbox",
+    ),
+    "allows": (
+        "let effects of run {run!r} happen unasked",
+        "Leave that out: each effect asks then, and a person finds it with: holdfast inbox",
+    ),
+    "accepts": ("accept changed code for run {run!r}", "Leave that to a person"),
+    "retries": (
+        "try again what people were asked about in run {run!r}",
+        "Leave that to a person",
+    ),
+}
 
 
 class ProjectError(HoldfastError):

@@ -7,12 +7,16 @@ person was asked.
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from holdfast.eventlog import Log, NoSuchBranch, NoSuchRun
 
 from .ancestors import values_of
 from .errors import InsideRun
+
+if TYPE_CHECKING:
+    from .departure import Change
 
 _MARK = "HOLDFAST_STEP"  # as in holdfast.plugins.marks, which would load much for one word
 _NESTING = "|"
@@ -32,17 +36,55 @@ def surroundings() -> dict[str, str]:
     return {**os.environ, **({_MARK: _NESTING.join(marks)} if marks else {})}
 
 
-def refuse_insider(log: Log, run: str, env: Mapping[str, str]) -> None:
+def refuse_insider(log: Log, run: str, env: Mapping[str, str], deed: str = "decides") -> None:
     """Raise InsideRun where the environment is of a step of that run or of a relative of it.
 
-    Relatives have a parent, a child or a fork in common, at any distance.
+    Relatives have a parent, a child or a fork in common, at any distance. `deed` is what the error
+    says cannot be done from there: one of those that InsideRun has words for.
     """
-    if not any(log_id(log) in value for value in env.values()):
+    if not _is_marked(log, env):
         return  # as nearly always: nothing has to be loaded to know that
     wanted = family(log, log.branch_of(run))
     for branch in _branches_of(log, env):
         if wanted & family(log, branch):
-            raise InsideRun(run, log.branch(branch).run)
+            raise InsideRun(run, log.branch(branch).run, deed)
+
+
+def refuse_release(log: Log, run: str, change: "Change", env: Mapping[str, str]) -> None:
+    """Raise InsideRun where a change from within does what people are asked about, without asking them."""
+    if not _is_marked(log, env):
+        return
+    if change.allow_effects:
+        refuse_insider(log, run, env, "allows")
+    if change.reason == "accept":
+        refuse_insider(log, run, env, "accepts")
+    if change.retried and _was_asked_about(log, run, change.retried):
+        refuse_insider(log, run, env, "retries")
+
+
+def _was_asked_about(log: Log, run: str, keys: Iterable[str]) -> bool:
+    """Tell whether people were asked about one of these failed steps, or one that its child failed for.
+
+    Trying it again does not ask them anew, whatever they decided.
+    """
+    from .runs import read_state
+
+    state = read_state(log, log.branch_of(run))
+    for key in keys:
+        child = state.children.get(key)
+        if key in state.gates:
+            return True
+        if child is not None and child.status == "failed":
+            within = read_state(log, log.branch_of(child.run))
+            failed = [one for one in within.steps if within.steps[one].status == "failed"]
+            failed += [one for one in within.children if within.children[one].status == "failed"]
+            if _was_asked_about(log, child.run, failed):
+                return True
+    return False
+
+
+def _is_marked(log: Log, env: Mapping[str, str]) -> bool:
+    return any(log_id(log) in value for value in env.values())
 
 
 def family(log: Log, branch: int) -> set[str]:

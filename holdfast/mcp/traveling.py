@@ -10,7 +10,7 @@ from holdfast.cli.commands.fork import parent_name
 from holdfast.cli.inputs import run_id
 from holdfast.cli.plans import plan_object
 from holdfast.eventlog import Edit, Log
-from holdfast.insiders import refuse_insider
+from holdfast.insiders import refuse_release
 from holdfast.settings import roles_of
 from holdfast.travel import Change, retry_change
 from holdfast.travel import fork as leave
@@ -173,8 +173,6 @@ def _leave(
     visit: Visit, reason: Literal["fork", "rewind"], asked: Otherwise, resume: bool, name: str | None
 ) -> dict[str, Any]:  # fmt: skip
     with visit.desk.log() as log:
-        if asked.allow_effects:  # which is a decision as well: nobody will be asked
-            refuse_insider(log, asked.run, visit.env)
         wanted = _change(log, visit.desk.kit(), reason, asked)
         return _make(visit, log, asked.run, wanted, resume=resume, name=name)
 
@@ -183,6 +181,7 @@ def _make(
     visit: Visit, log: Log, run: str, wanted: Change, *, resume: bool, name: str | None
 ) -> dict[str, Any]:
     branch = log.branch_of(run)
+    refuse_release(log, run, wanted, visit.env)
     load = visit.desk.kit().load
     made, offset = leave(log, load, run, wanted, actor=visit.place.actor, id=name)
     parent = parent_name(run, made, branch)

@@ -116,3 +116,77 @@ def test_the_command_line_keeps_to_the_same_rule(
 
     assert invoke([verb[0], "r", *verb[1:]]) == 2
     assert "error[inside_run]" in capsys.readouterr().err
+
+
+SHIP = """
+from holdfast import Run, workflow
+
+
+@workflow
+async def ship(run: Run) -> None:
+    await run.shell("publish", "echo published >> out", effect=True)
+    await run.approve("after")
+
+
+@workflow
+async def fleet(run: Run) -> None:
+    await run.child("s.py:ship", {}, name="kid")
+"""
+
+
+@pytest.fixture
+def shipped(folder: Path) -> Path:
+    """Runs whose effect has happened once, and been denied since: `f`, of `e`, and `g/kid`, of `g`."""
+    (folder / "s.py").write_text(SHIP)
+    for run, origin, name in (("f", "e", "ship"), ("g", "d", "fleet")):
+        at, waiting = ("publish", run) if name == "ship" else ("kid", f"{run}/kid")
+        invoke(["run", f"s.py:{name}", "--id", origin])
+        invoke(["fork", origin, "--at", at, "--id", run, "--run"])
+        invoke(["deny", waiting, "publish"])
+        assert invoke(["resume", run]) == 1
+    return folder / ".holdfast" / "log"
+
+
+PAST_A_GATE = [
+    (["fork", "e", "--at", "publish", "--allow-effects", "--run"], "effects of run 'e'"),
+    (["rewind", "e", "--to", "publish", "--allow-effects"], "effects of run 'e'"),
+    (["retry", "f"], "asked about in run 'f'"),
+    (["retry", "g"], "asked about in run 'g'"),
+    (["resume", "e", "--accept"], "changed code for run 'e'"),
+    (["resume", "e", "--changed-code", "rerun"], "changed code for run 'e'"),
+]
+
+
+async def test_from_inside_no_way_leads_past_a_gate(
+    shipped: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = runs(shipped)
+    monkeypatch.setenv("HOLDFAST_STEP", f"{mark(shipped, 'd')}|{mark(shipped, 'e')}")
+    capsys.readouterr()
+
+    for words, told in PAST_A_GATE:
+        assert invoke(words) == 2, words
+        said = capsys.readouterr().err
+        assert "error[inside_run]" in said
+        assert told in said
+    async with in_memory(dict(os.environ)) as tools:
+        for tool, given in (
+            ("fork", {"run": "e", "at": "publish", "allow_effects": True}),
+            ("rewind", {"run": "e", "at": "publish", "allow_effects": True}),
+            ("retry", {"run": "f"}),
+            ("retry", {"run": "g"}),
+        ):
+            assert (await tools.refused(tool, **given))["code"] == "inside_run"
+
+    assert runs(shipped) == before
+    assert invoke(["fork", "e", "--at", "publish"]) == 0  # in which it asks, as in every fork
+    monkeypatch.setenv("HOLDFAST_STEP", mark(shipped, "e"))
+    assert invoke(["retry", "g", "--no-run"]) == 0  # which is of another family
+
+
+def runs(folder: Path) -> list[tuple[str, int]]:
+    with Log.open(folder) as log:
+        return [(row.run, row.head) for row in log.runs()]

@@ -72,12 +72,14 @@ def make(
     go_on: bool = False, as_json: bool = False,
 ) -> int:  # fmt: skip
     """Make what was asked for, say so, and go on with it where that is wanted."""
+    from holdfast.insiders import refuse_release, surroundings
     from holdfast.travel import fork as leave
 
     from ..values import print_json
     from .run import run_in_foreground
 
     branch = log.branch_of(run)
+    refuse_release(log, run, wanted, surroundings())
     made, offset = leave(log, kit.load, run, wanted, actor=place.actor, id=name)
     if as_json and not go_on:
         print_json({"run": made, "parent": parent_name(run, made, branch), "offset": offset})

@@ -97,6 +97,7 @@ def move_on(
     quiet: bool = False,
 ) -> None:
     """Let a run leave its history where the workflow's code asks for something else by now."""
+    from holdfast.insiders import refuse_release, surroundings
     from holdfast.settings import roles_of
     from holdfast.travel import Change, depart, fork, plan
 
@@ -106,6 +107,7 @@ def move_on(
     kit = lazily(place.project())
     load = kit.load
     wanted = Change("accept", changed_code=changed_code)
+    refuse_release(log, run, wanted, surroundings())
     departure = depart(log, load, run, wanted)
     if departure.base == departure.at:
         return
