@@ -120,6 +120,20 @@ def test_edited_code_goes_on_when_it_is_accepted(cli: Cli, folder: Path) -> None
     assert cli.json("resume", "r", "--accept", status=3)["offset"] > printed["offset"]
 
 
+def test_options_that_exclude_each_other_are_refused_before_edited_code_is_accepted(
+    cli: Cli, folder: Path
+) -> None:
+    (folder / "s.py").write_text(STEPS)
+    cli("run", "s.py:asks", "--id", "r", status=3)
+    (folder / "s.py").write_text(STEPS.replace('"go"', '"gone"'))
+    before = cli.lines("log", "r")
+
+    said = cli("resume", "r", "--accept", "--detach", "--keep-edits", status=2).err
+
+    assert "leave out --detach" in said
+    assert cli.lines("log", "r") == before
+
+
 def test_plan_tells_all_and_writes_nothing(done: Cli) -> None:
     before = size(done)
 

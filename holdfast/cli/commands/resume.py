@@ -60,16 +60,16 @@ def resume(
     from ..tools import tools
     from .run import run_in_background, run_in_foreground
 
+    if detach and edits:
+        raise click.UsageError(
+            "--keep-edits and --discard-edits need the foreground: leave out --detach"
+        )
     with place.log() as log:
         row = log.run(run)
         if row.status in ENDED:
             raise RunEnded(run, row.status, "resumed")
         if accept or changed_code == "rerun":
             move_on(place, log, run, changed_code, quiet=as_json)
-        if detach and edits:
-            raise click.UsageError(
-                "--keep-edits and --discard-edits need the foreground: leave out --detach"
-            )
         if detach:
             return run_in_background(place, log, run, takeover=takeover, as_json=as_json)
         kit = tools(place.project())
