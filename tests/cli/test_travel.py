@@ -91,8 +91,10 @@ def test_a_rewound_runs_old_way_is_still_there(done: Cli) -> None:
 def test_retry_goes_on_after_the_cause_was_mended(failed: Cli, folder: Path) -> None:
     (folder / "mended").touch()
 
-    printed = failed.json("retry", "r")
+    retried = failed("retry", "r", "--json", "-v")
 
+    printed = json.loads(retried.out)
+    assert "check  done" in retried.err
     assert (printed["run"], printed["status"], printed["output"]) == ("r", "succeeded", "HELLO!")
     assert failed.json("show", "r@1")["status"] == "failed"
 

@@ -69,7 +69,7 @@ def _leave(
 
 def make(
     place: Place, log: "Log", kit: "Tools", run: str, wanted: "Change", *, name: str | None = None,
-    go_on: bool = False, as_json: bool = False,
+    go_on: bool = False, as_json: bool = False, verbose: bool = False,
 ) -> int:  # fmt: skip
     """Make what was asked for, say so, and go on with it where that is wanted."""
     from holdfast.insiders import refuse_release, surroundings
@@ -88,7 +88,7 @@ def make(
         click.echo(made)
         click.echo(f"left {parent} at {offset}", err=True)
     if go_on:
-        return run_in_foreground(place, log, kit, made, as_json=as_json)
+        return run_in_foreground(place, log, kit, made, as_json=as_json, verbose=verbose)
     if not as_json:
         click.echo(f"go on with it: {place.command('resume', made)}", err=True)
     return 0

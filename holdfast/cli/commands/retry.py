@@ -27,4 +27,6 @@ def retry(
     with place.log() as log:
         wanted = retry_change(log, run, step)
         kit = lazily(place.project())
-        return make(place, log, kit, run, wanted, go_on=not no_run, as_json=as_json)
+        return make(
+            place, log, kit, run, wanted, go_on=not no_run, as_json=as_json, verbose=verbose
+        )
