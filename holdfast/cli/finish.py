@@ -3,11 +3,13 @@
 import click
 
 from holdfast.eventlog import Log
-from holdfast.reducer import State, WorkflowError
+from holdfast.reducer import ENDED, State, WorkflowError
 from holdfast.runs import read_state
 
 from .failures import INTERRUPTED, tell
+from .hints import going_on
 from .place import Place
+from .reasons import root_of
 from .shapes import run_object
 from .values import decoded, print_json
 from .view import print_waiting, report_of
@@ -24,6 +26,7 @@ def finish(place: Place, log: Log, run: str, *, as_json: bool) -> int:
         print_json(run_object(log, state))
     else:
         _print(place, log, state)
+        _point_to_parent(place, log, run)
     return exit_status(state)
 
 
@@ -36,7 +39,8 @@ def stopped(place: Place, log: Log, run: str, error: WorkflowError, *, as_json: 
         print_json(run_object(log, state))
     else:
         tell(error, place, as_json=False)
-        click.echo(f"when that is mended, go on with: {place.command('resume', run)}", err=True)
+        root = root_of(log, log.run(run))
+        click.echo(f"when that is mended, go on with: {place.command('resume', root)}", err=True)
     return error.exit_status
 
 
@@ -65,10 +69,19 @@ def _print(place: Place, log: Log, state: State) -> None:
             print_waiting(place, log, state)
             click.echo(f"\n{place.command('show', state.run)}", err=True)
         case "running":
-            command = place.command("resume", state.run)
+            command = place.command("resume", root_of(log, log.run(state.run)))
             click.echo(f"{state.run} was interrupted. Go on with: {command}", err=True)
         case _:
             _print_failure(place, state)
+
+
+def _point_to_parent(place: Place, log: Log, run: str) -> None:
+    """Say how the parent goes on that waits for a child which was executed by itself, and has ended."""
+    row = log.run(run)
+    if row.status in ENDED and row.parent_run and (hint := going_on(place, log, row)):
+        root = root_of(log, row)
+        if root != run:
+            click.echo(f"{root} has yet to take it in: {hint}", err=True)
 
 
 def _print_failure(place: Place, state: State) -> None:

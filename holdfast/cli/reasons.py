@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from holdfast.eventlog import Log, NoSuchRun, RunRow
+from holdfast.eventlog import Failure, Log, NoSuchRun, RunRow
 from holdfast.reducer import ENDED, Gate, State, Step
 from holdfast.runs import read_state
 
@@ -117,11 +117,23 @@ class _Why:
         error = self.state.error
         assert error is not None, "it was looked at"
         option = {"workflow_diverged": ["--accept"], "files_edited": ["--keep-edits"]}
-        run = root_of(self.log, self.row)
+        diverged = error.code == "workflow_diverged"  # changed code is accepted run by run
+        run = self._origin(error) if diverged else root_of(self.log, self.row)
         command = self.command("resume", run, *option.get(error.code, []))
         mend = "" if error.code in option else ". When that is mended, go on"
         text = f"stopped: [{error.code}] {one_line(error.message, 400)}{mend}"
         return Reason(error.code, text, self.state.now, command)
+
+    def _origin(self, error: Failure) -> str:
+        """Return the run that an error is of: a parent stops with that of its child."""
+        run, state = self.run, self.state
+        while True:
+            children = (c.run for c in state.children.values() if c.run and c.status not in ENDED)
+            states = (_state(self.log, child) for child in children)
+            below = next((s for s in states if s is not None and _is_of(s, error)), None)
+            if below is None:
+                return run
+            run, state = below.run, below
 
     def _interrupted(self) -> Reason:
         row = self.row
@@ -214,6 +226,11 @@ def root_of(log: Log, row: RunRow) -> str:
             break
         run = row.run
     return run
+
+
+def _is_of(state: State, error: Failure) -> bool:
+    own = state.error
+    return own is not None and (own.code, own.message) == (error.code, error.message)
 
 
 def _state(log: Log, run: str) -> State | None:

@@ -12,6 +12,7 @@ from holdfast.reducer import ENDED, NEVER, Gate, State, Step
 from .forks import as_fork, fork_line
 from .gates import commands, expiry, kind_of, people
 from .place import Place
+from .reasons import root_of
 from .rows import is_alive
 from .shapes import budget_object
 from .values import decoded, encoded, shown
@@ -38,7 +39,7 @@ def print_state(place: Place, log: Log, state: State, row: RunRow, at: int | Non
     if at is None and not replaced:
         print_waiting(place, log, state)
     if gone:
-        click.echo(f"\ngo on with: {place.command('resume', state.run)}")
+        click.echo(f"\ngo on with: {place.command('resume', root_of(log, row))}")
 
 
 def _facts(
@@ -191,7 +192,7 @@ def print_waiting(place: Place, log: Log, state: State) -> None:
         what = f"{wait.signal!r}" + (f" with key {wait.correlation!r}" if keyed else "")
         click.echo(printable(f"\nwaits for signal {what}. Send it with: {command}"))
     for timer in state.timers.values():
-        command = place.command("resume", state.run)
+        command = place.command("resume", root_of(log, log.run(state.run)))
         key = printable(timer.key, keep="")
         click.echo(f"\nwaits until {moment(timer.until)} ({key}). Then: {command}")
     for child in state.children.values():

@@ -85,10 +85,10 @@ def _tell(place: Place, log: "Log", run: str, gate: str, who: str, *, as_json: b
     from ..words import printable
 
     row = log.run(run)
-    alive = is_alive(log, row)
     if as_json:
+        alive = is_alive(log, row)
         print_json({"run": run, "gate": gate, "by": who, "offset": row.head, "owner_alive": alive})
         return
     click.echo(f"{printable(who, keep='')} answered {gate!r} of {run}")
-    if not alive:
-        click.echo(going_on(place, row.parent_run or run))
+    if hint := going_on(place, log, row):
+        click.echo(hint)

@@ -108,6 +108,7 @@ def _decide(
         )  # fmt: skip
         row = log.run(run)
         alive = is_alive(log, row)
+        hint = going_on(place, log, row)
     if as_json:
         print_json(
             {
@@ -125,5 +126,5 @@ def _decide(
     missing = found.count - len({who, *(vote.by for vote in found.votes)}) if approved else 0
     if missing > 0:
         click.echo(f"{missing} more must approve it, with --by another name")
-    elif not alive:
-        click.echo(going_on(place, row.parent_run or run))
+    elif hint:
+        click.echo(hint)

@@ -51,9 +51,10 @@ def unpause(place: Place, run: str, reason: str, as_json: bool) -> None:
         write(log, run, place.actor, reason)
         row = log.run(run)
         alive = is_alive(log, row)
+        hint = going_on(place, log, row)
     if as_json:
         print_json({"run": run, "paused": False, "offset": row.head, "owner_alive": alive})
         return
     click.echo(f"{run} is paused no more")
-    if not alive:
-        click.echo(going_on(place, row.parent_run or run))
+    if hint:
+        click.echo(hint)

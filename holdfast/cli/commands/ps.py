@@ -48,9 +48,12 @@ def _print(place: Place, log: "Log", rows: "list[RunRow]") -> None:
     now = time.time_ns()
     lines = [_cells(log, row, now) for row in rows]
     click.echo(table(["RUN", "WORKFLOW", "STATUS", "UPDATED", ""], lines))
-    interrupted = [cells[0] for cells in lines if "interrupted" in cells[2]]
+    interrupted = [row for row, cells in zip(rows, lines, strict=True) if "interrupted" in cells[2]]
     if interrupted:
-        click.echo(f"go on with: {place.command('resume', interrupted[0])}", err=True)
+        from ..reasons import root_of
+
+        run = root_of(log, interrupted[0])
+        click.echo(f"go on with: {place.command('resume', run)}", err=True)
 
 
 def _cells(log: "Log", row: "RunRow", now: int) -> list[str]:

@@ -44,6 +44,7 @@ def signal(
         send_signal(log, run, name, value, place.actor, key=key)
         row = log.run(run)
         alive = is_alive(log, row)
+        hint = going_on(place, log, row)
     if as_json:
         print_json(
             {
@@ -56,5 +57,5 @@ def signal(
         )
         return
     click.echo(f"sent {name!r} to {run}")
-    if not alive:
-        click.echo(going_on(place, row.parent_run or run))
+    if hint:
+        click.echo(hint)
