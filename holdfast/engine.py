@@ -347,6 +347,8 @@ class Engine:
     def cancel_child(self, run: str) -> bool:
         """Ask a child run to cancel itself; return whether nobody is there to do it."""
         with suppress(NoSuchRun, RunEnded):  # it had not begun, or has just ended
+            if self.log.run(run).status in ENDED:
+                return False  # as at each resume of a parent: its whole history need not be read
             why = "its parent no longer wants it"
             request_cancel(self.log, run, self.actor, why, now=self.now())
             if run not in self._executions:

@@ -1,5 +1,6 @@
 """What is no longer wanted: cancelled once, never started for nobody, also over a crash."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import trio
 
 from holdfast import Run, workflow
 from holdfast.engine import Engine
-from holdfast.eventlog import CancelRequested, LogUnwritable, StepCancelled, StepStarted
+from holdfast.eventlog import CancelRequested, LogUnwritable, Record, StepCancelled, StepStarted
 from holdfast.plugins import ModelCall, ModelResult, RateLimited, Readiness, hookimpl
 from holdfast.reducer import NotDurable, Workflow
 from holdfast.runs import request_cancel
@@ -352,3 +353,34 @@ async def test_a_child_that_cannot_be_seen_off_does_not_take_its_parent_down(
 
     assert (await lab.run(outer)).output == "done"
     assert lab.state("r/child").cancelling is not None
+
+
+async def test_a_resume_reads_nothing_of_children_that_were_cancelled_long_ago(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    @workflow
+    async def kid(run: Run) -> None:
+        await run.wait("never")
+
+    @workflow
+    async def parent(run: Run) -> None:
+        for name in ("a", "b", "c"):
+            await run.race(run.sleep("1s"), run.child(kid, name=name))
+        await run.wait("go on")
+
+    lab.workflows[kid.reference] = kid
+    await lab.run(parent)
+    kids = [lab.log.run(f"r/{name}") for name in ("a", "b", "c")]
+    assert {row.status for row in kids} == {"cancelled"}
+    read: list[int] = []
+    real = lab.log.records
+
+    def records(branch: int, *args: Any) -> Iterator[Record]:
+        read.append(branch)
+        return real(branch, *args)
+
+    monkeypatch.setattr(lab.log, "records", records)
+    await lab.resume()
+
+    assert lab.log.branch_of("r") in read
+    assert not {row.branch for row in kids} & set(read)
