@@ -125,6 +125,7 @@ def plan(visit: Visit, asked: Plan) -> dict[str, Any]:
     Each item is reused, runs (and why), asks, waits or is dropped, with what it cost before. `accept`
     plans going on with the workflow's code as it is now.
     """
+    _refuse_unread(asked)
     kit = visit.desk.kit()
     with visit.desk.log() as log:
         wanted = _planned_change(log, kit, asked)
@@ -133,6 +134,21 @@ def plan(visit: Visit, asked: Plan) -> dict[str, Any]:
     items = told.pop("items")
     assert isinstance(items, list), "a plan has items"
     return {**told, **page_of(items, asked.start, asked.limit)}  # pyright: ignore[reportUnknownArgumentType]
+
+
+_READ = {"retry": {"step"}, "accept": {"changed_code"}}
+
+
+def _refuse_unread(asked: Plan) -> None:
+    """Refuse what would be left unread: a plan must not look like one of what was asked for."""
+    otherwise = {*Otherwise.__struct_fields__} - {"run"}
+    read, nothing = _READ.get(asked.action, otherwise), Plan(run=asked.run)
+    for name in sorted({*otherwise, "step"} - read):
+        if getattr(asked, name) != getattr(nothing, name):
+            problem = f"{name} has no meaning with action {asked.action!r}"
+            raise BadArguments("plan", problem, f"run, {', '.join(sorted(read))} with that action")
+    if asked.action == "rewind" and asked.at is None:
+        raise BadArguments("plan", "it does not say how far to go back", "run, at with rewind")
 
 
 def _planned_change(log: Log, kit: Kit, asked: Plan) -> Change:

@@ -132,12 +132,28 @@ async def test_arguments_that_do_not_fit_are_told_and_nothing_is_done(begun: Beg
                 {"decision": "answer", "answer": 1, "digest": "ab"},
             )
         ]
+        unread = [
+            await tools.refused("plan", run="r", **given)
+            for given in (
+                {"step": "say"},
+                {"action": "rewind", "at": 2, "step": "say"},
+                {"action": "rewind"},
+                {"action": "retry", "at": 2},
+                {"action": "retry", "changed_code": "rerun"},
+                {"action": "accept", "workflow": "w.py:wait"},
+                {"action": "accept", "prompts": {"say": "hi"}},
+                {"action": "accept", "allow_effects": True},
+            )
+        ]
+        rerun = await tools("plan", run="r", action="accept", changed_code="rerun")
         assert (await tools("get_run", run="r"))["status"] == "waiting"
 
-    for error in (unknown, missing, wrong, nowhere, *mixed):
+    for error in (unknown, missing, wrong, nowhere, *mixed, *unread):
         assert error["code"] == "bad_arguments"
         assert "It takes: " in error["message"]
     assert "colour" in unknown["message"]
+    assert "prompts has no meaning with action 'accept'" in unread[-2]["message"]
+    assert rerun["reason"] == "accept"
     assert "run, decision, by, gate?" in missing["message"]
     assert nothing["code"] == "no_such_tool"
     assert "run_workflow" in nothing["message"]
