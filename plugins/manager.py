@@ -1,7 +1,7 @@
 """All plugins of a program: loads them, answers for what they offer, remembers what is broken."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast, get_args
 
 import msgspec
 
@@ -9,7 +9,7 @@ from holdfast.eventlog import Record, Value
 from holdfast.reducer import State
 
 from . import offers
-from .errors import RedactionFailed, UnknownAgent, UnknownModel, UnknownSandbox
+from .errors import AdapterBroken, RedactionFailed, UnknownAgent, UnknownModel, UnknownSandbox
 from .held import held
 from .loading import (
     BrokenPlugin,
@@ -28,6 +28,7 @@ from .types import (
     Model,
     ModelCall,
     ModelResult,
+    Permissions,
     Sandbox,
     Tool,
 )
@@ -90,6 +91,20 @@ class Plugins:
     def model(self, name: str) -> Model:
         """Return the back end with the longest prefix of the model's name. Raises UnknownModel."""
         return cast(Model, self._model(name).value)
+
+    def permissions(self, name: str, options: Mapping[str, Any]) -> set[Permissions]:
+        """Return what an agent can be held to with these options: everything, where it does not say.
+
+        Raises UnknownAgent, and AdapterBroken.
+        """
+        offer = self._agent(name)
+        try:
+            told = offers.permissions_told(offer.value, options)
+        except (Exception, SystemExit) as error:
+            owner = f"agent {name!r}, which is offered by {offer.by},"
+            fault = f"raised {last_line(error)} in permissions_with"
+            raise AdapterBroken(owner, fault, raised_at(error)) from error
+        return set(get_args(Permissions)) if told is None else told
 
     async def run_agent(self, name: str, task: AgentTask, emit: Emit) -> AgentResult:
         """Let an agent do a task. Raises what it raises, and AdapterBroken."""

@@ -122,6 +122,12 @@ def check(hook: str, offered: object) -> tuple[dict[str, Any], list[Fault]]:
     return good, faults
 
 
+def permissions_told(agent: Any, options: Mapping[str, Any]) -> set[Permissions] | None:
+    """Ask an agent which permissions it can be held to; None where it does not say."""
+    tell = getattr(agent, "permissions_with", None)
+    return None if tell is None else set(tell(options))
+
+
 def ready(worker: Any) -> Readiness:
     """Ask an agent or a model whether it can work here; one that fails at that is not ready."""
     try:

@@ -148,6 +148,10 @@ class Agent(Protocol):
     One that starts all its programs with `holdfast.plugins.process.run_process`, and does nothing to
     files or the network by itself that `holdfast.plugins.confining.current().within` does not allow, says
     so with an attribute `needs: Needs`. Only such an agent is let into a sandbox.
+
+    One that cannot be held to every permission tells which ones with a method `permissions_with(options:
+    Mapping[str, Any]) -> Collection[Permissions]`, for a step's options, of which it raises nothing. A dry
+    run then says beforehand what `run` would refuse. Without it, that is seen when the step begins.
     """
 
     async def run(self, task: AgentTask, emit: Emit) -> AgentResult:

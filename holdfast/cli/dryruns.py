@@ -67,6 +67,7 @@ def dry_run_of(
         samples=samples,
         roles=roles_of(kit.config),
         knows_agent=lambda name: name in agents,
+        permissions=kit.plugins.permissions,
     )
 
 

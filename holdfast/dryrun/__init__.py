@@ -2,8 +2,8 @@
 
 from .bound import bounded
 from .errors import CannotSample, DryRunError, SampleInvalid, Unending
+from .judging import Problem
 from .nodes import Node
-from .playing import Problem
 from .trying import DryRun, dry_run, with_samples
 
 __all__ = [

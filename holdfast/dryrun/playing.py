@@ -15,7 +15,6 @@ from holdfast.eventlog import (
     StepCancelled,
 )
 from holdfast.reducer import (
-    AgentCall,
     CancelRequest,
     ChildRequest,
     Ended,
@@ -28,7 +27,6 @@ from holdfast.reducer import (
     digest,
     reduce,
     take,
-    unresolved,
 )
 
 from .answering import answers, asked, packed
@@ -36,6 +34,7 @@ from .bound import bounded
 from .driving import PlacingDriver
 from .errors import DryRunError, SampleInvalid, Unending
 from .given import NOTHING, Given, fitted
+from .judging import ANY, PermissionsOf, Problem, problem_of
 from .nodes import Node, describe
 from .sampling import Taste
 
@@ -43,14 +42,6 @@ START = 1_767_344_400_000_000_000  # a Friday morning
 SECOND = 1_000_000_000
 DEEPEST = 8  # child runs within child runs
 SEED = b"dry run"
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """What would go wrong in a run: where, and why."""
-
-    key: str
-    code: str
-    message: str
 
 
 class Setting(msgspec.Struct):
@@ -62,6 +53,7 @@ class Setting(msgspec.Struct):
     most_steps: int
     roles: Sequence[Role] = ()
     knows_agent: Callable[[str], bool] = lambda _: True
+    permissions: PermissionsOf = lambda _, __: ANY
     steps: int = 0
     is_cut: bool = False
     problems: list[Problem] = []
@@ -224,16 +216,11 @@ class _Player:
             node.status = "done"
 
     def _judge(self, request: StepRequest) -> None:
-        """Note who is not there: a run would stop or fail here."""
-        key = self._prefix + request.key
-        if missing := unresolved(request):
-            told = f"{missing} in holdfast.toml: add [roles.NAME], or give agent= or model="
-            self._note(Problem(key, "unknown_role", told))
-        elif isinstance(request.call, AgentCall) and not self._setting.knows_agent(
-            request.call.agent
-        ):
-            told = f"there is no agent {request.call.agent!r}. List them with: holdfast agents"
-            self._note(Problem(key, "no_such_agent", told))
+        """Note where a run would stop or fail for who is to do a step."""
+        setting, key = self._setting, self._prefix + request.key
+        problem = problem_of(key, request, setting.knows_agent, setting.permissions)
+        if problem is not None:
+            self._note(problem)
 
     def _note(self, problem: Problem) -> None:
         """Note a problem once, however often the step is asked for."""

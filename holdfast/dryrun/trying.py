@@ -11,8 +11,9 @@ from holdfast.reducer import Workflow
 
 from .errors import CannotSample
 from .given import Given
+from .judging import ANY, PermissionsOf, Problem
 from .nodes import Node
-from .playing import Played, Problem, Setting, play
+from .playing import Played, Setting, play
 from .sampling import NoSample, Taste, sample
 
 MOST_STEPS = 200
@@ -66,6 +67,7 @@ def dry_run(
     samples: Mapping[str, Any] = {},
     roles: Sequence[Role] = (),
     knows_agent: Callable[[str], bool] = lambda _: True,
+    permissions: PermissionsOf = lambda _, __: ANY,
 ) -> DryRun:
     """Play a workflow without calling or writing anything. Raises CannotSample and InputInvalid.
 
@@ -75,7 +77,7 @@ def dry_run(
     input, sampled = with_samples(workflow, given_input)
     tried: list[tuple[Played, Setting]] = []
     for taste in TASTES:
-        setting = Setting(load, Given(samples), taste, MOST_STEPS, roles, knows_agent)
+        setting = Setting(load, Given(samples), taste, MOST_STEPS, roles, knows_agent, permissions)
         played = play(workflow, input, setting)
         tried.append((played, setting))
         if played.error is None and not setting.is_cut and not _reached_ceiling(played.root):

@@ -23,6 +23,9 @@ def holdfast_agents() -> Mapping[str, Agent]:
 AGENT = '''\
 """The program `$name` as an agent."""
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 import msgspec
 from holdfast.plugins import (
     AgentResult,
@@ -78,6 +81,10 @@ class ${Class}:
         if not text:
             raise NoOutput("$name ended well and said nothing")
         return AgentResult(text=text, output=last_json(text) if task.schema else None)
+
+    def permissions_with(self, options: Mapping[str, Any]) -> Collection[Permissions]:
+        """Tell which permissions there are, so that a dry run can say what would be refused."""
+        return PERMISSIONS
 
     def readiness(self) -> Readiness:
         """Say whether the program is there, and in which version."""

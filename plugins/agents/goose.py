@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final, cast
 
 import msgspec
@@ -73,6 +74,9 @@ class Goose:
         return msgspec.structs.replace(
             result, usage=less(await _used(program, task, session), before)
         )
+
+    def permissions_with(self, options: Mapping[str, Any]) -> Collection[Permissions]:
+        return PERMISSIONS
 
     def readiness(self) -> Readiness:
         return PROGRAM.readiness()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
@@ -76,6 +76,9 @@ class Kimi:
         result = await follow(reading, argv, env=env, stdin="")
         usage = less(await _used(task, result.session), before)
         return msgspec.structs.replace(result, usage=usage)
+
+    def permissions_with(self, options: Mapping[str, Any]) -> Collection[Permissions]:
+        return PERMISSIONS
 
     def readiness(self) -> Readiness:
         return PROGRAM.readiness()

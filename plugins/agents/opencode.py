@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -74,6 +75,10 @@ class OpenCode:
         argv = [program, *arguments(task, options)]
         reading = OpenCodeReading(task, emit)
         return await follow(reading, argv, env=environment(task), stdin=prompt_of(task))
+
+    def permissions_with(self, options: Mapping[str, Any]) -> Collection[Permissions]:
+        own: list[Permissions] = ["full"]
+        return FLAGS if options.get("agent") is None else own
 
     def readiness(self) -> Readiness:
         return PROGRAM.readiness()

@@ -8,6 +8,7 @@ import trio
 
 from .. import marks
 from ..errors import BadOptions, MissingBinary, NoOutput, SessionLost, WorkError
+from ..offers import permissions_told
 from ..process import sweep
 from ..types import Agent, AgentResult, AgentTask, Emit, Journal, Permissions, Progress
 from .kit import (
@@ -85,7 +86,7 @@ def _session(make: Make, works: AgentTask, goes_on: AgentTask) -> None:
 
 
 def _permissions(make: Make, task: AgentTask) -> None:
-    """Each permission is either kept to or refused; a refusal names those that there are."""
+    """Each permission is either kept to or refused, as it tells beforehand; a refusal names it."""
     taken: list[str] = []
     for permissions in get_args(Permissions):
         held = msgspec.structs.replace(task, permissions=permissions)
@@ -98,6 +99,9 @@ def _permissions(make: Make, task: AgentTask) -> None:
         else:
             taken.append(permissions)
     require(bool(taken), "it takes none of the permissions 'read', 'edit' and 'full'")
+    told = permissions_told(make(), task.options)
+    wrong = f"its permissions_with tells {sorted(told or ())}, and it takes {sorted(taken)}"
+    require(told is None or told == {*taken}, wrong)
 
 
 def _options(make: Make, task: AgentTask) -> None:

@@ -232,6 +232,37 @@ def test_what_has_no_end_or_cannot_go_on_is_said(
 
 
 @pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ("agent='goose'", "goose cannot be held to permissions='read': it knows 'full'"),
+        ("agent='acp:gemini', fallback=['kimi']", "'edit', 'full'; kimi cannot be held to"),
+        ("agent='opencode', options={'agent': 'own'}", "opencode cannot be held to"),
+        ("agent='goose', fallback=['codex']", None),  # which goes on then
+        ("agent='acp:gemini', options={'mode': 'plan'}", None),
+        ("agent='command'", None),
+    ],
+)
+def test_who_cannot_be_held_to_a_steps_permissions_is_told_before_anything_is_paid(
+    w: Cli, asked: str, refused: str | None
+) -> None:
+    call = f"await run.agent('look', 'x', permissions='read', {asked})"
+    write(w, f"@workflow\nasync def odd(run: Run) -> None:\n    {call}\n")
+
+    found = w.json("run", "d.py", "--dry-run", status=int(refused is not None))
+
+    assert [problem["code"] for problem in found["problems"]] == ["bad_options"] * bool(refused)
+    assert refused is None or refused in found["problems"][0]["message"]
+
+
+def test_the_shipped_workflow_with_an_agent_that_cannot_only_read_is_no_good(w: Cli) -> None:
+    (w.folder / "holdfast.toml").write_text('[roles.default]\nagent = "goose"\n')
+
+    said = w("run", "implement", "-i", "goal=tidy", "--dry-run", status=1)
+
+    assert "goose cannot be held to permissions='read'" in said.out + said.err
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         (["--sample", "review"], "is no pair"),

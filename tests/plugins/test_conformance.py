@@ -13,6 +13,7 @@ import trio
 
 from holdfast.eventlog import Record, UnknownEvent, Usage
 from holdfast.plugins import (
+    AdapterBroken,
     AgentResult,
     AgentTask,
     BadOptions,
@@ -25,6 +26,7 @@ from holdfast.plugins import (
     ModelCall,
     ModelResult,
     NoOutput,
+    Plugins,
     Progress,
     RateLimited,
     Readiness,
@@ -305,6 +307,23 @@ def end(agents: type[Leaving] = Leaving) -> None:
 
 def test_a_sound_agent_passes_and_its_result_comes_back(tmp_path: Path) -> None:
     assert check_agent(Sound, **tasks(tmp_path)).text == "hello"
+
+
+def test_an_agent_takes_the_permissions_that_it_tells(tmp_path: Path) -> None:
+    works = agent_task(tmp_path, "hi")
+
+    check_agent(with_flaw(permissions_with=lambda self, options: {"full"}), works=works)
+    with pytest.raises(AssertionError, match=r"tells \['full', 'read'\], and it takes \['full'\]"):
+        check_agent(with_flaw(permissions_with=lambda self, options: ["read", "full"]), works=works)
+
+
+@pytest.mark.parametrize("told", [lambda self, options: 1 / 0, lambda self, options: None])
+def test_an_agent_that_fails_to_tell_its_permissions_is_named(told: Callable[..., Any]) -> None:
+    agent = with_flaw(permissions_with=told)()
+    plugins = Plugins.load(plugin(holdfast_agents=lambda: {"odd": agent}), installed=False)
+
+    with pytest.raises(AdapterBroken, match=r"agent 'odd', .* in permissions_with"):
+        plugins.permissions("odd", {})
 
 
 def test_a_sound_model_passes_and_its_result_comes_back() -> None:

@@ -1,7 +1,10 @@
 """The `acp` agents: whatever speaks the Agent Client Protocol over its standard input and output."""
 
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
 from ...errors import BadOptions
-from ...types import AgentResult, AgentTask, Emit, Readiness
+from ...types import AgentResult, AgentTask, Emit, Permissions, Readiness
 from ..cli import arguments_for, options_of, run_lines
 from .conversation import Conversation
 from .known import ANY, KNOWN
@@ -43,6 +46,9 @@ class Acp:
                 f"looked for in the PATH, or where {program.variable} says."
             )
         return [program.locate(task.env), *args, *options.args]
+
+    def permissions_with(self, options: Mapping[str, Any]) -> Collection[Permissions]:
+        return self._known.modes if options.get("mode") is None else get_args(Permissions)
 
     def readiness(self) -> Readiness:
         if self._known.program is None:
