@@ -2,12 +2,22 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from holdfast.eventlog import Edit, Log, Record, RunRow
-from holdfast.reducer import Driver, StepRequest, Workflow, follow, names
+from holdfast.eventlog import (
+    ApprovalRequested,
+    ChildStarted,
+    Edit,
+    Log,
+    NoSuchRun,
+    QuestionAsked,
+    Record,
+    RunRow,
+)
+from holdfast.reducer import Driver, StepRequest, Workflow, follow, names, within
 
 from .errors import ResultInvalid
 from .frames import begun_by
@@ -30,6 +40,23 @@ def refuse_edits(
             for edit in results:
                 if names(edit, key):
                     _check(row.run, key, edit, output)
+
+
+def refuse_gates(log: Log, run: str, edits: Sequence[Edit]) -> None:
+    """Raise ResultInvalid for a result of what people decide, in a run or its children.
+
+    It would be left unread, and look like their word.
+    """
+    wanted = {edit.key for edit in edits if edit.what == "result"}
+    for record in log.records(log.branch_of(run)) if wanted else ():
+        match record.event:
+            case ApprovalRequested(key=key) | QuestionAsked(key=key) if key in wanted:
+                raise ResultInvalid(run, key, "people decide it, so a fork asks them")
+            case ChildStarted(key=key, run=child) if inner := within(edits, key):
+                with suppress(NoSuchRun):  # it was asked for, and never made
+                    refuse_gates(log, child, inner)
+            case _:
+                pass
 
 
 def _asked(log: Log, workflow: Workflow, row: RunRow, edits: Sequence[Edit]) -> dict[str, Any]:

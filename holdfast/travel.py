@@ -29,6 +29,7 @@ from holdfast.eventlog import (
 from holdfast.reducer import Driver, Plan, Planner, State, changes_of_roles, follow, replay
 
 from .departure import Change, Departure, Load, depart, outline
+from .edits import refuse_gates
 from .errors import NoSuchStep, NothingToRetry, RunBusy, RunEnded, StepAmbiguous
 from .frames import near
 from .places import fork_folder
@@ -49,6 +50,7 @@ def fork(
     Raises NoSuchRun, NoSuchFrame, NoSuchStep, EditTooLate, InputInvalid, ResultInvalid, RunExists,
     and, where it takes over the run's name, RunBusy. Nothing is written then.
     """
+    refuse_gates(log, run, change.edits)
     while True:
         moment = now or time.time_ns()
         departure = departure or depart(log, load, run, change, now=moment)
@@ -84,6 +86,7 @@ def plan(
 
     `roles` are those with which it will be executed; None: those that the run had.
     """
+    refuse_gates(log, run, change.edits)
     moment = now or time.time_ns()
     departure = departure or depart(log, load, run, change, now=moment)
     row, forked = departure.row, departure.forked

@@ -147,6 +147,20 @@ def shipped(folder: Path) -> Path:
     return folder / ".holdfast" / "log"
 
 
+async def test_nobody_decides_a_gate_by_giving_it_a_result(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with in_memory() as tools:
+        error = await tools.refused("fork", run="r", results={"send it": {"approved": True}})
+    for run, key in (("r", "send it"), ("parent", "kid/send it")):
+        assert invoke(["fork", run, "--set", f'{key}={{"approved": true}}']) == 2
+        assert invoke(["plan", "fork", run, "--set", f'{key}={{"approved": true}}']) == 2
+
+    assert error["code"] == "result_invalid"
+    assert "'send it'" in error["message"]
+    assert "people decide it, so a fork asks them" in capsys.readouterr().err
+
+
 PAST_A_GATE = [
     (["fork", "e", "--at", "publish", "--allow-effects", "--run"], "effects of run 'e'"),
     (["rewind", "e", "--to", "publish", "--allow-effects"], "effects of run 'e'"),
