@@ -32,15 +32,22 @@ LENSES: dict[Lens, str] = {
 }
 ALL_LENSES: list[Lens] = list(LENSES)
 
-# Prints the change: what is not committed, a range of commits, what a branch has, or one commit.
+# Prints the change: what is not committed, a range of commits, one commit, or what a branch or a tag
+# has, be it here or of a remote. HEAD is a commit: as the branch that it is, it would have nothing.
 CHANGE = f"""
 git rev-parse -q --verify HEAD > /dev/null || {{
     echo 'there is no commit to compare with: make a git repository and commit to it' >&2; exit 1; }}
 case "$CHANGE" in
 '') {DIFF} ;;
 *..*) git diff --end-of-options "$CHANGE" -- ;;
-*)  if git show-ref -q --verify "refs/heads/$CHANGE"; then git diff "HEAD...refs/heads/$CHANGE" --
-    else git show --format=%B --end-of-options "$CHANGE" --; fi ;;
+HEAD|@) git show --format=%B HEAD -- ;;
+*)  name=refs/heads/$CHANGE
+    git show-ref -q --verify "$name" ||
+        name=$(git rev-parse -q --verify --symbolic-full-name --end-of-options "$CHANGE")
+    case "$name" in
+    refs/heads/*|refs/remotes/*|refs/tags/*) git diff "HEAD...$name" -- ;;
+    *) git show --format=%B --end-of-options "$CHANGE" -- ;;
+    esac ;;
 esac
 """
 
@@ -93,7 +100,7 @@ class FindingsRemain(HoldfastError):
 async def review(
     run: Run,
     change: Annotated[
-        str, Meta(description="A range A..B, a branch, or a commit; else what is not committed.")
+        str, Meta(description="A range A..B, a branch, a tag, or a commit; else what is not committed.")
     ] = "",
     lenses: Annotated[
         list[Lens], Meta(description="What is looked for.", min_length=1)
@@ -115,7 +122,13 @@ async def review(
     diff = (await run.shell("change", CHANGE, env={"CHANGE": change})).stdout
     what = change or "what is not committed"
     if not diff.strip():
-        return Reviewed(title=f"Nothing to review: {what} is empty", findings=[], dropped=[])
+        why = "Of a branch or a tag only that is reviewed which is not in what is checked out."
+        return Reviewed(
+            title=f"Nothing to review: {what} is empty",
+            done=why if change else "",
+            findings=[],
+            dropped=[],
+        )
 
     async def look(lens: Lens) -> list[Finding]:
         """Look for one kind of thing."""

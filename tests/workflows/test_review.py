@@ -47,20 +47,36 @@ async def test_what_stands_a_second_look_is_told_once_with_all_who_saw_it(stage:
     assert play.replays()
 
 
-@pytest.mark.parametrize("change", ["main..side", "side", "side~0"])
-async def test_a_range_a_branch_or_a_commit_is_reviewed_as_it_is(
+CHANGES = {
+    "main..side": ["first", "second"],
+    "side": ["first", "second"],
+    "origin/side": ["first", "second"],
+    "v1": ["first", "second"],
+    "twin": ["first", "second"],  # a branch and a tag at once
+    "side~0": ["second"],
+    "HEAD": ["one"],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_range_a_name_or_a_commit_is_reviewed_as_it_is(
     stage: MakeStage, change: str
 ) -> None:
     play = stage({LOOK: [Findings()]})
     play.repo.git("switch", "-qc", "side")
-    play.repo.write({"side.txt": "aside\n"})
-    play.repo.commit()
+    for word in ("first", "second"):
+        play.repo.write({f"{word}.txt": f"{word}\n"})
+        play.repo.commit()
+    play.repo.git("update-ref", "refs/remotes/origin/side", "side")
+    play.repo.git("tag", "-am", "one", "v1")
+    play.repo.git("branch", "twin")
+    play.repo.git("tag", "twin")
     play.repo.git("switch", "-q", "main")
 
     outcome = await play.play(review, change=change, lenses=["tests"])
 
     (prompt,) = play.cast.prompts(LOOK)
-    assert "+aside" in prompt
+    assert [w for w in ("one", "first", "second") if f"+{w}" in prompt] == CHANGES[change]
     assert "Nothing was found" in outcome.output["markdown"]
 
 
