@@ -86,7 +86,7 @@ class Reviewed(Report, kw_only=True):
 
 
 class FindingsRemain(HoldfastError):
-    """Something was found that is as severe as `fail_on` says, or more; the message is the report."""
+    """Something is left that is as severe as `fail_on` says, or more; the message is the report."""
 
     code = "findings_remain"
 
@@ -113,7 +113,7 @@ async def review(
     limit: Annotated[int, Meta(description="How many agents at once.", ge=1)] = 4,
     fail_on: Annotated[
         Literal["critical", "major", "minor", "never"],
-        Meta(description="Fail where something so severe is found."),
+        Meta(description="Fail where something so severe is left, looked at again or not."),
     ] = "never",
 ) -> Reviewed:
     """Review a change through several lenses, drop what a second look refutes, and rank the rest."""
@@ -156,7 +156,7 @@ async def review(
     kept = ranked([one for one, is_real in zip(checked, real, strict=True) if is_real])
     dropped = [one for one, is_real in zip(checked, real, strict=True) if not is_real]
 
-    left = [f"not looked at again: {place_of(one)} {one.title}" for one in unchecked]
+    left = [f"not looked at again: {one.severity}: {place_of(one)} {one.title}" for one in unchecked]
     if len(diff) > DIFF_CHARACTERS:
         left.append(f"only the first {DIFF_CHARACTERS:,} characters of {len(diff):,} were shown")
     report = Reviewed(
@@ -172,7 +172,7 @@ async def review(
         findings=kept,
         dropped=dropped,
     )
-    if fail_on != "never" and any(is_as_severe(one, fail_on) for one in kept):
+    if fail_on != "never" and any(is_as_severe(one, fail_on) for one in kept + unchecked):
         raise FindingsRemain(report, fail_on)
     return report
 

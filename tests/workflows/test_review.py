@@ -58,10 +58,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-async def test_a_range_a_name_or_a_commit_is_reviewed_as_it_is(
-    stage: MakeStage, change: str
-) -> None:
+async def test_a_range_a_name_or_a_commit_is_reviewed_as_it_is(stage: MakeStage) -> None:
     play = stage({LOOK: [Findings()]})
     play.repo.git("switch", "-qc", "side")
     for word in ("first", "second"):
@@ -73,11 +70,15 @@ async def test_a_range_a_name_or_a_commit_is_reviewed_as_it_is(
     play.repo.git("tag", "twin")
     play.repo.git("switch", "-q", "main")
 
-    outcome = await play.play(review, change=change, lenses=["tests"])
+    for number, change in enumerate(CHANGES):
+        given = {"agent": "cast", "change": change, "lenses": ["tests"]}
+        outcome = await play.go(review, given, run=f"r{number}")
+        assert "Nothing was found" in outcome.output["markdown"]
 
-    (prompt,) = play.cast.prompts(LOOK)
-    assert [w for w in ("one", "first", "second") if f"+{w}" in prompt] == CHANGES[change]
-    assert "Nothing was found" in outcome.output["markdown"]
+    def seen(prompt: str) -> list[str]:
+        return [word for word in ("one", "first", "second") if f"+{word}" in prompt]
+
+    assert dict(zip(CHANGES, map(seen, play.cast.prompts(LOOK)), strict=True)) == CHANGES
 
 
 async def test_a_severe_finding_fails_the_run_with_the_report(stage: MakeStage) -> None:
@@ -93,13 +94,19 @@ async def test_a_severe_finding_fails_the_run_with_the_report(stage: MakeStage) 
     assert play.replays()
 
 
-async def test_what_is_beyond_the_ceiling_is_left_and_said(stage: MakeStage) -> None:
+@pytest.mark.parametrize(("fail_on", "status"), [("critical", "succeeded"), ("major", "failed")])
+async def test_what_is_beyond_the_ceiling_is_left_and_said_and_may_fail_the_run(
+    stage: MakeStage, fail_on: str, status: str
+) -> None:
     play = stage(PARTS)
     play.repo.write({"a.txt": "two\n"})
 
-    outcome = await play.play(review, max_findings=1, fail_on="critical")
+    outcome = await play.play(review, max_findings=1, fail_on=fail_on)
 
-    assert outcome.output["left"] == ["not looked at again: a.txt:1 Two is wrong"]
+    told = outcome.error.message if outcome.error else outcome.output["markdown"]
+    assert outcome.status == status
+    assert "- not looked at again: major: a.txt:1 Two is wrong" in told
+    assert "# 0 findings" in told  # the one that was looked at again is none
 
 
 async def test_without_a_change_nobody_is_asked(stage: MakeStage) -> None:
