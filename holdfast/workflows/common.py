@@ -39,13 +39,32 @@ else echo 'no tests were found: say how to run them with the input "test"' >&2; 
 fi
 """
 
-# Prints all that differs from the last commit, new files included, without touching the index.
+# Prints the commit that is checked out. Without one every comparison would be empty: that is said early.
+BASE = """
+git rev-parse -q --verify HEAD || {
+    echo 'there is no commit to compare with: make a git repository and commit to it' >&2; exit 1; }
+"""
+
+# Prints all that differs from the commit $BASE, new files included, without touching the index. An agent
+# may commit, asked or not: what differs from HEAD is what it has left.
 DIFF = """
-git diff HEAD -- . ':!.holdfast'
+git diff "$BASE" -- . ':!.holdfast'
 git ls-files --others --exclude-standard -z -- . ':!.holdfast' |
     xargs -0 -r -n 1 git diff --no-index -- /dev/null || true
 """
-STAT = "git diff --stat HEAD -- . ':!.holdfast'; git status --short -- . ':!.holdfast'"
+STAT = "git diff --stat \"$BASE\" -- . ':!.holdfast'; git status --short -- . ':!.holdfast'"
+
+# Says where that is now, in a line or two.
+WHERE = """
+commits=$(git rev-list --count "$BASE..HEAD") || exit 1
+open=$(git status --short -- . ':!.holdfast')
+if [ "$commits" != 0 ]; then
+    echo "Look at what was committed: git log -p $(git rev-parse --short "$BASE")..$(git rev-parse --short HEAD)"
+    [ -z "$open" ] || echo 'The rest of the change is in the working tree and not committed.'
+elif [ "$open" ]; then echo 'The change is in the working tree and not committed.'
+else echo 'Nothing has changed that git can see.'
+fi
+"""
 
 TEST_CHARACTERS = 8_000
 DIFF_CHARACTERS = 100_000
@@ -54,6 +73,11 @@ DIFF_CHARACTERS = 100_000
 async def find_tests(run: Run, test: str) -> str:
     """Return the command that runs the tests: what was given, else what the files tell."""
     return test or (await run.shell("find tests", FIND_TESTS)).stdout.strip()
+
+
+async def find_base(run: Run) -> dict[str, str]:
+    """Return the commit that a run begins with, as the environment of DIFF, STAT and WHERE."""
+    return {"BASE": (await run.shell("base", BASE)).stdout.strip()}
 
 
 def said(result: ShellResult) -> str:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from holdfast import Budget, Run, ShellResult, workflow
 from holdfast.workflows.common import (
     STAT,
+    WHERE,
     Agent,
     Approve,
     Model,
@@ -20,6 +21,7 @@ from holdfast.workflows.common import (
     TestCommand,
     bullets,
     doer,
+    find_base,
     find_tests,
     line,
     proof,
@@ -81,6 +83,7 @@ async def debug(
     approve: Approve = True,
 ) -> Debugged:
     """Show a fault by a failing command, find its cause, and mend it until all is green."""
+    base = await find_base(run)
     seen = await read_goal(run, fault)
     test = await find_tests(run, test)
     who = doer(agent, model, options)
@@ -121,14 +124,15 @@ async def debug(
         feedback = f"`{shown.command}` is green now, but the tests fail:\n{said(tests)}"
 
     if approve:
-        changes = (await run.shell("changes", STAT, check=False)).stdout
+        changes = (await run.shell("changes", STAT, env=base, check=False)).stdout
         subject = {"fault": fault, "cause": cause.cause, "changes": changes, "proof": evidence}
         evidence.append(f"accepted by {(await run.approve('accept the fix', subject)).by}")
+    where = (await run.shell("where", WHERE, env=base)).stdout
     return Debugged(
         title=f"Mended: {line(fault)}",
         done=f"{summary}\n\nThe cause that was followed: {cause.cause}",
         evidence=evidence,
-        left=["The change is in the working tree and not committed."],
+        left=where.splitlines(),
         usage=run.usage,
         command=shown.command,
         cause=cause.cause,

@@ -8,6 +8,7 @@ from holdfast.workflows.common import (
     DIFF,
     DIFF_CHARACTERS,
     STAT,
+    WHERE,
     Agent,
     Approve,
     Goal,
@@ -21,6 +22,7 @@ from holdfast.workflows.common import (
     TestCommand,
     ask_reviewer,
     bullets,
+    find_base,
     find_tests,
     line,
     proof,
@@ -53,6 +55,7 @@ async def implement(
     approve: Approve = True,
 ) -> Implemented:
     """Implement a goal until its tests are green and a reviewer approves, then ask a person."""
+    base = await find_base(run)
     wanted = await read_goal(run, goal)
     test = await find_tests(run, test)
     feedback, summary, rounds, review = "", "", 0, Review(approved=False)
@@ -66,7 +69,7 @@ async def implement(
             feedback = f"The tests fail:\n{said(tests)}"
             continue
 
-        diff = await run.shell("diff", DIFF, check=False)
+        diff = await run.shell("diff", DIFF, env=base, check=False)
         prompt = review_prompt(wanted, diff.stdout)
         review = await ask_reviewer(
             run, prompt, agent=review_agent or agent, model=review_model, options=options
@@ -80,15 +83,16 @@ async def implement(
         feedback = f"The tests pass. The reviewer asks for:\n{bullets(review.comments)}"
 
     if approve:
-        changes = (await run.shell("changes", STAT, check=False)).stdout
+        changes = (await run.shell("changes", STAT, env=base, check=False)).stdout
         subject = {"goal": wanted, "changes": changes, "tests": f"{test}: green"}
         decision = await run.approve("accept the change", {**subject, "review": review.comments})
         evidence.append(f"accepted by {decision.by}")
+    where = (await run.shell("where", WHERE, env=base)).stdout
     return Implemented(
         title=f"Implemented: {line(goal)}",
         done=summary,
         evidence=evidence,
-        left=["The change is in the working tree and not committed."],
+        left=where.splitlines(),
         usage=run.usage,
         summary=summary,
         rounds=rounds,
@@ -111,5 +115,5 @@ def review_prompt(goal: str, diff: str) -> str:
     return (
         "Review this change; edit nothing. Approve it if you would merge it as it is. Otherwise "
         "say in short comments what has to change, and nothing that is a matter of taste.\n\n"
-        f"The goal was: {goal}\n\nThe tests pass. The change:\n{diff[:DIFF_CHARACTERS]}"
+        f"The goal was: {goal}\n\nThe tests pass. The change:\n{diff[:DIFF_CHARACTERS] or 'nothing differs'}"
     )

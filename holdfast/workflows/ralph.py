@@ -28,7 +28,7 @@ from holdfast.workflows.common import (
 
 # Prints what stands for all files but the notes, which are named in $NOTES.
 NOT_NOTES = DIFF.replace("':!.holdfast'", "':!.holdfast' \":!$NOTES\"").strip()
-SEEN = f"{{ git rev-parse -q --verify HEAD; {NOT_NOTES}; }} | git hash-object --stdin"
+SEEN = f"BASE=HEAD; {{ git rev-parse -q --verify HEAD; {NOT_NOTES}; }} | git hash-object --stdin"
 
 
 class Ralphed(Report, kw_only=True):
@@ -93,7 +93,7 @@ async def ralph(
     else:
         why = f"the ceiling of {counted(max_rounds, 'round')} is reached; {why}"
 
-    changes = (await run.shell("changes", STAT, check=False)).stdout.strip()
+    changes = (await run.shell("changes", f"BASE=HEAD; {STAT}", check=False)).stdout.strip()
     return Ralphed(
         title=f"{'Done' if holds else 'Not done'} after {counted(rounds, 'round')}: {line(prompt, 60)}",
         done=f"The last session said:\n\n{answer}" if answer else "",

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from holdfast import Budget, HoldfastError, Run, workflow
 from holdfast.workflows.common import (
+    BASE,
     DIFF,
     DIFF_CHARACTERS,
     Agent,
@@ -35,8 +36,7 @@ ALL_LENSES: list[Lens] = list(LENSES)
 # Prints the change: what is not committed, a range of commits, one commit, or what a branch or a tag
 # has, be it here or of a remote. HEAD is a commit: as the branch that it is, it would have nothing.
 CHANGE = f"""
-git rev-parse -q --verify HEAD > /dev/null || {{
-    echo 'there is no commit to compare with: make a git repository and commit to it' >&2; exit 1; }}
+BASE=$({BASE}) || exit 1
 case "$CHANGE" in
 '') {DIFF} ;;
 *..*) git diff --end-of-options "$CHANGE" -- ;;
@@ -100,7 +100,8 @@ class FindingsRemain(HoldfastError):
 async def review(
     run: Run,
     change: Annotated[
-        str, Meta(description="A range A..B, a branch, a tag, or a commit; else what is not committed.")
+        str,
+        Meta(description="A range A..B, a branch, a tag, or a commit; else what is not committed."),
     ] = "",
     lenses: Annotated[
         list[Lens], Meta(description="What is looked for.", min_length=1)
@@ -156,7 +157,9 @@ async def review(
     kept = ranked([one for one, is_real in zip(checked, real, strict=True) if is_real])
     dropped = [one for one, is_real in zip(checked, real, strict=True) if not is_real]
 
-    left = [f"not looked at again: {one.severity}: {place_of(one)} {one.title}" for one in unchecked]
+    left = [
+        f"not looked at again: {one.severity}: {place_of(one)} {one.title}" for one in unchecked
+    ]
     if len(diff) > DIFF_CHARACTERS:
         left.append(f"only the first {DIFF_CHARACTERS:,} characters of {len(diff):,} were shown")
     report = Reviewed(

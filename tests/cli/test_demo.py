@@ -30,12 +30,12 @@ def test_the_demo_mends_its_project_and_tells_where_to_look(cli: Cli) -> None:
     shown = cli.json("--home", home, "show", "demo")
     assert shown["output"]["rounds"] == 3
     assert [step["key"] for step in shown["steps"]] == [
-        "round[1]/code", "round[1]/test",
+        "base", "round[1]/code", "round[1]/test",
         "round[2]/code", "round[2]/test", "round[2]/diff", "round[2]/review",
         "round[3]/code", "round[3]/test", "round[3]/diff", "round[3]/review",
-        "changes",
+        "changes", "where",
     ]  # fmt: skip
-    assert shown["steps"][1]["result"]["code"] == 1
+    assert shown["steps"][2]["result"]["code"] == 1
     assert cli.json("--home", home, "audit", "verify")["ok"]
     diff = subprocess.run(["git", "-C", root, "diff"], capture_output=True, text=True, check=True)
     assert "Return the title as a part of a URL" in diff.stdout

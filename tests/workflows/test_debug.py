@@ -49,6 +49,7 @@ async def test_the_likeliest_cause_goes_first_and_what_shows_the_fault_stays(
     assert "`sh check.sh`: exit status 1 (step `reproduce[2]/fails`)" in report
     assert "`sh check.sh`: green (step `round[4]/fails`)" in report
     assert "accepted by anna" in report
+    assert outcome.output["left"] == ["The change is in the working tree and not committed."]
     assert play.replays()
 
 
