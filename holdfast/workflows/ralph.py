@@ -19,6 +19,7 @@ from holdfast.workflows.common import (
     Report,
     Rounds,
     counted,
+    find_base,
     find_tests,
     line,
     proof,
@@ -28,7 +29,7 @@ from holdfast.workflows.common import (
 
 # Prints what stands for all files but the notes, which are named in $NOTES.
 NOT_NOTES = DIFF.replace("':!.holdfast'", "':!.holdfast' \":!$NOTES\"").strip()
-SEEN = f"BASE=HEAD; {{ git rev-parse -q --verify HEAD; {NOT_NOTES}; }} | git hash-object --stdin"
+SEEN = f"{{ git rev-parse HEAD; {NOT_NOTES}; }} | git hash-object --stdin"
 
 
 class Ralphed(Report, kw_only=True):
@@ -63,13 +64,14 @@ async def ralph(
     ] = 3,
 ) -> Ralphed:
     """Repeat one prompt in fresh sessions until a command agrees that it is done."""
+    base = await find_base(run)
     test = await find_tests(run, test)
     prompt = await read_goal(run, prompt)
     task = session_prompt(prompt, test, notes, promise)
     why, evidence, answer, idle, rounds, holds = "", list[str](), "", 0, 0, False
 
     async def look() -> str:
-        return (await run.shell("look", SEEN, env={"NOTES": notes})).stdout
+        return (await run.shell("look", SEEN, env={**base, "NOTES": notes})).stdout
 
     before = await look()
     async for rounds in run.loop("round", max=max_rounds, on_exhausted="stop"):
@@ -93,11 +95,11 @@ async def ralph(
     else:
         why = f"the ceiling of {counted(max_rounds, 'round')} is reached; {why}"
 
-    changes = (await run.shell("changes", f"BASE=HEAD; {STAT}", check=False)).stdout.strip()
+    changes = (await run.shell("changes", STAT, env=base, check=False)).stdout.strip()
     return Ralphed(
         title=f"{'Done' if holds else 'Not done'} after {counted(rounds, 'round')}: {line(prompt, 60)}",
         done=f"The last session said:\n\n{answer}" if answer else "",
-        evidence=[*evidence, f"files that differ from the last commit:\n{changes or 'none'}"],
+        evidence=[*evidence, f"files that differ from before:\n{changes or 'none'}"],
         left=[] if holds else [why],
         usage=run.usage,
         holds=holds,

@@ -59,6 +59,29 @@ async def test_it_stops_where_no_file_but_the_notes_changes(lab: Hands) -> None:
     assert "no file has changed for 2 rounds" in found.left[0]
 
 
+async def test_without_a_commit_it_is_refused_for_no_change_could_be_seen(lab: Hands) -> None:
+    lab.repo.git("update-ref", "-d", "HEAD")
+
+    refused = await lab.play(ralph, prompt="write", test="false")
+
+    assert refused.error is not None
+    assert "there is no commit to compare with: make a git repository" in refused.error.message
+    assert lab.tasks == []
+
+
+async def test_what_sessions_commit_is_no_idle_round_and_is_told(lab: Hands) -> None:
+    def act(_: str, folder: Path) -> str:
+        append(folder, "b.txt", "more")
+        lab.repo.commit()
+        return "committed"
+
+    lab.act = act
+    found = await lab.report(ralph, prompt="write", test=TWO_LINES, patience=1)
+
+    assert found.holds
+    assert "b.txt | 2 ++" in found.markdown
+
+
 async def test_the_ceiling_ends_it_and_a_session_that_fails_does_not(lab: Hands) -> None:
     def act(_: str, folder: Path) -> str:
         append(folder, "b.txt", "more")
