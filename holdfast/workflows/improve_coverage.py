@@ -124,6 +124,13 @@ async def improve_coverage(
             else f"The coverage did not rise: {piece.before}% before and {piece.after}% now."
         )
 
+    async def leave(found: list[Piece], why: str) -> None:
+        """Say of the pieces that were taken why they go no further, and which branch has them."""
+        together = (await run.shell("branch", "git branch --show-current")).stdout.strip()
+        for piece in found:
+            if not piece.why:
+                piece.why, piece.branch = why, together
+
     async with run.workspace("together") as ws:
         before = now = coverage(await run.shell("measure", measure, timeout="1h"), measure, pattern)
         await run.shell("tidy", TIDY)
@@ -143,9 +150,11 @@ async def improve_coverage(
             await run.shell("tidy", TIDY)
             if not result.ok:
                 stopped = f"the tests of the last round fail together:\n{said(result)}"
+                await leave(found, "The tests of its round fail together.")
                 break
             if why := await bring_in(ws, "Test what was covered least"):
                 stopped = f"the last round is not merged: {why}"
+                await leave(found, why)
                 break
             now = coverage(result, measure, pattern)
     rows = [row(piece) for piece in pieces]

@@ -70,6 +70,25 @@ async def test_only_tests_that_raise_the_coverage_and_leave_the_product_alone_ar
     assert lab.replays()
 
 
+async def test_what_is_in_conflict_with_your_branch_at_the_end_is_left_on_a_branch_that_is_named(
+    lab: Hands,
+) -> None:
+    def act(prompt: str, folder: Path) -> str:
+        write(lab.repo.root, "tests/test_a.py", "mine")  # meanwhile, in the checkout
+        lab.repo.commit()
+        return write(folder, "tests/test_a.py", "one", "two")
+
+    lab.act = act
+    found = await lab.report(improve_coverage, **GIVEN, limit=1, max_rounds=1)
+
+    (piece,) = found.pieces
+    assert "| src/a.py | 0% | 20% | left |" in found.markdown
+    assert "in conflict with what was merged before: tests/test_a.py" in piece.why
+    assert f"on the branch `{piece.branch}`" in found.left[1]
+    assert lab.repo.git("show", f"{piece.branch}:tests/test_a.py") == "one\ntwo"
+    assert lab.replays()
+
+
 def at_desk(*percents: float, paths: str = "A\0tests/test_x.py\0", **given: Any) -> Desk:
     """Play it with what the measurements come to, one after another."""
     left = [*percents]
@@ -94,7 +113,14 @@ def at_desk(*percents: float, paths: str = "A\0tests/test_x.py\0", **given: Any)
         ((0, 20, 20, 40, 40), 40, []),
         ((0, 0), 0, ["The target is 40%: the last round made no progress", "did not rise"]),
         ((0, -1), 0, ["The target is 40%: the last round made no progress", "FAILED"]),
-        ((0, 20, -1), 0, ["The target is 40%: the tests of the last round fail together"]),
+        (
+            (0, 20, -1),
+            0,
+            [
+                "The target is 40%: the tests of the last round fail together",
+                "src/a.py, on the branch ``: The tests of its round fail together.",
+            ],
+        ),
     ],
 )
 def test_it_goes_on_until_the_target_is_reached_or_a_round_brings_nothing(
