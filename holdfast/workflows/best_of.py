@@ -162,7 +162,8 @@ async def best_of(
     winner = await choose()
     left: list[str] = []
     if winner in spaces and (why := await take(spaces[winner], winner)):
-        left = [f"{winner} is not merged: {why}"]
+        branch = next(one.branch for one in field if one.name == winner)
+        left = [f"{winner}, on the branch `{branch}`, is not merged: {why}"]
     return Chosen(
         title=f"{winner} is in {target}" if winner in spaces and not left else "Nothing is merged",
         done=f"{goal}\n\n{table(field, winner)}",

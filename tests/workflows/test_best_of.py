@@ -85,6 +85,7 @@ async def test_what_cannot_be_merged_is_left_with_the_reason(lab: Hands) -> None
 
     assert found.title == "Nothing is merged"
     assert "uncommitted changes: 'a.txt'" in found.left[0]
+    assert f"on the branch `{found.candidates[1].branch}`" in found.left[0]
     assert lab.files() == {"a.txt": "mine\n"}
 
 
