@@ -55,11 +55,15 @@ class Plan(Struct):
 
 
 class Planned(Report, kw_only=True):
-    """A plan, as data and as `text` in Markdown, and what its reviewer still wants."""
+    """A plan, as data and as `text` in Markdown, and what its reviewer still wants.
+
+    `clarified` is what a person was asked and answered: whoever plans again or implements needs it, too.
+    """
 
     plan: Plan
     text: str
     approved: bool
+    clarified: str = ""
 
 
 @workflow(budget=Budget(usd=5, each_usd=0.25))
@@ -81,6 +85,7 @@ async def plan(
     if path:
         await run.step("free place", vacant, path)
     wanted = await read_goal(run, goal)
+    clarified = ""
 
     if max_questions:
         prompt = questions_prompt(wanted, max_questions)
@@ -88,7 +93,8 @@ async def plan(
         if open_.questions:
             asked = open_.questions[:max_questions]
             answers = await run.ask("clarify", asked)
-            wanted = f"{wanted}\n\nAsked:\n{bullets(asked)}\nThe answer:\n{answers}"
+            clarified = f"Asked:\n{bullets(asked)}\nThe answer:\n{answers}"
+            wanted = f"{wanted}\n\n{clarified}"
 
     draft, review, evidence = Plan("", []), Review(approved=False), list[str]()
     async for number in run.loop("round", max=max_rounds, on_exhausted="stop"):
@@ -117,6 +123,7 @@ async def plan(
         plan=draft,
         text=text,
         approved=review.approved,
+        clarified=clarified,
     )
 
 

@@ -96,6 +96,8 @@ async def research_plan_implement(
         planned = await run.child(plan, {**common, "goal": asked, "approve": False})
         plans.append(planned)
         text = planned.text
+        if planned.clarified:  # nobody is to ask that again
+            known, wanted = f"{known}\n\n{planned.clarified}", f"{wanted}\n\n{planned.clarified}"
         subject = {"goal": wanted, "plan": text, "left open": planned.left or "nothing"}
         decision = await run.approve("accept the plan", subject, on_deny="return")
         if decision.approved:
