@@ -88,7 +88,8 @@ async def debug(
     test = await find_tests(run, test)
     who = doer(agent, model, options)
 
-    shown, failing, step = await reproduced(run, seen, test, max_tries, who)
+    shown, failing, step, answers = await reproduced(run, seen, test, max_tries, who)
+    seen += answers
     evidence = [proof(shown.command, failing, step)]
     before = (await run.shell("mark", mark(shown.files), check=False)).stdout
 
@@ -143,14 +144,16 @@ async def debug(
 
 async def reproduced(
     run: Run, fault: str, test: str, max_tries: int, who: dict[str, Any]
-) -> tuple[Reproduction, ShellResult, str]:
-    """Return a command that shows the fault, how it failed, and the step of that."""
-    shown, failing, step, told = Reproduction(), NOTHING, "", ""
+) -> tuple[Reproduction, ShellResult, str, str]:
+    """Return a command that shows the fault, how it failed, the step of that, and what was answered."""
+    shown, failing, step, told, answers = Reproduction(), NOTHING, "", "", ""
     async for tried in run.loop("reproduce", max=max_tries):
-        shown = await run.agent("show", show_prompt(fault, test, told), output=Reproduction, **who)
+        shown = await run.agent(
+            "show", show_prompt(fault + answers, test, told), output=Reproduction, **who
+        )
         if not shown.command:
             answer = await run.ask("tell more", shown.question or HOW)
-            told += f"\n\nAsked: {shown.question or HOW}\nThe answer: {answer}"
+            answers += f"\n\nAsked: {shown.question or HOW}\nThe answer: {answer}"
             continue
         failing = await run.shell("fails", shown.command, check=False, timeout="1h")
         wrong = not_shown(shown, failing)
@@ -158,7 +161,7 @@ async def reproduced(
             step = f"reproduce[{tried}]/fails"
             break
         told += f"\n\n`{shown.command}` does not show it: {wrong}\n{said(failing)}"
-    return shown, failing, step
+    return shown, failing, step, answers
 
 
 def mark(files: list[str]) -> str:

@@ -67,7 +67,8 @@ async def test_a_fault_that_cannot_be_seen_is_asked_about(stage: MakeStage) -> N
     outcome = await play.go_on()
 
     assert waiting.waiting == ("reproduce[1]/tell more",)
-    assert "in a.txt" in play.cast.prompts(SHOW)[1]
+    for prompt in [play.cast.prompts(SHOW)[1], *play.cast.prompts(LOOK), *play.cast.prompts(FIX)]:
+        assert "Asked: Where?\nThe answer: in a.txt" in prompt
     assert outcome.output["rounds"] == 1
     assert play.replays()
 
