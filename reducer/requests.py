@@ -54,7 +54,7 @@ class AgentCall(msgspec.Struct, frozen=True):
     options: dict[str, Any] = {}
     sandbox: str | None = None
     network: bool | None = None
-    role: str = ""
+    role: str | tuple[str, ...] = ""  # of several, the first that the project has
     fallback: tuple[str, ...] | None = None  # as the workflow has it; None: that of the role
 
 

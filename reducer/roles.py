@@ -37,6 +37,8 @@ def resolved(request: Request, roles: Sequence[Role]) -> Request:
 def unresolved(request: StepRequest) -> str:
     """Say what is wrong with the role of a request that names nobody; empty where somebody is named."""
     match request.call:
+        case AgentCall(agent="", role=tuple(roles)):
+            return f"there is none of the roles {', '.join(map(repr, roles))}"
         case AgentCall(agent="", role=role):
             return f"there is no role {role!r}"
         case ModelAsk(model="", role=role):
@@ -46,9 +48,10 @@ def unresolved(request: StepRequest) -> str:
 
 
 def _with_agent(request: StepRequest, call: AgentCall, known: Mapping[str, Role]) -> Request:
-    open_ = not call.agent and not call.role
-    role = known.get(call.role or DEFAULT, _NOBODY) if call.role or open_ else _NOBODY
-    if call.role and role is _NOBODY and not call.agent:
+    name = _first(call.role, known)
+    open_ = not call.agent and not name
+    role = known.get(name or DEFAULT, _NOBODY) if name or open_ else _NOBODY
+    if name and role is _NOBODY and not call.agent:
         return request
     its_agent = _agent_of(role, known)
     agent = call.agent or its_agent
@@ -63,6 +66,18 @@ def _with_agent(request: StepRequest, call: AgentCall, known: Mapping[str, Role]
     )
     names = role.fallback if call.fallback is None else call.fallback
     return _with_fallback(request, settled, [_agent_choice(name, known) for name in names])
+
+
+def _first(asked: str | tuple[str, ...], known: Mapping[str, Role]) -> str:
+    """Return the first role that is known of several; from "default" on it is as if none were named."""
+    if isinstance(asked, str):
+        return asked
+    for name in asked:
+        if name == DEFAULT:
+            return ""
+        if name in known:
+            return name
+    return asked[0]
 
 
 def _with_model(request: StepRequest, call: ModelAsk, known: Mapping[str, Role]) -> Request:

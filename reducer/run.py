@@ -151,7 +151,7 @@ class Run:
         *,
         agent: str | None = None,
         model: str | None = None,
-        role: str = "",
+        role: str | Sequence[str] = "",
         fallback: Sequence[str] | None = None,
         budget: float | Budget | None = None,
         output: Any = str,
@@ -171,7 +171,8 @@ class Run:
         """Give a coding agent one task. The result is its final text, or data of type `output`.
 
         Who does it is what the project's `role` says (holdfast.toml), else its role "default", else
-        claude-code; what is given here wins. Where that agent cannot (a limit for long, a refusal, no
+        claude-code; what is given here wins. Of several roles it is the first that the project has:
+        role=["reviewer", "default"] does without a reviewer. Where that agent cannot (a limit for long, a refusal, no
         program or login, or failed in all its tries), the next of `fallback` goes on: agents,
         "agent:model" or roles.
 
@@ -180,8 +181,9 @@ class Run:
         """
         given = dict(options or {})
         others = None if fallback is None else _names(name, fallback)
+        roles = _roles(name, role)
         call = AgentCall(
-            prompt, agent or "", model, permissions, folder, given, sandbox, network, role, others
+            prompt, agent or "", model, permissions, folder, given, sandbox, network, roles, others
         )
         policy = _policy(retries, reasks, backoff, timeout, idle_timeout, effect, on_doubt)
         policy = _with_budget(policy, name, budget)
@@ -516,6 +518,19 @@ def _names(name: str, fallback: object) -> tuple[str, ...]:
         if all(isinstance(each, str) and each for each in names):
             return tuple(map(str, names))
     raise WorkflowError(f'fallback={fallback!r} of {name!r} is no list of names. Write: ["codex"]')
+
+
+def _roles(name: str, role: object) -> str | tuple[str, ...]:
+    """Return the role of a step, or the several of which it wants the first that is there."""
+    if isinstance(role, str):
+        return role
+    if isinstance(role, list | tuple):
+        names = cast(Sequence[object], role)
+        if names and all(isinstance(each, str) and each for each in names):
+            return tuple(map(str, names))
+    raise WorkflowError(
+        f'role={role!r} of {name!r} is no role and no list of them. Write: ["reviewer", "default"]'
+    )
 
 
 def _check_limit(limit: int | None) -> None:

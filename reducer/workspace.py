@@ -139,7 +139,7 @@ class Workspace:
         *,
         agent: str | None = None,
         model: str | None = None,
-        role: str = "",
+        role: str | Sequence[str] = "",
         options: Mapping[str, Any] | None = None,
         message: str = "",
         into: str = "",

@@ -125,7 +125,8 @@ def _notes(request: StepRequest) -> list[str]:
         notes.append(f"else {', '.join(choice.name for choice in policy.fallback)}")
     match call:
         case AgentCall(role=role, permissions=permissions, sandbox=sandbox):
-            notes += [f"role {role}"] if role else []
+            named = role if isinstance(role, str) else " or ".join(role)
+            notes += [f"role {named}"] if named else []
             notes += [f"may {permissions}"] if permissions and permissions != "full" else []
             notes += [f"sandbox {sandbox}"] if sandbox else []
         case ModelAsk(role=role):

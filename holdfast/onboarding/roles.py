@@ -23,7 +23,9 @@ LIMITS = """\
 
 def starter_roles(agents: Sequence[str], keys: Collection[str]) -> str:
     """Return the file for these agents, the preferred first; `keys` are variables that are set."""
-    first, second = agents[0], agents[1] if len(agents) > 1 else agents[0]
+    first = agents[0]
+    # A reviewer who cannot be held to reading is refused by the workflows that ask for no more.
+    second = next((other for other in agents[1:] if other not in FULL_ONLY), first)
     others = f"fallback = {_list(agents[1:3])}\n" if agents[1:] else ""
     default = "[roles.default]                 # steps that name nobody\n"
     own_model = '# model = "..."                 # else what the agent itself is set to\n'

@@ -126,7 +126,7 @@ async def audit(
             "doubt",
             doubt_prompt(found),
             output=Doubts,
-            **reader(review_agent or agent, None, options),
+            **reader(review_agent or agent, None, options, "reviewer"),
         )
         kept = {doubt.number: doubt for doubt in seen.doubts if doubt.holds}
         for number, one in enumerate(found, start=1):

@@ -65,7 +65,9 @@ async def best_of(
     agent: Agent = "",
     model: Model = None,
     options: Options = {},  # noqa: B006
-    judge_agent: Annotated[str, Meta(description="Who judges; else the coding agent.")] = "",
+    judge_agent: Annotated[
+        str, Meta(description="Who judges; else the agent, or who has the role reviewer.")
+    ] = "",
     judges: Annotated[
         int, Meta(description="How many judges; each sees them in another order.", ge=1)
     ] = 2,
@@ -107,8 +109,9 @@ async def best_of(
             one.summary = await run.agent(
                 "code",
                 coding_prompt(goal, test, one.why),
-                role=who.role,
-                **doer(who.agent or agent, who.model or model, {**options, **who.options}),
+                **doer(
+                    who.agent or agent, who.model or model, {**options, **who.options}, who.role
+                ),
             )
             one.why = await complaint()
             if not one.why:
@@ -126,7 +129,7 @@ async def best_of(
                 "judge",
                 judge_prompt(goal, order, diffs),
                 output=Scores,
-                **reader(judge_agent or agent, None, options),
+                **reader(judge_agent or agent, None, options, "reviewer"),
             )
         except StepFailed:
             return []

@@ -90,7 +90,7 @@ def table(field: list[Candidate], winner: str) -> str:
     for one in field:
         name = f"**{one.name}**" if one.name == winner else one.name
         who = (
-            " ".join(filter(None, [one.maker.agent, one.maker.model, one.maker.role])) or "default"
+            " ".join(filter(None, [one.maker.agent, one.maker.model, one.maker.role])) or "by role"
         )
         state = "out" if one.why else "green"
         rows.append(f"| {name} | {who} | {state} | {one.lines} | {one.points:g} |")

@@ -13,10 +13,14 @@ from holdfast.eventlog import Usage
 
 # --- inputs ----------------------------------------------------------------------------------------
 
-Agent = Annotated[str, Meta(description="The coding agent; else the role default's.")]
+Agent = Annotated[
+    str, Meta(description="Who does it; else who has the role for it, or the default role.")
+]
 Model = Annotated[str | None, Meta(description="The agent's model.")]
 Options = Annotated[dict[str, Any], Meta(description="Options for the agents.")]
-ReviewAgent = Annotated[str, Meta(description="Who reviews; else the coding agent.")]
+ReviewAgent = Annotated[
+    str, Meta(description="Who reviews; else the agent, or who has the role reviewer.")
+]
 ReviewModel = Annotated[str | None, Meta(description="Review by one call of this model instead.")]
 TestCommand = Annotated[str, Meta(description="The command that runs the tests; else it is found.")]
 Rounds = Annotated[int, Meta(description="How many rounds at most.", ge=1)]
@@ -88,14 +92,29 @@ def said(result: ShellResult) -> str:
 # --- who does it -----------------------------------------------------------------------------------
 
 
-def doer(agent: str, model: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return who does a step, as arguments of `run.agent`."""
-    return {"agent": agent, "model": model, "options": options}
+def doer(
+    agent: str, model: str | None, options: Mapping[str, Any], role: str = ""
+) -> dict[str, Any]:
+    """Return who does a step, as arguments of `run.agent`: who is named, else the implementer."""
+    return {
+        "agent": agent,
+        "model": model,
+        "options": options,
+        "role": role or usual("implementer", agent, model),
+    }
 
 
-def reader(agent: str, model: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+def reader(
+    agent: str, model: str | None, options: Mapping[str, Any], usually: str = "planner"
+) -> dict[str, Any]:
     """Return who does a step and may change nothing, as arguments of `run.agent`."""
-    return {**doer(agent, model, options), "permissions": "read"}
+    others = {"role": usual(usually, agent, model), "permissions": "read"}
+    return {**doer(agent, model, options), **others}
+
+
+def usual(role: str, agent: str, model: str | None) -> str | list[str]:
+    """Return the role for a step that names nobody: the project may have it, else its default one does it."""
+    return "" if agent or model else [role, "default"]
 
 
 # --- reviews ---------------------------------------------------------------------------------------
@@ -115,9 +134,8 @@ async def ask_reviewer(
     if model:
         review: Review = await run.model("review", prompt, model=model, output=Review)
     else:
-        review = await run.agent(
-            "review", prompt, agent=agent, options=options, output=Review, permissions="read"
-        )
+        who = reader(agent, None, options, "reviewer")
+        review = await run.agent("review", prompt, output=Review, **who)
     return review
 
 

@@ -26,6 +26,7 @@ from holdfast.workflows.common import (
     line,
     proof,
     read_goal,
+    reader,
     said,
     slug,
 )
@@ -86,7 +87,7 @@ async def debug(
     base = await find_base(run)
     seen = await read_goal(run, fault)
     test = await find_tests(run, test)
-    who = doer(agent, model, options)
+    who, looks = doer(agent, model, options), reader(agent, model, options)
 
     shown, failing, step, answers = await reproduced(run, seen, test, max_tries, who)
     seen += answers
@@ -96,7 +97,7 @@ async def debug(
     async def look(angle: str) -> Cause:
         """Look for the cause from one angle."""
         prompt = look_prompt(seen, shown.command, failing, angle)
-        cause: Cause = await run.agent("look", prompt, output=Cause, permissions="read", **who)
+        cause: Cause = await run.agent("look", prompt, output=Cause, **looks)
         return cause
 
     causes = await run.map(look, angles, key=slug)

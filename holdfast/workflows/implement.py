@@ -22,6 +22,7 @@ from holdfast.workflows.common import (
     TestCommand,
     ask_reviewer,
     bullets,
+    doer,
     find_base,
     find_tests,
     line,
@@ -62,7 +63,7 @@ async def implement(
     evidence: list[str] = []
     async for rounds in run.loop("round", max=max_rounds):
         prompt = coding_prompt(wanted, test, feedback)
-        summary = await run.agent("code", prompt, agent=agent, model=model, options=options)
+        summary = await run.agent("code", prompt, **doer(agent, model, options))
 
         tests = await run.shell("test", test, check=False, timeout="1h")
         if not tests.ok:

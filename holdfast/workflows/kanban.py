@@ -23,6 +23,7 @@ from holdfast.workflows.common import (
     Options,
     Report,
     TestCommand,
+    doer,
     find_tests,
     line,
     money,
@@ -72,7 +73,9 @@ async def kanban(
         Meta(description="A folder of Markdown files, one a ticket; or a file with a JSON list."),
     ],
     test: TestCommand = "",
-    role: Annotated[str, Meta(description="The role of holdfast.toml that codes.")] = "",
+    role: Annotated[
+        str, Meta(description="The role of holdfast.toml that codes; else implementer.")
+    ] = "",
     agent: Agent = "",
     model: Model = None,
     options: Options = {},  # noqa: B006
@@ -90,6 +93,7 @@ async def kanban(
     todo = await run.step("read tickets", read_tickets, tickets)
     target = (await run.shell("target", TARGET)).stdout.strip()
     test = await find_tests(run, test)
+    who = doer(agent, model, options, role)
     cards: dict[str, Card] = {}
 
     async def work(ticket: Ticket) -> Card:
@@ -136,9 +140,7 @@ async def kanban(
                 card.why = f"Its budget of {money(budget)} is used up. {card.why}"
                 return
             prompt = coding_prompt(ticket.text, test, card.why)
-            card.summary = await run.agent(
-                "code", prompt, role=role, agent=agent, model=model, options=options
-            )
+            card.summary = await run.agent("code", prompt, **who)
             if not await complaint(card):
                 return
 
@@ -155,15 +157,7 @@ async def kanban(
             return await ws.ask(found, message=message, check=check)
         if on_conflict == "leave" or is_spent(ws):
             return found
-        return await ws.resolve(
-            found,
-            role=role,
-            agent=agent,
-            model=model,
-            options=options,
-            message=message,
-            check=check,
-        )
+        return await ws.resolve(found, message=message, check=check, **who)
 
     async def complaint(card: Card) -> str:
         """Run the tests, and put on the card what they say where they fail."""

@@ -61,7 +61,8 @@ async def mission(
     target = (await run.shell("target", TARGET)).stdout.strip()
     test = await find_tests(run, test)
     goal = await read_goal(run, goal)
-    who, critic = doer(agent, model, options), reader(review_agent or agent, None, options)
+    who = doer(agent, model, options)
+    critic = reader(review_agent or agent, None, options, "reviewer")
     reached: list[Reached] = []
 
     async def draw_up() -> Plan:

@@ -19,6 +19,7 @@ from holdfast.workflows.common import (
     Report,
     Rounds,
     counted,
+    doer,
     find_base,
     find_tests,
     line,
@@ -76,7 +77,7 @@ async def ralph(
     before = await look()
     async for rounds in run.loop("round", max=max_rounds, on_exhausted="stop"):
         try:
-            answer = await run.agent("work", task, agent=agent, model=model, options=options)
+            answer = await run.agent("work", task, **doer(agent, model, options))
         except StepFailed as failure:  # the next session may have more luck; idle rounds end it
             answer, why = "", str(failure)
         if answer and not is_promised(promise, answer):

@@ -21,7 +21,6 @@ from holdfast.workflows.common import (
     Rounds,
     TestCommand,
     bullets,
-    doer,
     find_tests,
     line,
     read_goal,
@@ -76,7 +75,9 @@ async def research_plan_implement(
     wanted = await read_goal(run, goal)
     test = await find_tests(run, test)
     common = {
-        **doer(agent, model, options),
+        "agent": agent,
+        "model": model,
+        "options": options,
         "review_agent": review_agent,
         "review_model": review_model,
     }

@@ -118,7 +118,7 @@ async def review(
     ] = "never",
 ) -> Reviewed:
     """Review a change through several lenses, drop what a second look refutes, and rank the rest."""
-    who = reader(agent, model, options)
+    who = reader(agent, model, options, "reviewer")
     second = reader(second_agent, None, options) if second_agent else who
     diff = (await run.shell("change", CHANGE, env={"CHANGE": change})).stdout
     what = change or "what is not committed"

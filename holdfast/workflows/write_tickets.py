@@ -19,7 +19,6 @@ from holdfast.workflows.common import (
     TestCommand,
     bullets,
     counted,
-    doer,
     line,
     read_goal,
     reader,
@@ -92,7 +91,14 @@ async def tickets(
     boards: list[Report] = []
     if work:
         board = await run.child(
-            kanban, {**doer(agent, model, options), "test": test, "tickets": folder}
+            kanban,
+            {
+                "agent": agent,
+                "model": model,
+                "options": options,
+                "test": test,
+                "tickets": folder,
+            },
         )
         done, left = f"{done}\n\n{board.title}\n\n{board.done}", board.left
         evidence += board.evidence

@@ -422,12 +422,13 @@ def test_git_has_the_workflows_and_not_the_rest(
     assert listed.stdout.split() == [".holdfast/.gitignore", ".holdfast/workflows/mine.py"]
 
 
-@pytest.mark.parametrize("agents", [["claude-code"], ["kimi", "goose"], ["codex", "pi", "qwen"]])
+@pytest.mark.parametrize("agents", [["claude-code"], ["kimi", "goose"], ["codex", "kimi", "qwen"]])
 @pytest.mark.parametrize("keys", [[], ["ANTHROPIC_API_KEY"]])
 def test_the_starter_roles_are_settings_that_hold(agents: list[str], keys: list[str]) -> None:
     config = msgspec.convert(tomllib.loads(starter_roles(agents, keys)), Config)
 
     assert config.roles.keys() == {"default", "planner", "implementer", "reviewer", "cheap"}
+    assert config.roles["reviewer"].agent == {"codex": "qwen"}.get(agents[0], agents[0])
     named = {role.agent for role in config.roles.values() if role.agent}
     assert named <= set(agents)
     assert bool(config.roles["cheap"].model) is bool(keys)

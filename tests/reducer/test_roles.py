@@ -10,15 +10,18 @@ from holdfast.reducer import (
     Choice,
     ModelAsk,
     Policy,
+    Run,
     StepRequest,
+    WorkflowError,
     acting,
     changes_of_roles,
     doer,
     fingerprint,
     unresolved,
+    workflow,
 )
 from holdfast.reducer.roles import resolved
-from tests.support.player import raw
+from tests.support.player import Player, raw
 
 ROLES = [
     Role("default", "codex", "gpt-5"),
@@ -52,6 +55,9 @@ def resolve(request: StepRequest, roles: list[Role] = ROLES) -> StepRequest:
         (agent("codex", role="planner"), "codex"),
         (agent("claude-code", role="planner", model="haiku"), "claude-code:haiku"),
         (agent(role="cheap"), "codex:m/small"),
+        (agent(role=("reviewer", "planner", "default")), "claude-code:opus"),
+        (agent(role=("reviewer", "default", "planner")), "codex:gpt-5"),
+        (agent("gemini", role=("reviewer", "default")), "gemini"),
         (model("m/one"), "m/one"),
         (model(role="cheap"), "m/small"),
         (model("m/one", role="cheap"), "m/one"),
@@ -92,6 +98,7 @@ def test_a_fallback_is_an_agent_an_agent_with_a_model_or_a_role() -> None:
     ("request_", "why"),
     [
         (agent(role="planer"), "there is no role 'planer'"),
+        (agent(role=("planer", "x")), "there is none of the roles 'planer', 'x'"),
         (model(role="default2"), "there is no role 'default2' with a model"),
     ],
 )
@@ -107,6 +114,28 @@ def test_what_a_step_reads_is_what_came_of_its_role() -> None:
     )
 
     assert fingerprint.reads(by_role) == fingerprint.reads(by_hand)
+
+
+@pytest.mark.parametrize("roles", [ROLES, []])
+@pytest.mark.parametrize("written", [{}, {"agent": "gemini"}, {"model": "mini"}])
+def test_a_role_that_may_be_missing_changes_nothing_where_it_is(
+    written: dict[str, Any], roles: list[Role]
+) -> None:
+    before = resolve(agent(**written), roles)
+    now = resolve(agent(**written, role=("reviewer", "default")), roles)
+
+    assert fingerprint.reads(now) == fingerprint.reads(before)
+    assert now.policy == before.policy
+
+
+@pytest.mark.parametrize("role", [[], ["a", ""], 7])
+def test_what_is_no_role_is_refused_with_what_to_write(role: Any) -> None:
+    @workflow
+    async def odd(run: Run) -> str:
+        return str(await run.agent("do", "Do it", role=role))
+
+    with pytest.raises(WorkflowError, match=r"of 'do' is no role and no list of them\. Write: "):
+        print(Player(odd).output)
 
 
 def test_resolving_again_follows_the_new_roles() -> None:

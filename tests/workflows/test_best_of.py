@@ -61,7 +61,7 @@ async def test_the_best_is_merged_and_a_crash_while_judging_makes_no_candidate_a
     assert found.winner == "candidate-2"
     assert lab.files() == {"a.txt": "candidate-2\n"}
     assert found.markdown.startswith("# candidate-2 is in main\n")
-    assert "| **candidate-2** | default | green | 2 | 9 |" in found.markdown
+    assert "| **candidate-2** | by role | green | 2 | 9 |" in found.markdown
     assert [lab.repo.git("show", f"{one.branch}:a.txt") for one in found.candidates] == [
         "candidate-1",
         "candidate-2",
@@ -126,7 +126,7 @@ def test_red_candidates_get_another_round_and_then_are_out() -> None:
     assert len(desk.prompts) == 4  # nobody judges the only one
     assert "The tests fail:\ncandidate-1" in "".join(desk.prompts)
     assert desk.output.candidates[1].why.startswith("The tests fail:\n")
-    assert "| candidate-2 | default | out | 2 | 0 |" in desk.output.markdown
+    assert "| candidate-2 | by role | out | 2 | 0 |" in desk.output.markdown
 
 
 def test_where_nothing_is_good_it_fails_and_says_why() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from holdfast import Budget, Run, workflow
 from holdfast.cli.view import report_of
-from holdfast.config import Config, LimitsConfig
-from holdfast.eventlog import RunStarted, Usage
+from holdfast.config import Config, LimitsConfig, RoleConfig
+from holdfast.eventlog import RunStarted, StepStarted, Usage
 from holdfast.reducer import NotAWorkflow
 from holdfast.workflows.common import (
     GoalMissing,
@@ -21,8 +21,10 @@ from holdfast.workflows.common import (
     text_or_file,
     verdict,
 )
+from holdfast.workflows.implement import implement
 from tests.support.crew import Answer, Crew
 from tests.support.lab import Lab
+from tests.workflows.conftest import MakeStage
 
 
 @workflow
@@ -80,6 +82,36 @@ def test_a_workflow_s_budget_is_dollars_or_a_budget_and_allows_something() -> No
     for nothing in (0, -1.0, Budget()):
         with pytest.raises(NotAWorkflow, match=r"'small' has budget=.* allows nothing"):
             workflow(budget=nothing)(small.function)
+
+
+CODER, CRITIC = RoleConfig("cast", model="coder"), RoleConfig("cast", model="critic")
+ROLES = {"default": RoleConfig("cast"), "implementer": CODER, "reviewer": CRITIC}
+
+
+@pytest.mark.parametrize(
+    ("missing", "given", "did"),
+    [
+        (set[str](), {}, ["cast:coder", "cast:critic"]),
+        ({"reviewer"}, {}, ["cast:coder", "cast"]),
+        ({"implementer", "reviewer"}, {}, ["cast", "cast"]),
+        (set[str](), {"agent": "cast"}, ["cast", "cast"]),
+        (set[str](), {"model": "mine"}, ["cast:mine", "cast:critic"]),
+    ],
+)
+async def test_who_is_not_named_is_whoever_has_the_role_in_the_project(
+    stage: MakeStage, missing: set[str], given: dict[str, str], did: list[str]
+) -> None:
+    play = stage({"Review this change": [Review(True)], "be good": ["done"]})
+    config = Config(roles={name: role for name, role in ROLES.items() if name not in missing})
+    play.workflows[implement.reference] = implement
+    inputs = {"goal": "be good", "test": "true", "approve": False, **given}
+
+    async with play.engine(config=config) as engine:
+        engine.create(implement, inputs, run="r", folder=str(play.root))
+        await engine.execute("r")
+
+    assert [step.by for step in play.events(kind=StepStarted) if step.by] == did
+    assert play.replays()
 
 
 def test_a_report_says_that_nothing_is_left_and_that_no_cost_was_told() -> None:
