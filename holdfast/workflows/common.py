@@ -58,6 +58,12 @@ git ls-files --others --exclude-standard -z -- . ':!.holdfast' |
 """
 STAT = "git diff --stat \"$BASE\" -- . ':!.holdfast'; git status --short -- . ':!.holdfast'"
 
+# Prints the same and what stands for the change itself: a fork does not take over the approval of another
+# change with as many lines.
+CHANGES = f"""{STAT}
+printf 'change %.12s\\n' "$({{ {DIFF} }} | git hash-object --stdin)"
+"""
+
 # Says where that is now, in a line or two.
 WHERE = """
 commits=$(git rev-list --count "$BASE..HEAD") || exit 1

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from holdfast import Budget, Run, ShellResult, workflow
 from holdfast.workflows.common import (
-    STAT,
+    CHANGES,
     WHERE,
     Agent,
     Approve,
@@ -126,7 +126,7 @@ async def debug(
         feedback = f"`{shown.command}` is green now, but the tests fail:\n{said(tests)}"
 
     if approve:
-        changes = (await run.shell("changes", STAT, env=base, check=False)).stdout
+        changes = (await run.shell("changes", CHANGES, env=base, check=False)).stdout
         subject = {"fault": fault, "cause": cause.cause, "changes": changes, "proof": evidence}
         evidence.append(f"accepted by {(await run.approve('accept the fix', subject)).by}")
     where = (await run.shell("where", WHERE, env=base)).stdout

@@ -5,9 +5,9 @@ Copy this file into .holdfast/workflows/ and change it: it is written to be read
 
 from holdfast import Budget, Run, workflow
 from holdfast.workflows.common import (
+    CHANGES,
     DIFF,
     DIFF_CHARACTERS,
-    STAT,
     WHERE,
     Agent,
     Approve,
@@ -84,7 +84,7 @@ async def implement(
         feedback = f"The tests pass. The reviewer asks for:\n{bullets(review.comments)}"
 
     if approve:
-        changes = (await run.shell("changes", STAT, env=base, check=False)).stdout
+        changes = (await run.shell("changes", CHANGES, env=base, check=False)).stdout
         subject = {"goal": wanted, "changes": changes, "tests": f"{test}: green"}
         decision = await run.approve("accept the change", {**subject, "review": review.comments})
         evidence.append(f"accepted by {decision.by}")

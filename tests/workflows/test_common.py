@@ -1,5 +1,7 @@
 """What the workflows of the pack share: reports, the run's usage in them, and budgets that they come with."""
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from holdfast.config import Config, LimitsConfig, RoleConfig
 from holdfast.eventlog import RunStarted, StepStarted, Usage
 from holdfast.reducer import NotAWorkflow
 from holdfast.workflows.common import (
+    CHANGES,
     GoalMissing,
     Report,
     Review,
@@ -24,7 +27,33 @@ from holdfast.workflows.common import (
 from holdfast.workflows.implement import implement
 from tests.support.crew import Answer, Crew
 from tests.support.lab import Lab
+from tests.support.repos import Repo
 from tests.workflows.conftest import MakeStage
+
+
+def test_another_change_with_as_many_lines_is_another_subject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    repo = Repo.make(tmp_path)
+    for setting in ("user.name=A", "user.email=a@example.org"):
+        repo.git("config", *setting.split("="))
+    repo.write({"a.txt": "one\n"})
+    repo.commit()
+
+    def seen(tracked: str, new: str) -> str:
+        repo.write({"a.txt": tracked, "new.txt": new})
+        env = {**os.environ, "BASE": "HEAD"}
+        command = ["sh", "-c", CHANGES]
+        return subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        ).stdout
+
+    found = [seen("two\n", "new\n"), seen("ten\n", "new\n"), seen("two\n", "old\n")]
+
+    assert len({text.partition("change ")[0] for text in found}) == 1
+    assert len(set(found)) == 3
+    assert found[0] == seen("two\n", "new\n")
 
 
 @workflow
