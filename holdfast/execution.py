@@ -115,11 +115,11 @@ class Execution:
                 self._attempts.nursery = nursery
                 try:
                     await self._loop()
-                except trio.Cancelled:  # seen here, because the nursery wraps it in a group
-                    interrupted = True
-                    raise
                 except Exception as error:  # noqa: BLE001 - raised below, outside of the nursery
                     problem = error
+                except BaseException as stop:  # seen here, because the nursery wraps it in a group
+                    interrupted = _is_cancel(stop)
+                    raise
                 nursery.cancel_scope.cancel()
         finally:
             try:
@@ -396,3 +396,14 @@ class Execution:
             until,
             spent_below(state),
         )
+
+
+def _is_cancel(stop: BaseException) -> bool:
+    """Tell whether trio stops us: git runs in a nursery of its own, out of which that comes as a group.
+
+    What failed beside it changes nothing; what ends the process does, for then nothing more is written.
+    """
+    if not isinstance(stop, BaseExceptionGroup):
+        return isinstance(stop, trio.Cancelled)
+    _, others = stop.split((trio.Cancelled, Exception))
+    return others is None
