@@ -8,6 +8,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from holdfast.plugins import (
 )
 from holdfast.plugins.confining import confined
 from holdfast.plugins.process import run_process
+from holdfast.plugins.where import last_line
 from holdfast.reducer import (
     AgentCall,
     FunctionCall,
@@ -37,6 +39,7 @@ from holdfast.reducer import (
     Step,
     StepRequest,
     fingerprint,
+    is_exit,
     session_to_continue,
 )
 
@@ -80,6 +83,17 @@ class CommandFailed(WorkError):
     code = "exit_status"
 
 
+class StepExited(WorkError):
+    code = "step_exited"
+
+    def __init__(self, function: str, error: BaseException) -> None:
+        super().__init__(
+            f"{function} raised {last_line(error)}, which is to end a program or a task, and here ended the "
+            "step. Let it return, or raise an Exception; run a script that exits with run.shell().",
+            detail=trace_of(error)[-2 * TAIL_CHARACTERS :],
+        )
+
+
 async def perform(job: Job, plugins: Plugins, emit: Emit) -> Done:
     """Do one attempt, within the time-outs of the step's policy."""
     policy = job.request.policy
@@ -120,10 +134,16 @@ async def _dispatch(job: Job, plugins: Plugins, emit: Emit) -> Done:
 async def _call(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    if inspect.iscoroutinefunction(function):
-        return await function(*args, **kwargs)
-    # A thread cannot be stopped: a cancelled one is left to end by itself, and its result is dropped.
-    return await trio.to_thread.run_sync(lambda: function(*args, **kwargs), abandon_on_cancel=True)
+    try:
+        if inspect.iscoroutinefunction(function):
+            return await function(*args, **kwargs)
+        # A thread cannot be stopped: a cancelled one is left to end by itself, and its result is dropped.
+        call = partial(function, *args, **kwargs)
+        return await trio.to_thread.run_sync(call, abandon_on_cancel=True)
+    except BaseException as error:
+        if not is_exit(error):
+            raise
+        raise StepExited(getattr(function, "__qualname__", repr(function)), error) from error
 
 
 async def _shell(call: ShellCall, job: Job, plugins: Plugins, emit: Emit) -> ShellResult:

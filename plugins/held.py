@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from holdfast.eventlog import Usage
+from holdfast.reducer import is_exit
 
 from .errors import AdapterBroken
 from .types import AgentResult, Emit, ModelResult, Progress
@@ -29,7 +30,9 @@ async def held(
 
     try:
         result = await work(asked, emit_progress)
-    except SystemExit as error:
+    except BaseException as error:
+        if not is_exit(error):
+            raise
         raise AdapterBroken(owner, f"raised {last_line(error)}", raised_at(error)) from error
     if fault := fault_of(result, kind):
         raise AdapterBroken(owner, fault, defined_at(work))

@@ -31,6 +31,7 @@ from .errors import (
     WorkflowDiverged,
     WorkflowError,
 )
+from .exits import is_exit
 from .fallback import PATIENCE, after_end, after_limit
 from .files import (
     RECORDED_KINDS,
@@ -240,6 +241,7 @@ __all__ = [
     "first_bad",
     "follow",
     "frame_changes",
+    "is_exit",
     "is_to_begin_anew",
     "is_tree",
     "known_as",

@@ -6,7 +6,6 @@ asks for next. Fed with the same states in the same order it asks for the same, 
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from holdfast.eventlog import Edit, Role, Usage, Value
 
 from .edits import edited
 from .errors import Skipped, WorkflowError
+from .exits import is_exit
 from .foreign import not_durable, without_loop
 from .outcome import outcome
 from .pmap import PMap
@@ -195,7 +195,9 @@ class Driver:
             if (refused := without_loop(raised)) is not None:
                 raise refused from raised
             self._finish(task, None, raised)
-        except (Exception, Cancelled, Continue) as raised:  # noqa: BLE001 - its awaiter gets it
+        except BaseException as raised:  # its awaiter gets it
+            if not _ends_a_task(raised):
+                raise
             self._finish(task, None, raised)
         else:
             self._wait(task, waiting)
@@ -312,5 +314,13 @@ def _close(task: Task) -> None:
     task.finished = True
     dismiss(task.coroutine)
     # `finally` blocks that await steps raise here. They are not lost: a resume asks for them again.
-    with suppress(Exception, Cancelled):
+    try:
         task.coroutine.close()
+    except BaseException as raised:
+        if not _ends_a_task(raised):
+            raise
+
+
+def _ends_a_task(raised: BaseException) -> bool:
+    """Tell whether what a workflow's code raised is about that code, and not about this process."""
+    return isinstance(raised, Exception | Cancelled | Continue) or is_exit(raised)

@@ -1,5 +1,7 @@
 """Attempts: retries, time-outs, effects in doubt, limits, cancellation."""
 
+import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,7 @@ from holdfast.eventlog import (
     StepStarted,
     StepSucceeded,
 )
+from holdfast.eventlog import StepFailed as StepHasFailed
 from holdfast.limits import Limits
 from holdfast.plugins import ModelCall, ModelResult, OutputInvalid, RateLimited, Readiness, hookimpl
 from holdfast.reducer import WorkflowError
@@ -451,3 +454,65 @@ async def test_an_effect_cannot_be_pure(lab: Lab, autojump_clock: object) -> Non
         await lab.run(confused)
 
     assert lab.state().steps.get("deploy") is None
+
+
+class Script:
+    """Functions as they are in scripts: they end the program, or a task."""
+
+    @staticmethod
+    def main(status: int) -> None:
+        sys.exit(status)
+
+    @staticmethod
+    async def drops() -> None:
+        raise asyncio.CancelledError
+
+    @staticmethod
+    async def exits_in_a_nursery() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            sys.exit("enough")
+
+
+async def test_a_step_that_would_end_the_program_fails_and_ends_no_more_than_itself(
+    lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def scripts(run: Run) -> list[list[str]]:
+        failures: list[list[str]] = []
+        for function, *args in ((Script.main, 3), (Script.drops,), (Script.exits_in_a_nursery,)):
+            try:
+                await run.step("script", function, *args)
+            except StepFailed as error:
+                failures.append([error.failure.code, error.failure.message])
+        return failures
+
+    failures = (await lab.run(scripts)).output
+
+    assert [code for code, _ in failures] == ["step_exited"] * 3
+    assert failures[0][1] == (
+        "Script.main raised SystemExit: 3, which is to end a program or a task, and here ended the step. "
+        "Let it return, or raise an Exception; run a script that exits with run.shell()."
+    )
+    assert "Script.drops raised asyncio.exceptions.CancelledError" in failures[1][1]
+    assert "in main" in (lab.events(kind=StepHasFailed)[0].error.detail)
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), asyncio.CancelledError("enough")])
+async def test_a_workflow_that_would_end_the_program_has_failed(
+    raised: BaseException, lab: Lab, autojump_clock: object
+) -> None:
+    @workflow
+    async def exits(run: Run) -> None:
+        await run.parallel(run.step("wait", trio.sleep_forever), leaves(run))
+
+    async def leaves(run: Run) -> None:
+        await run.step("work", trio.sleep, 0)
+        raise raised
+
+    outcome = await lab.run(exits)
+
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.code == "workflow_error"
+    assert str(raised) in outcome.error.message

@@ -28,7 +28,8 @@ class WhenGitRuns:
     """Calls back while a git process runs, for the first one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-        self._act, self._run = act, trio.run_process
+        self._act = act
+        self._run: Any = trio.run_process
         monkeypatch.setattr(trio, "run_process", self)
 
     async def __call__(self, *args: Any, **options: Any) -> Any:

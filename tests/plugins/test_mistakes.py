@@ -1,5 +1,6 @@
 """What an author gets wrong is named, with the distribution and the line, and harms nobody else."""
 
+import asyncio
 import re
 import sys
 import textwrap
@@ -272,6 +273,10 @@ def exiting(_: object) -> None:
     raise SystemExit("enough")
 
 
+def cancelling(_: object) -> None:
+    raise asyncio.CancelledError("enough")
+
+
 @pytest.mark.parametrize(
     ("work", "fault"),
     [
@@ -279,6 +284,7 @@ def exiting(_: object) -> None:
         (lambda emit: AgentResult(text=b"x"), "returned AgentResult(text=b'x'), which is not str"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         (lambda emit: emit("hello"), "called emit with str, not Progress"),
         (exiting, "raised SystemExit: enough"),
+        (cancelling, "raised asyncio.exceptions.CancelledError: enough"),
     ],
 )
 async def test_an_agent_that_breaks_its_word_is_named(
