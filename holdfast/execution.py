@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from holdfast.eventlog import (
+    AnyEvent,
     ApprovalDecided,
     BranchMoved,
     Failure,
@@ -111,46 +112,70 @@ class Execution:
         problem: Exception | None = None
         interrupted = False
         try:
-            async with trio.open_nursery() as nursery:
-                self._attempts.nursery = nursery
-                try:
-                    await self._loop()
-                except Exception as error:  # noqa: BLE001 - raised below, outside of the nursery
-                    problem = error
-                except BaseException as stop:  # seen here, because the nursery wraps it in a group
-                    interrupted = _is_cancel(stop)
-                    raise
-                nursery.cancel_scope.cancel()
-        finally:
             try:
+                async with trio.open_nursery() as nursery:
+                    self._attempts.nursery = nursery
+                    try:
+                        await self._loop()
+                    except Exception as error:  # noqa: BLE001 - raised below, outside of the nursery
+                        problem = error
+                    except BaseException as stop:  # here, because the nursery wraps it in a group
+                        interrupted = _is_cancel(stop)
+                        raise
+                    nursery.cancel_scope.cancel()
+            finally:
                 if interrupted:
                     with trio.CancelScope(shield=True):
-                        self._keep_last_results()
-                        await self._release("interrupted", None)
-            finally:
-                self._attempts.close()
-                self._history.driver.close()
-        if isinstance(problem, STOPPING):
-            built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
-            await self._release("stopped", failure(problem, built_in.text))
+                        await self._let_go("interrupted", None)
+            if isinstance(problem, STOPPING):
+                built_in = self._engine.redactor.built_in()  # the plugins may be what is broken
+                await self._let_go("stopped", failure(problem, built_in.text))
+        finally:
+            self._attempts.close()
+            self._history.driver.close()
         if problem is not None:
             raise problem
         return self._outcome()
 
-    async def _release(self, reason: str, why: Failure | None) -> None:
-        never_begun = {attempt.request.key for attempt in self._answers.to_launch}
-        await self._history.release(reason, why, never_begun=never_begun)
+    # --- letting go ----------------------------------------------------------------------------
+
+    async def _let_go(self, reason: str, why: Failure | None) -> None:
+        """Release the run, with all that has ended by now, behind what others appended meanwhile."""
+        is_ours = not self._history.is_lost or self._keep_only_recorded()
+        while is_ours:
+            self._keep_last_results()
+            never_begun = {attempt.request.key for attempt in self._answers.to_launch}
+            try:
+                await self._history.release(reason, why, never_begun=never_begun)
+            except BranchMoved:
+                is_ours = self._keep_only_recorded()
+            else:
+                return
+
+    def _keep_only_recorded(self) -> bool:
+        """Forget what is not on disk, but for what has ended; return whether the run is still ours."""
+        is_ours = self._history.reload()
+        absorbed, self._absorbed = self._absorbed, []
+        self._attempts.keep_only_recorded(absorbed)
+        return is_ours
 
     def _keep_last_results(self) -> None:
         """Record what ended while everything was being stopped: it is finished work."""
         inbox = self._attempts.inbox
         while inbox:
             arrival = inbox.popleft()
-            if isinstance(arrival, Written) and self._attempts.take(arrival):
-                self._history.keep(journaled(arrival, self._history))
-            elif isinstance(arrival, Ended) and arrival.done and self._attempts.take(arrival):
-                for event in events_of(arrival, self._history):
-                    self._history.keep(event)
+            is_kept = isinstance(arrival, Written) or (isinstance(arrival, Ended) and arrival.done)
+            if is_kept and self._attempts.take(arrival):
+                self._absorbed.append(arrival)
+                self._keep(arrival)
+
+    def _keep(self, arrival: Arrival) -> None:
+        try:
+            events = self._events_of(arrival)
+        except RedactionFailed:
+            return  # not to be written with its secrets; the others and the release are
+        for event in events:
+            self._history.keep(event)
 
     async def _loop(self) -> None:
         self._history.rebuild()
@@ -350,15 +375,18 @@ class Execution:
         self._finish_if_ended()
 
     def _absorb_one(self, arrival: Arrival) -> None:
+        self._is_awaited |= isinstance(arrival, Written)
+        for event in self._events_of(arrival):
+            self._answers.record(event)
         if isinstance(arrival, Ended):
-            for event in events_of(arrival, self._history):
-                self._answers.record(event)
             self._answers.consider_again(arrival.attempt.request.key)
-        elif isinstance(arrival, Written):
-            self._is_awaited = True
-            self._answers.record(journaled(arrival, self._history))
-        else:
-            self._answers.record(arrival)
+
+    def _events_of(self, arrival: Arrival) -> list[AnyEvent]:
+        if isinstance(arrival, Ended):
+            return events_of(arrival, self._history)
+        if isinstance(arrival, Written):
+            return [journaled(arrival, self._history)]
+        return [arrival]
 
     def _fire(self, key: str) -> None:
         """Do what an alarm was set for, if it is still wanted."""

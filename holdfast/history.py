@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from holdfast.eventlog import (
     AnyEvent,
     Batch,
-    BranchMoved,
     Failure,
     RunClaimed,
     RunContinued,
@@ -30,6 +29,7 @@ from holdfast.reducer import (
     follow,
     redrive,
     reduce,
+    replay,
     take,
 )
 
@@ -82,6 +82,7 @@ class History:
         """Bring state and a new driver to where the log is; what was not committed is forgotten."""
         self.forget()
         log = self._engine.log
+        self.state = State()
         self.driver = Driver(self.workflow, self.load)
         self.committed = log.head(self.branch)
         records, hide = self._audience.begin(log.records(self.branch)), self.redactor.value
@@ -93,6 +94,19 @@ class History:
         self._check_owner()
         if self.state.unknown:
             raise RunTooNew(self.state.run, self.state.unknown)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the driver could not be brought to where the log is."""
+        return self.state.offset < self.committed
+
+    def reload(self) -> bool:
+        """Bring the state alone to where the log is; return whether the run is still ours."""
+        self.forget()
+        self.state = replay(self._engine.log.records(self.branch))
+        self.committed = self.state.offset
+        self.tick()
+        return self.state.owner == self._engine.owner.token
 
     def tick(self) -> None:
         """Let what is recorded from here on bear the present time, which never goes back."""
@@ -129,7 +143,8 @@ class History:
     ) -> None:
         """Let go of the run, with all that was recorded, so that it can be resumed at once.
 
-        `never_begun` are the keys of steps whose recorded start is not to stand.
+        `never_begun` are the keys of steps whose recorded start is not to stand. Raises BranchMoved when
+        the log has news.
         """
         if self.state.status in ENDED and not self.uncommitted:
             return
@@ -144,19 +159,8 @@ class History:
             and not isinstance(event, RunContinued)  # it has no next history yet: asked for again
         ]
         over = self.state.status in ENDED and self.state.status != "continued"
-        batch = self._batch(kept if over else [*kept, released])
-        while True:
-            try:
-                head = await self._engine.commit(batch)
-            except BranchMoved:  # what came in between stands; ours is done again on resume
-                if self._is_replaced():
-                    return
-                self.forget()
-                self.committed = self._engine.log.head(self.branch)
-                batch = self._batch([released])
-            else:
-                self._audience.show(head, self.state)
-                return
+        head = await self._engine.commit(self._batch(kept if over else [*kept, released]))
+        self._audience.show(head, self.state)
 
     def _is_replaced(self) -> bool:
         try:
