@@ -21,7 +21,6 @@ from holdfast.eventlog import (
     Usage,
 )
 from holdfast.plugins import RedactionFailed
-from holdfast.plugins.process import sweep
 from holdfast.reducer import (
     ENDED,
     ChildRequest,
@@ -40,6 +39,7 @@ from .effects import failure
 from .errors import FilesEdited
 from .history import Alarms, History
 from .journals import Written, journaled
+from .orphans import end_orphans, may_have_orphans
 from .outcomes import end_of_run, events_of
 from .pausing import paused_with
 from .spaces import Spaces
@@ -347,12 +347,8 @@ class Execution:
         self._absorb()
 
     async def _end_orphans(self) -> None:
-        """End what a killed owner left running, before any of it is tried again.
-
-        That is more than the steps in flight: a step that lost a race may outlive its cancellation.
-        """
-        if any(step.kind in ("agent", "shell") for step in self._history.state.steps.values()):
-            await sweep(self.mark)
+        if may_have_orphans(self._history.state):
+            await end_orphans(self._engine.log, self._engine.log_id, self._history.branch)
 
     # --- taking results in -----------------------------------------------------------------------
 

@@ -71,6 +71,12 @@ def _read(name: str) -> bytes:
         os.close(file)
 
 
+def borne(prefix: str) -> set[str]:
+    """Return the marks that begin so and that processes bear, whatever they are nested in."""
+    parts = (part for process in living() for part in process.mark.split(NESTING))
+    return {part for part in parts if part.startswith(prefix)}
+
+
 def find(*, mark: str = "", session: int = 0) -> set[int]:
     """Return the processes that bear the mark or belong to the session, and all their children.
 

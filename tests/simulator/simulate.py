@@ -76,13 +76,12 @@ def _same_order(seed: int) -> Generator[None, None, None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trio._core._run._r", random.Random(seed))
         patch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", True)
-        patch.setattr("holdfast.execution.sweep", _sweep_nothing)
+        patch.setattr("holdfast.execution.end_orphans", _end_nothing)
         yield
 
 
-async def _sweep_nothing(mark: str) -> int:
-    """Find no processes, as there are none: looking for them takes threads, whom no clock waits for."""
-    return 0
+async def _end_nothing(*_: object) -> None:
+    """Look for no processes, as there are none: that takes threads, whom no clock waits for."""
 
 
 @contextmanager
