@@ -84,6 +84,7 @@ from .wait_events import (
     signal_awaited,
     signal_received,
 )
+from .waits import without_wait
 
 replace = msgspec.structs.replace
 
@@ -288,11 +289,10 @@ def _cancelled(state: State, event: StepCancelled, time: int) -> State:
         step = replace(old, status="cancelled", finished=time, ended=time, last=state.offset)
         state = touched(replace(state, steps=state.steps.set(event.key, step)), old, step)
     return after(
-        state,
+        without_wait(state, event.key),
         time,
         purse=purse.given_up(state, event.key),
         children=changed(state.children, event.key, {"status": "cancelled"}),
         gates=state.gates.delete(event.key),
         timers=state.timers.delete(event.key),
-        waits=state.waits.delete(event.key),
     )

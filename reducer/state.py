@@ -220,7 +220,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     `continues` is the branch whose history ended for this one to begin; `output` that of a run which has
     continued is the input of its next history. `resolved` names the keys whose wait was ended by the last event: what the driver feeds to the
-    workflow. `waits` and `timers` are the open ones; `received` has the payloads of waits that ended,
+    workflow. `waits` and `timers` are the open ones, `listeners` the keys of the former by
+    what they wait for (waits.py); `received` has the payloads of waits that ended,
     by key; `signals` those that came before anybody awaited them, by name, in order. `cancelling` is why
     somebody asked to cancel the run, at offset `cancelled_at`; `paused`
     that it is to begin no new step. `forked` says which history a fork left and how, `base` is the
@@ -269,6 +270,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     gates: PMap[Gate] = msgspec.field(default_factory=PMap[Gate])
     timers: PMap[Timer] = msgspec.field(default_factory=PMap[Timer])
     waits: PMap[Wait] = msgspec.field(default_factory=PMap[Wait])
+    listeners: PMap[tuple[str, ...]] = msgspec.field(default_factory=PMap[tuple[str, ...]])
     received: PMap[Value] = msgspec.field(default_factory=PMap[Value])
     signals: PMap[tuple[Queued, ...]] = msgspec.field(default_factory=PMap[tuple[Queued, ...]])
     children: PMap[Child] = msgspec.field(default_factory=PMap[Child])

@@ -21,6 +21,7 @@ from . import purse
 from .durations import Length
 from .folds import after
 from .state import Gate, Queued, State, Vote, Wait
+from .waits import next_to_get, with_wait, without_wait
 
 NOBODY = "engine"
 """Who decides when nobody has decided in time."""
@@ -169,16 +170,15 @@ def signal_awaited(state: State, event: SignalAwaited, time: int) -> State:
                 resolved=(event.key,),
             )
     wait = Wait(event.key, event.signal, time, event.correlation)
-    return after(state, time, waits=state.waits.set(event.key, wait))
+    return after(with_wait(state, wait), time)
 
 
 def signal_received(state: State, event: SignalReceived, time: int) -> State:
     """Hand the signal to the oldest wait for it, else keep it until somebody awaits it."""
-    for wait in state.waits.values():
-        if (wait.signal, wait.correlation) == (event.signal, event.correlation):
-            received = state.received.set(wait.key, event.payload)
-            waits = state.waits.delete(wait.key)
-            return after(state, time, waits=waits, received=received, resolved=(wait.key,))
+    key = next_to_get(state, event.signal, event.correlation)
+    if key is not None:
+        received = state.received.set(key, event.payload)
+        return after(without_wait(state, key), time, received=received, resolved=(key,))
     new = Queued(event.payload, event.correlation)
     queued = (*(state.signals.get(event.signal) or ()), new)
     return after(state, time, signals=state.signals.set(event.signal, queued))

@@ -103,6 +103,13 @@ def step(state: State) -> dict[str, Any]:
     return {name: new for name, (new, old) in pairs.items() if new != old}
 
 
+def waiting(*waits: Wait) -> dict[str, Any]:
+    """Return what a state has of these waits, which are for the same signal."""
+    keys = tuple(wait.key for wait in waits)
+    places = {f"{len(w.signal)} {w.signal}{w.correlation}": keys for w in waits}
+    return {"waits": PMap({wait.key: wait for wait in waits}), "listeners": PMap(places)}
+
+
 def gate(**changes: Any) -> PMap[Gate]:
     return PMap({"k": msgspec.structs.replace(Gate("k", "approval", 100, 0), **changes)})
 
@@ -172,8 +179,8 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         TimerFired("k"),
         {"timers": PMap[Timer](), "passed": PMap({"k": 1}), "resolved": ("k",)},
     ),
-    ([], SignalAwaited("k", "s"), {"waits": PMap({"k": Wait("k", "s", 100)})}),
-    ([], SignalAwaited("k", "s", "7"), {"waits": PMap({"k": Wait("k", "s", 100, "7")})}),
+    ([], SignalAwaited("k", "s"), waiting(Wait("k", "s", 100))),
+    ([], SignalAwaited("k", "s", "7"), waiting(Wait("k", "s", 100, "7"))),
     ([], SignalReceived("s", raw(1)), {"signals": PMap({"s": (Queued(raw(1)),)})}),
     (
         [SignalReceived("s", raw(1)), SignalReceived("s", raw(2), "7")],
@@ -193,7 +200,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
         [SignalAwaited("k", "s"), SignalAwaited("l", "s")],
         SignalReceived("s", raw(1)),
         {
-            "waits": PMap({"l": Wait("l", "s", 101)}),
+            **waiting(Wait("l", "s", 101)),
             "received": PMap({"k": raw(1)}),
             "resolved": ("k",),
         },
@@ -364,7 +371,7 @@ TABLE: list[tuple[list[AnyEvent], AnyEvent, dict[str, Any]]] = [
     ([], FellBack("k", 1, "b"), {}),
     ([], RunClaimed("o", roles=[ROLE]), {"owner": "o", "roles": (ROLE,)}),
     ([TimerSet("k", 9)], StepCancelled("k"), {"timers": PMap[Timer]()}),
-    ([SignalAwaited("k", "s")], StepCancelled("k"), {"waits": PMap[Wait]()}),
+    ([SignalAwaited("k", "s")], StepCancelled("k"), waiting()),
     ([ASKED], StepCancelled("k"), {"gates": PMap[Gate]()}),
     (
         [ChildStarted("k", "r/k", b"m")],
@@ -647,3 +654,35 @@ def test_an_old_state_stays_as_it_was(history: list[Record]) -> None:
 
     for length, state in enumerate(states):
         assert state == replay(history[:length])
+
+
+def test_a_signal_finds_whoever_waits_for_it_without_a_look_at_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = State()
+    for n in range(3):
+        state = reduce(state, SignalAwaited(f"k{n}", "s", str(n)), n)
+
+    with monkeypatch.context() as patch:
+        for reading in ("__iter__", "values", "items"):
+            patch.delattr(PMap, reading)
+        for n in (2, 0, 1):
+            state = reduce(state, SignalReceived("s", raw(n), str(n)), 9)
+
+    assert state.received == PMap({f"k{n}": raw(n) for n in range(3)})
+    assert len(state.waits) == len(state.listeners) == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(HISTORIES)
+def test_who_waits_for_a_signal_is_known_by_it_and_by_key(history: list[Record]) -> None:
+    state = replay(history)
+
+    listening = [key for keys in state.listeners.values() for key in keys]
+    assert sorted(listening) == sorted(state.waits)
+    for wait in state.waits.values():
+        got = reduce(state, SignalReceived(wait.signal, raw(1), wait.correlation), state.now)
+        (key,) = got.resolved
+        same = (wait.signal, wait.correlation)
+        ones = [w.key for w in state.waits.values() if (w.signal, w.correlation) == same]
+        assert key in ones
