@@ -5,7 +5,7 @@ recorded events are on disk waits in `Answers.to_launch` and among the unwanted 
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import trio
@@ -429,5 +429,6 @@ def _is_cancel(stop: BaseException) -> bool:
     """
     if not isinstance(stop, BaseExceptionGroup):
         return isinstance(stop, trio.Cancelled)
-    _, others = stop.split((trio.Cancelled, Exception))
+    group = cast(BaseExceptionGroup[BaseException], stop)
+    _, others = group.split((trio.Cancelled, Exception))
     return others is None

@@ -3,6 +3,8 @@
 A function that is called in a step may be the main function of a script, and that one calls sys.exit.
 """
 
+from typing import cast
+
 
 def is_exit(error: BaseException) -> bool:
     """Tell whether it is SystemExit, asyncio's CancelledError, or a group of them and of errors.
@@ -10,8 +12,9 @@ def is_exit(error: BaseException) -> bool:
     Everything else that is no Exception means this very process, and nobody may keep it.
     """
     if isinstance(error, BaseExceptionGroup):
-        leaves = (isinstance(each, Exception) or is_exit(each) for each in error.exceptions)
-        return not isinstance(error, Exception) and all(leaves)
+        leaves = cast(BaseExceptionGroup[BaseException], error).exceptions
+        are_meant = all(isinstance(each, Exception) or is_exit(each) for each in leaves)
+        return are_meant and not isinstance(error, Exception)
     return isinstance(error, SystemExit) or any(map(_is_asyncios, type(error).__mro__))
 
 
