@@ -38,7 +38,8 @@ async def commit_work(
     assert workspace.is_ours, "the user commits in the user's checkout"
     async with locked(workspace.lock) as lock:
         git = workspace.git.under(lock)
-        unmerged = await git.items("diff", "--name-only", "--diff-filter=U", "-z")
+        stages = await git.items("ls-files", "--unmerged", "-z")
+        unmerged = {stage.partition("\t")[2] for stage in stages}
         seen = await look(workspace, lock, bounds or Bounds())
         suspects = sorted({*unmerged, *resolved})
         marked = await trio.to_thread.run_sync(_with_markers, workspace.root, suspects)

@@ -20,7 +20,6 @@ from .git import Answer, Git, together
 from .places import Workspace
 from .seeding import (
     TRACKED,
-    Seed,
     Written,
     about,
     digest_of,
@@ -94,7 +93,7 @@ async def _look(
             await seed_index(workspace, git, file)
             found = await _scan(workspace, git, asks_tracked=False)
         else:  # git has but refreshed its index
-            remember(workspace, Seed(file, last.tracked))
+            remember(workspace, msgspec.structs.replace(last, file=file))
     left_out, is_changed = await _take_in(workspace, git, found, bounds, extra)
     tree = found.tips.tree
     if is_changed or not tree or last_tree(workspace) != tree:
@@ -111,7 +110,8 @@ def _unlock_left_over(workspace: Workspace) -> None:
 # --- each look -------------------------------------------------------------------------------------
 
 
-CHANGED = ("diff-files", "--name-status", "--no-renames", "-z")
+# Never what is in submodules: git would ask them, with settings that whoever worked there may have made.
+CHANGED = ("diff-files", "--name-status", "--no-renames", "-z", "--ignore-submodules=dirty")
 UNTRACKED = ("ls-files", "--others", "--exclude-standard", "-z")
 
 
@@ -157,7 +157,7 @@ async def _take_in(
     nested = [path for path in found.untracked if path.endswith("/")]
     files = [path for path in found.untracked if not path.endswith("/")]
     await trio.to_thread.run_sync(check_bounds, workspace.root, files, bounds)
-    submodules = [path for path in found.changed if (workspace.root / path / ".git").exists()]
+    submodules = await trio.to_thread.run_sync(_filled_submodules, workspace)
     paths = [*found.changed, *files, *extra]
     await _update(workspace, git, paths)
     left_out = (
@@ -165,6 +165,18 @@ async def _take_in(
         *(LeftOut(path, SUBMODULE) for path in submodules),
     )
     return left_out, bool(paths)
+
+
+def _filled_submodules(workspace: Workspace) -> list[str]:
+    """Return the submodules that have files, of which nobody asks whether they changed."""
+    seed, _ = last_seed(workspace)
+    known = [] if seed is None else [os.fsdecode(path) for path in seed.submodules]
+    there = [path for path in known if not _is_beyond_link(workspace.root, f"{path}/")]
+    return [path for path in there if workspace.is_part(path) and _has_files(workspace.root / path)]
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 async def _update(workspace: Workspace, git: Git, paths: Sequence[str]) -> None:

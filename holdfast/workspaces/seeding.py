@@ -15,13 +15,15 @@ from .git import Answer, Git
 from .places import Workspace, write_whole
 
 TRACKED = ("ls-files", "-s", "-v", "-z")
+LINKED = "160000"  # the mode of a submodule
 
 
 class Seed(msgspec.Struct, frozen=True):
-    """The checkout's index that ours began with: the file, and a digest of what it tracks."""
+    """The checkout's index that ours began with: the file, a digest of what it tracks, and its submodules."""
 
     file: str
     tracked: str
+    submodules: tuple[bytes, ...]
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -63,7 +65,12 @@ async def seed_index(workspace: Workspace, git: Git, file: str) -> None:
     (workspace.own / NOTES[Seed]).unlink(missing_ok=True)
     await trio.to_thread.run_sync(_copy, workspace.git_dir / "index", workspace.own / "index")
     await _trust_no_flags(workspace, git, told.items)
-    remember(workspace, Seed(file, digest_of(told)))
+    remember(workspace, Seed(file, digest_of(told), _submodules(told.items)))
+
+
+def _submodules(entries: Sequence[str]) -> tuple[bytes, ...]:
+    parts = [entry.partition("\t") for entry in entries]
+    return tuple(os.fsencode(path) for about, _, path in parts if about.split()[1] == LINKED)
 
 
 def digest_of(told: Answer) -> str:
