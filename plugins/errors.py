@@ -18,6 +18,7 @@ HoldfastError
     StillRunning          processes of the step survive even SIGKILL
     SandboxUnavailable    the sandbox cannot work here: nothing was started
     SandboxFailed         the sandbox could not be made around this step: nothing was started
+    GitTampered           a program in the sandbox laid links for git outside: they were removed
     NotConfinable         the agent cannot do this in a sandbox: nothing was started
     LimitReached          it was not done within the turns, tokens or money that it was given
     Crashed               it ended badly, for a reason not known better
@@ -231,6 +232,19 @@ class SandboxUnavailable(WorkError):
 class SandboxFailed(WorkError):
     code = "sandbox_failed"
     retryable = False
+
+
+class GitTampered(WorkError):
+    code = "git_tampered"
+    retryable = False
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = sorted(paths)
+        super().__init__(
+            "a program in a sandbox put links or special files into git's folders, by which git outside "
+            f"would have written elsewhere: {', '.join(map(repr, self.paths))}. They were removed. "
+            "Look at what the step did before you let it go on."
+        )
 
 
 class NotConfinable(WorkError):

@@ -140,6 +140,7 @@ async def run_process(
                     failures.append(StillRunning(left))
                 else:
                     await process.wait()
+                failures.extend(await _afterwards(wrapped))
                 await _wait_for_ends(outlets, drain_s)
             nursery.cancel_scope.cancel()
             for outlet in outlets:
@@ -234,6 +235,17 @@ async def _wrapped(
         number = errno.EACCES if os.path.isfile(here) else errno.ENOENT
         raise _cannot_start(OSError(number, os.strerror(number)), argv, folder, install)
     return await trio.to_thread.run_sync(confined.wrap, argv, env, folder)
+
+
+async def _afterwards(wrapped: Wrapped | None) -> list[WorkError]:
+    """Let the sandbox see to what was done in it; return what fails the step."""
+    if wrapped is None or wrapped.after is None:
+        return []
+    try:
+        await trio.to_thread.run_sync(wrapped.after)
+    except WorkError as failure:
+        return [failure]
+    return []
 
 
 async def _start(

@@ -273,11 +273,13 @@ class Wrapped(msgspec.Struct, frozen=True):
 
     Its own process must end with what it was given, pass on the exit code, and end all when it is
     killed or the thread that started it ends; it gets no SIGTERM. `complaint` is how its first words
-    on standard error begin when it could not do its work.
+    on standard error begin when it could not do its work. `after` is called when all of it has ended,
+    however that was; it may block a little, and raises a WorkError for what has to fail the step.
     """
 
     argv: list[str]
     complaint: str
+    after: Callable[[], None] | None = None
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ from .locks import locked
 from .names import safe_name
 from .places import Workspace
 from .snapshots import Snapshot, keep
+from .tampering import refuse_planted
 
 OURS = "refs/heads/holdfast/"
 MIDWAY = ("MERGE_HEAD", "MERGE_MODE", "MERGE_MSG", "AUTO_MERGE", "CHERRY_PICK_HEAD", "REVERT_HEAD")
@@ -37,6 +38,7 @@ async def commit_work(
     """
     assert workspace.is_ours, "the user commits in the user's checkout"
     async with locked(workspace.lock) as lock:
+        await trio.to_thread.run_sync(refuse_planted, workspace)
         git = workspace.git.under(lock)
         stages = await git.items("ls-files", "--unmerged", "-z")
         unmerged = {stage.partition("\t")[2] for stage in stages}
@@ -62,6 +64,7 @@ async def reset_branch(workspace: Workspace, commit: str) -> None:
     """
     assert workspace.is_ours, "the user's branches are not ours to move"
     async with locked(workspace.lock) as lock:
+        await trio.to_thread.run_sync(refuse_planted, workspace)
         git = workspace.git.under(lock)
         branch = await git.text("symbolic-ref", "-q", "HEAD", ok=(0, 1))
         if branch.startswith(OURS) and await git.resolve("HEAD") != commit:

@@ -6,6 +6,7 @@ HoldfastError
     GitTooOld             git lacks what is needed here
     GitFailed             git ended with an error that has no name of its own
     RepositoryBusy        another git process holds a lock of git's
+    GitUnsafe             a link lies where git writes, and would lead it elsewhere
     NotARepository        the folder is in no git repository
     UntrustedRepository   git refuses a repository that belongs to somebody else
     BareRepository        there are no files to take a snapshot of
@@ -105,6 +106,17 @@ class RepositoryBusy(WorkspaceError):
             "if none is running, one was killed: remove that file"
         )
         self.folder, self.lock = folder, lock
+
+
+class GitUnsafe(WorkspaceError):
+    code = "git_unsafe"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path!r} is a link or a special file, by which git would write elsewhere. A program in a "
+            "sandbox may have left it. Look where it leads, remove it, then resume"
+        )
+        self.path = path
 
 
 class NotARepository(WorkspaceError):

@@ -29,6 +29,7 @@ from .seeding import (
     remember,
     seed_index,
 )
+from .tampering import refuse_planted
 
 NESTED = "a git repository of its own"
 SUBMODULE = "a submodule: only its commit is kept"
@@ -67,7 +68,7 @@ def private(workspace: Workspace, lock: int) -> Git:
 async def look(workspace: Workspace, lock: int, bounds: Bounds, extra: Sequence[str] = ()) -> Seen:
     """Bring the private index up to the files, and return their tree. `extra` may be ignored files."""
     since_ns, git = time.time_ns(), private(workspace, lock)
-    await trio.to_thread.run_sync(_unlock_left_over, workspace)
+    await trio.to_thread.run_sync(_make_ready, workspace)
     for attempt in range(1, TRIES + 1):
         try:
             found, tree, left_out = await _look(workspace, git, bounds, extra)
@@ -102,8 +103,9 @@ async def _look(
     return found, tree, left_out
 
 
-def _unlock_left_over(workspace: Workspace) -> None:
-    """Remove what a killed git left: with our lock held, none of ours is alive."""
+def _make_ready(workspace: Workspace) -> None:
+    """Remove what a killed git left: with our lock held, none of ours is alive. Raises GitUnsafe."""
+    refuse_planted(workspace)
     (workspace.own / "index.lock").unlink(missing_ok=True)
 
 

@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..errors import SandboxUnavailable
 from ..types import Confinement, Readiness, Wrapped
 from .mounts import mount_arguments
+from .repository import clear_planted
 
 NAME = "bubblewrap"
 PROGRAM = "bwrap"
@@ -54,6 +56,7 @@ class Bubblewrap:
                 *["--chdir", str(folder.resolve()), "--", *limited],
             ],
             f"{PROGRAM}: ",
+            partial(clear_planted, within.folder.resolve()),
         )
 
     def readiness(self) -> Readiness:

@@ -1,10 +1,13 @@
 """What a confined program leaves for git: nothing of it is run, or written elsewhere, by git outside."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from holdfast.plugins import GitTampered, SandboxFailed
 from holdfast.workspaces import (
+    GitUnsafe,
     Repository,
     Snapshot,
     Workspace,
@@ -74,6 +77,110 @@ async def test_a_submodule_whose_git_was_replaced_runs_nothing(
     assert told.code == 0, told
     assert [left.path for left in taken.left_out] == ["sub"]
     assert not proof.exists()
+
+
+# --- links --------------------------------------------------------------------------------------
+
+LEADING = """
+for link in {own}/index {own}/logs/HEAD {own}/new {common}/refs/heads/deep/er {common}/objects/0a \
+    {common}/objects/pack/new {common}/logs/refs/stash
+do mkdir -p $(dirname $link); rm -rf $link; ln -s {victim} $link; done
+mkfifo {own}/MERGE_HEAD; echo 2 > code.py; (sleep 600 &)
+"""
+
+
+async def test_links_that_git_outside_would_follow_fail_the_step_and_are_removed(
+    cage: Cage,
+) -> None:
+    repository = await Repository.open(cage.repo.root)
+    space = (await add_worktree(repository, "run", "ws")).workspace
+    first, victim = await snapshot(space), cage.home / "victim"
+    victim.write_text("untouched")
+    script = LEADING.format(victim=victim, own=space.git_dir, common=space.common)
+
+    with pytest.raises(GitTampered, match=r"They were removed\. Look at what the step did") as told:
+        await cage(script, folder=space.root)
+    cage.repo.git("-C", str(space.root), "reset", "-q")
+    await _use_all(repository, space, first)
+
+    assert len(told.value.paths) == 8
+    assert not [path for path in told.value.paths if os.path.islink(path)]
+    assert victim.read_text() == "untouched"
+
+
+async def test_what_git_notes_of_branches_cannot_be_replaced_for_the_user(cage: Cage) -> None:
+    """Not even while the program is at work, when nobody removes anything."""
+    logs = cage.git_dir / "logs"
+
+    told = await cage(
+        f"""
+        mkdir -p {logs}/refs/heads; ln -sf {cage.home}/victim {logs}/refs/heads/main && echo inside
+        ln -sf {cage.home}/victim {logs}/HEAD; mv {logs}/refs {logs}/gone; mv {logs}/refs/heads x
+        mv {cage.git_dir}/refs/heads x; ln -s {cage.home} {cage.git_dir}/objects/info/packs
+        """
+    )
+
+    assert told.out == "inside"
+    assert not [path for path in cage.git_dir.rglob("*") if path.is_symlink()]
+    assert (logs / "refs" / "heads" / "main").read_text().count("\n") == 1
+
+
+async def test_what_a_user_has_stashed_outlives_a_stash_in_the_sandbox(cage: Cage) -> None:
+    (cage.repo.root / "code.py").write_text("stashed\n")
+    cage.repo.git("stash", "-q")
+
+    told = await cage(
+        "echo 2 > code.py; git stash -q && cat code.py && git stash pop -q && cat code.py"
+    )
+
+    assert (told.code, told.out) == (0, "1\n2"), told
+    assert len(cage.repo.git("stash", "list").splitlines()) == 1
+    cage.repo.git("stash", "pop", "-q")
+    assert (cage.repo.root / "code.py").read_text() == "stashed\n"
+
+
+async def test_links_that_were_there_before_keep_a_sandbox_from_being_made(cage: Cage) -> None:
+    link = cage.git_dir / "objects" / "pack" / "mine"
+    link.symlink_to(cage.home)
+
+    with pytest.raises(SandboxFailed, match=r"'.*/pack/mine' .* is a link or a special file"):
+        await cage("touch begun")
+
+    assert link.is_symlink()
+    assert not (cage.worktree / "begun").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root looks into every folder")
+async def test_a_folder_that_cannot_be_looked_into_fails_the_step(cage: Cage) -> None:
+    with pytest.raises(SandboxFailed, match="cannot be looked through for links"):
+        await cage(f"mkdir -m 311 {cage.own_git_dir}/dark")
+
+
+async def test_links_of_a_program_that_died_with_its_engine_are_refused(cage: Cage) -> None:
+    repository = await Repository.open(cage.repo.root)
+    space = (await add_worktree(repository, "run", "ws")).workspace
+    first, victim = await snapshot(space), cage.home / "victim"
+    victim.write_text("untouched")
+    (space.git_dir / "logs" / "HEAD").unlink()
+    (space.git_dir / "logs" / "HEAD").symlink_to(victim)
+
+    for work in (snapshot(space), commit_work(space, "work"), reset_branch(space, first.head)):
+        with pytest.raises(GitUnsafe, match="remove it, then resume"):
+            await work
+
+    assert victim.read_text() == "untouched"
+
+
+async def test_a_branch_that_is_named_by_a_link_is_no_harm(cage: Cage) -> None:
+    cage.repo.git(
+        "-c", "core.preferSymlinkRefs=true", "-C", str(cage.worktree), "checkout", "-qb", "x"
+    )
+    assert (cage.own_git_dir / "HEAD").is_symlink()
+
+    told = await cage("git commit -q --allow-empty -m two")
+
+    assert told.code == 0, told
+    assert cage.repo.git("log", "-1", "--format=%s", "x") == "two"
 
 
 async def _use_all(repository: Repository, workspace: Workspace, first: Snapshot) -> Snapshot:
