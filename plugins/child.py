@@ -8,9 +8,12 @@ So each of them inherits one end of a pipe, and the step is over when nobody hol
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from select import poll
 from typing import IO
 
 import trio
@@ -22,20 +25,29 @@ class Child:
     """The part of `trio.Process` that is used here."""
 
     def __init__(self, argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
-        self._alive, held = os.pipe()
+        with ExitStack() as undo:
+            self._alive = self._run(argv, folder, env, undo)
+            self.pid = self._popen.pid
+            self._ended = os.pidfd_open(self.pid)
+            undo.callback(os.close, self._ended)
+            pipes = (self._popen.stdin, self._popen.stdout, self._popen.stderr)
+            descriptors = [_taken_from(pipe, undo) for pipe in pipes]
+            undo.pop_all()
+        self._waiting = trio.Lock()
+        self.stdin, self.stdout, self.stderr = map(trio.lowlevel.FdStream, descriptors)
+
+    def _run(
+        self, argv: Sequence[str], folder: Path, env: Mapping[str, str], undo: ExitStack
+    ) -> int:
+        """Start the program; return the end of the pipe by which it is known to live."""
+        alive, held = os.pipe()
+        undo.callback(os.close, alive)
         try:
             self._popen = self._start(argv, folder, env, held)
-        except BaseException:
-            os.close(self._alive)
-            raise
         finally:
             os.close(held)
-        self.pid = self._popen.pid
-        self._ended = os.pidfd_open(self.pid)
-        self._waiting = trio.Lock()
-        self.stdin, self.stdout, self.stderr = map(
-            _stream, (self._popen.stdin, self._popen.stdout, self._popen.stderr)
-        )
+        undo.callback(_end, self._popen, alive)
+        return alive
 
     @staticmethod
     def _start(
@@ -78,8 +90,19 @@ class Child:
             return code
 
 
-def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
+def _taken_from(pipe: IO[bytes] | None, undo: ExitStack) -> int:
+    """Return a descriptor of our own for a pipe, which is closed."""
     assert pipe is not None
-    stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
+    descriptor = os.dup(pipe.fileno())
+    undo.callback(os.close, descriptor)
     pipe.close()
-    return stream
+    return descriptor
+
+
+def _end(popen: subprocess.Popen[bytes], alive: int) -> None:
+    """End a program that nobody can be given, and all that it started."""
+    with popen:  # which closes its pipes and waits for it
+        os.killpg(popen.pid, signal.SIGKILL)
+    waiting = poll()
+    waiting.register(alive)
+    waiting.poll(LAST_MOMENTS_S * 1000)

@@ -1,5 +1,6 @@
 """Programs that try to get out of the sandbox, and those that only want to work in it."""
 
+import errno
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ import trio
 
 from holdfast.plugins import (
     Confinement,
+    Crashed,
     MissingBinary,
     MissingFolder,
     SandboxFailed,
@@ -495,6 +497,30 @@ def test_a_fork_bomb_is_held_where_the_user_is_not_root(tmp_path: Path) -> None:
 
 def test_root_is_told_that_a_fork_bomb_is_not_held() -> None:
     assert ("fork bomb" in READY.detail) == (os.geteuid() == 0)
+
+
+@pytest.mark.parametrize(("call", "good"), [("pidfd_open", 0), ("dup", 2)])
+async def test_a_program_that_cannot_be_held_is_ended_and_nothing_of_it_stays_open(
+    cage: Cage, monkeypatch: pytest.MonkeyPatch, call: str, good: int
+) -> None:
+    real, calls = getattr(os, call), list[int]()
+    await cage("true")
+    before = os.listdir("/proc/self/fd")
+
+    def one_too_many(descriptor: int) -> int:
+        if len(calls) == good:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        calls.append(descriptor)
+        return int(real(descriptor))
+
+    monkeypatch.setattr(os, call, one_too_many)
+    with pytest.raises(
+        Crashed, match=r"Too many open files\. The machine may lack memory or files"
+    ):
+        await cage("(setsid sleep 600 &) touch begun; sleep 600")
+
+    assert not marks.find(mark=cage.mark)
+    assert os.listdir("/proc/self/fd") == before
 
 
 # --- errors -------------------------------------------------------------------------------------
