@@ -1,6 +1,7 @@
 """What lies on disk where git is about to write."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,3 +34,19 @@ def _files_below(root: Path, folder: Path) -> list[str]:
         for where, _, files in os.walk(folder)
         for file in files
     ]
+
+
+def is_special(path: Path) -> bool:
+    """Tell whether there is a pipe, socket or device, which git cannot keep."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
+def remove_special(root: Path, paths: Sequence[str]) -> None:
+    """Remove those of the paths that are pipes, sockets or devices: git would not write over them."""
+    for path in paths:
+        if is_special(root / path):
+            (root / path).unlink()

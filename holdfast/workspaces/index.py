@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from .bounds import Bounds, check_bounds
+from .disk import is_special
 from .errors import GitFailed, StateUnwritable, Unreadable
 from .git import Answer, Git, together
 from .places import Workspace
@@ -33,6 +34,7 @@ from .tampering import refuse_planted
 
 NESTED = "a git repository of its own"
 SUBMODULE = "a submodule: only its commit is kept"
+SPECIAL = "neither a file nor a folder"
 TRIES = 3  # files may change while they are read: agents leave processes behind
 
 
@@ -161,10 +163,12 @@ async def _take_in(
     await trio.to_thread.run_sync(check_bounds, workspace.root, files, bounds)
     submodules = await trio.to_thread.run_sync(_filled_submodules, workspace)
     paths = [*found.changed, *files, *extra]
-    await _update(workspace, git, paths)
+    special = [path for path in paths if is_special(workspace.root / path)]
+    await _update(workspace, git, paths, special)
     left_out = (
         *(LeftOut(path.rstrip("/"), NESTED) for path in nested),
         *(LeftOut(path, SUBMODULE) for path in submodules),
+        *(LeftOut(path, SPECIAL) for path in special),
     )
     return left_out, bool(paths)
 
@@ -181,8 +185,10 @@ def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-async def _update(workspace: Workspace, git: Git, paths: Sequence[str]) -> None:
-    gone = [path for path in paths if _is_beyond_link(workspace.root, path)]
+async def _update(
+    workspace: Workspace, git: Git, paths: Sequence[str], special: Sequence[str]
+) -> None:
+    gone = [*special, *(path for path in paths if _is_beyond_link(workspace.root, path))]
     there = sorted(set(paths).difference(gone))
     if gone:
         await git.run("update-index", "-z", "--force-remove", "--stdin", stdin=joined(gone))

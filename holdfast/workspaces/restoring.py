@@ -7,7 +7,7 @@ import msgspec
 import trio
 
 from .bounds import Bounds
-from .disk import files_in_the_way
+from .disk import files_in_the_way, remove_special
 from .errors import NestedRepository, WouldOverwrite
 from .git import Git
 from .index import NESTED, LeftOut, look, private
@@ -38,8 +38,9 @@ async def restore(
 ) -> Restored:
     """Make the files exactly those of a snapshot: others that are not ignored are deleted.
 
-    What was there is kept in a snapshot first, always. With `careful`, WouldOverwrite is raised
-    unless the files are those of the tree `expected`, or already the wanted ones.
+    What was there is kept in a snapshot first, always; pipes and the like in the way just go. With
+    `careful`, WouldOverwrite is raised unless the files are those of the tree `expected`, or already
+    the wanted ones.
     """
     wanted = await tree_of(workspace.git, what)
     bounds = bounds or Bounds()
@@ -61,6 +62,7 @@ async def restore(
             left_out=seen.left_out,
             since_ns=seen.since_ns,
         )
+        await trio.to_thread.run_sync(remove_special, workspace.root, hidden)
         if seen.tree != wanted:
             await git.run("read-tree", "-m", "-u", seen.tree, wanted)
             await keep(workspace, wanted, "Restored", since_ns=seen.since_ns)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,30 @@ async def test_nothing_is_written_through_a_link_that_took_a_folders_place(
     assert not (repo.root / "src").is_symlink()
     assert (repo.root / "src/b.py").read_text() == "b = 1\n"
     assert (tmp_path / "outside/b.py").read_text() == "not the project's\n"
+
+
+async def test_a_pipe_or_socket_in_the_place_of_a_file_is_left_out_and_goes_when_the_file_returns(
+    repo: Repo, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await snapshot(space)
+    for name in ("a.txt", "src/b.py"):
+        (repo.root / name).unlink()
+    os.mkfifo(repo.root / "a.txt")
+    monkeypatch.chdir(repo.root / "src")  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("b.py")
+
+    taken = await snapshot(space)
+    done = await restore(space, first)
+
+    assert [(left.path, left.why) for left in taken.left_out] == [
+        ("a.txt", "neither a file nor a folder"),
+        ("src/b.py", "neither a file nor a folder"),
+    ]
+    assert await paths(space, taken.tree) == {".gitignore"}
+    assert set(done.changed) == {"a.txt", "src/b.py"}
+    assert (repo.root / "a.txt").read_text() == "one\ntwo\nthree\n"
+    assert (repo.root / "src/b.py").read_text() == "b = 1\n"
 
 
 async def test_a_mode_alone_is_a_change_and_comes_back(repo: Repo, space: Workspace) -> None:
