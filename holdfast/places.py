@@ -1,5 +1,6 @@
 """Where the files of a run are, told from paths alone, without asking git."""
 
+import os
 from pathlib import Path
 
 WORKTREE = "checkout"  # the name of a run's own worktree
@@ -9,9 +10,14 @@ def repository_root(folder: str) -> Path | None:
     """Return the root of the checkout around a folder, or None where there is none."""
     path = Path(folder)
     for parent in (path, *path.parents):
-        if (parent / ".git").exists():
+        if _is_root(parent / ".git"):
             return parent
     return None
+
+
+def _is_root(link: Path) -> bool:
+    """Tell whether it is git's; one without a HEAD may be there for a sandbox to keep it closed."""
+    return link.is_file() or os.path.lexists(link / "HEAD")
 
 
 def has_repository(folder: str) -> bool:

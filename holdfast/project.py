@@ -6,6 +6,7 @@ from pathlib import Path
 from holdfast.eventlog import Log
 
 from .errors import FolderNotUtf8, InSandbox, ProjectError
+from .places import repository_root
 
 FOLDER = ".holdfast"
 IGNORE = "*\n!.gitignore\n!workflows/\n!workflows/**\n"  # git has the workflows and nothing else
@@ -44,12 +45,8 @@ class Project:
 
     @staticmethod
     def _root_above(here: Path) -> Path:
-        above = [here, *here.parents]
-        for marker in (FOLDER, ".git"):
-            for folder in above:
-                if (folder / marker).exists():
-                    return folder
-        return here
+        above = (folder for folder in (here, *here.parents) if (folder / FOLDER).exists())
+        return next(above, None) or repository_root(str(here)) or here
 
     @property
     def log_folder(self) -> Path:

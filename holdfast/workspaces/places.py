@@ -162,4 +162,11 @@ async def _find(folder: Path, git: Git) -> _Found:
         if "must be run in a work tree" not in error.stderr:
             raise
     inside, common, git_dir, *root = text.split("\n")
-    return _Found(Path(root[0]) if inside == "true" else None, Path(git_dir), Path(common))
+    is_checkout = inside == "true" and _leads_to(Path(root[0]), git_dir)
+    return _Found(Path(root[0]) if is_checkout else None, Path(git_dir), Path(common))
+
+
+def _leads_to(root: Path, git_dir: str) -> bool:
+    """Whether a checkout names its git folder: a bare one may claim any files, as any program can make it."""
+    named = git_dir_of(root)
+    return named is not None and named.exists() and os.path.samefile(named, git_dir)

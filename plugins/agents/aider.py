@@ -126,7 +126,8 @@ def _history(task: AgentTask, session: str) -> Path:
 
 def _repository(folder: Path) -> Path | None:
     parents = [folder.absolute(), *folder.absolute().parents]
-    return next((each for each in parents if (each / ".git").exists()), None)
+    links = (each / ".git" for each in parents)  # an empty one is a sandbox's, and means nothing
+    return next((link.parent for link in links if link.is_file() or (link / "HEAD").exists()), None)
 
 
 @contextmanager

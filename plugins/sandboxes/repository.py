@@ -44,6 +44,11 @@ def repository_mounts(folder: Path) -> Iterator[Mount]:
             "there itself, or let the run work in a worktree."
         )
     yield "read", link
+    if (
+        link.parent != folder
+    ):  # a repository made here would be taken for the folder's, settings and all
+        (folder / ".git").mkdir(exist_ok=True)
+        yield "read", folder / ".git"
     worktree = _worktree(link)
     if worktree is not None:
         _refuse_planted(worktree)
@@ -60,7 +65,12 @@ def clear_planted(folder: Path) -> None:
 
 def _link_around(folder: Path) -> Path | None:
     links = (above / ".git" for above in (folder, *folder.parents))
-    return next((link for link in links if os.path.lexists(link)), None)
+    return next((link for link in links if os.path.lexists(link) and not _is_empty(link)), None)
+
+
+def _is_empty(link: Path) -> bool:
+    """Tell whether it is only here to keep a repository from being made; git passes it over."""
+    return link.is_dir() and not os.path.islink(link) and not any(link.iterdir())
 
 
 def _worktree(link: Path) -> _Worktree | None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.places import repository_root
 from holdfast.plugins import GitTampered, SandboxFailed
 from holdfast.workspaces import (
+    BareRepository,
     GitUnsafe,
     Repository,
     Snapshot,
@@ -76,6 +78,32 @@ async def test_a_submodule_whose_git_was_replaced_runs_nothing(
 
     assert told.code == 0, told
     assert [left.path for left in taken.left_out] == ["sub"]
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("way", ["git init -q .", "git init -q --bare ."])
+async def test_a_repository_made_in_a_part_of_another_is_not_taken_for_it(
+    cage: Cage, way: str
+) -> None:
+    part, proof = cage.worktree / "part", cage.base / "escaped"
+    part.mkdir()
+    script = f"""
+    {way}; git config core.bare false; git config core.worktree {part}
+    git config filter.e.clean 'touch {proof}; cat'; echo '* filter=e' > .gitattributes
+    echo 1 > file; git add -A; echo 2 > file
+    """
+
+    for _ in range(2):
+        await cage(script, folder=part)
+    try:
+        space = await Workspace.open(part, run="run")
+    except BareRepository:
+        assert "--bare" in way
+    else:
+        assert repository_root(str(part)) == cage.worktree
+        await snapshot(space)
+        assert space.root == cage.worktree
+
     assert not proof.exists()
 
 
