@@ -28,6 +28,7 @@ from holdfast.eventlog import (
     NoSuchRun,
     Owner,
     RunClaimed,
+    RunReleased,
     RunStarted,
     owner_alive,
     pack,
@@ -280,9 +281,21 @@ class Engine:
                 await self._write(Batch(row.branch, claim, row.head, self.actor, self.now()))
             except BranchMoved:
                 continue
+            if self.log.branch_of(run) != row.branch:  # somebody has gone back in it meanwhile
+                await self._give_back(row.branch)
+                continue
             if held:
                 ring(self.log.path)
             return row.branch
+
+    async def _give_back(self, branch: int) -> None:
+        """Let go of a history that its run has left."""
+        released = [RunReleased(self.owner.token, "interrupted")]
+        while True:
+            head = self.log.head(branch)
+            with suppress(BranchMoved):
+                await self._write(Batch(branch, released, head, self.actor, self.now()))
+                return
 
     def _alive(self, owner: str) -> bool:
         return owner_alive(self.log.path, owner)

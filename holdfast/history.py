@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.eventlog import (
     AnyEvent,
     Batch,
+    BranchMoved,
     Failure,
     RunClaimed,
     RunContinued,
@@ -125,11 +126,19 @@ class History:
         return pack(self.redactor.value(raw), self._blobs)
 
     async def commit(self) -> None:
-        """Make all that was recorded durable. Raises BranchMoved when the log has news."""
+        """Make all that was recorded durable.
+
+        Raises BranchMoved when the log has news, RunReplaced where the run's name is another history's.
+        """
         events = self.uncommitted
         if is_continuation(events):
             claim, actor = self._engine.claim_event(), self._engine.actor
-            await self._engine.commit_successor(successor(self, actor, claim, self._blobs))
+            try:
+                await self._engine.commit_successor(successor(self, actor, claim, self._blobs))
+            except BranchMoved:
+                if self.is_behind:
+                    raise
+                raise RunReplaced(self.state.run, "its name leads to another history") from None
             self.committed += len(events)
         else:
             self.committed = await self._engine.commit(self._batch(events))

@@ -15,6 +15,7 @@ from holdfast.errors import (
     ResultInvalid,
     RunBusy,
     RunEnded,
+    RunReplaced,
     StepAmbiguous,
 )
 from holdfast.eventlog import (
@@ -22,8 +23,10 @@ from holdfast.eventlog import (
     ChildStarted,
     Edit,
     EffectHeld,
+    RunClaimed,
     RunExists,
     RunForked,
+    RunReleased,
     RunStarted,
     StepReused,
     StepStarted,
@@ -32,7 +35,7 @@ from holdfast.plugins import AgentResult, AgentTask, Emit, Readiness, hookimpl
 from holdfast.reducer import InputHasSecret, InputInvalid, Workflow
 from holdfast.runs import send_signal
 from holdfast.travel import Change, fork, plan, retry_change
-from tests.support.lab import Counter, Lab, virtual_now
+from tests.support.lab import Counter, Lab, VirtualEngine, virtual_now
 
 SECRET = "sk-" + "a1B2" * 12
 
@@ -751,6 +754,52 @@ async def test_signals_that_came_since_are_there_where_what_was_done_since_is(
 
     assert (await lab.resume()).output == ["mended", ["hello", "second"]]
     assert count.calls == ["second"]
+
+
+class Overtaken(VirtualEngine):
+    """Somebody rewinds the run between the look at it and the claim."""
+
+    async def _write(self, item: Any) -> int:
+        if isinstance(item.events[0], RunClaimed) and len(self.log.branches()) == 1:
+            change = Change("rewind", 1)
+            fork(self.log, self.load, "r", change, actor="cli:ann", now=virtual_now())
+        return await super()._write(item)
+
+
+async def test_who_claims_a_history_that_its_run_has_just_left_goes_on_with_the_next(
+    lab: Lab, autojump_clock: object
+) -> None:
+    count = Counter()
+
+    @workflow
+    async def work(run: Run) -> str:
+        return await run.step("work", count("work"))
+
+    lab.workflows[work.reference] = work
+    async with lab.engine(kind=Overtaken) as engine:
+        engine.create(work, {}, run="r")
+        outcome = await engine.execute("r")
+
+    assert (outcome.status, count.calls) == ("succeeded", ["work"])
+    assert lab.log.branch_of("r") == 2
+    left = [type(event) for event in lab.events("r@1")]
+    assert left == [RunStarted, RunClaimed, RunReleased]
+
+
+async def test_a_run_whose_name_was_taken_goes_on_in_no_next_history(
+    lab: Lab, autojump_clock: object
+) -> None:
+    async def lose() -> None:
+        started = lab.events()[0]
+        lab.log.create_run("r", [started], actor="cli:ann", time=virtual_now(), replaces=True)
+
+    @workflow
+    async def work(run: Run) -> None:
+        await run.step("lose", lose)
+        raise run.continue_as_new()
+
+    with pytest.raises(RunReplaced, match="another history"):
+        await lab.run(work)
 
 
 # --- what is refused -------------------------------------------------------------------------------

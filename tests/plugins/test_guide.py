@@ -52,6 +52,7 @@ path.write_text(text.replace(old.read_text(), new.read_text()))
 """
 
 
+@pytest.mark.soak
 def test_a_newcomer_who_follows_it_has_a_back_end_that_answers(tmp_path: Path) -> None:
     venv = Venv(tmp_path / "venv")
     (tmp_path / "change.py").write_text(CHANGE)

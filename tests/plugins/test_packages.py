@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from holdfast.scaffold import KINDS
-from tests.support.often import some
 from tests.support.venv import ROOT, Venv
 
 PACKAGES = ROOT / "tests/packages"
@@ -56,7 +55,8 @@ def test_packages_of_strangers_are_installed_listed_and_used(venv: Venv, tmp_pat
     venv.ok(f'python -c "{check}; c(echoes); c(scribe.Plugin())"', tmp_path)
 
 
-@pytest.mark.parametrize("kind", some(KINDS, every=len(KINDS)))
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_new_package_is_installed_listed_and_passes_its_own_tests(
     kind: str, venv: Venv, tmp_path: Path
 ) -> None:

@@ -130,7 +130,7 @@ def replay(recorded: Recorded, tmp_path: Path) -> Replay:
 def test_it_conforms(recorded: Recorded, replay: Replay, tmp_path: Path) -> None:
     replay.replays(recorded.transcript())
     hanging = recorded.replay(tmp_path / "hanging")
-    hanging.hangs()
+    hanging.stops_halfway(recorded.transcript())
 
     check_agent(recorded.agent, works=replay.task(), hangs=hanging.task())
 

@@ -57,7 +57,7 @@ def test_half_written_files_of_a_killed_step_are_not_where_it_is_tried_again(
     assert site.verified()
 
 
-@pytest.mark.parametrize("nap", some(range(6), every=2))
+@pytest.mark.parametrize("nap", some(range(6), every=3))
 def test_a_kill_at_any_moment_of_a_rewind_is_made_good(site: Site, repo: Repo, nap: int) -> None:
     (site.folder / "go.log").write_text("")
     assert site.call("run", "w.py", "--id", "r").status == 0

@@ -51,7 +51,7 @@ def repo(site: Site, tmp_path: Path) -> Repo:
     return repo
 
 
-@pytest.mark.parametrize("seed", some(range(4), every=2))
+@pytest.mark.parametrize("seed", some(range(4), every=4))
 def test_kills_at_random_moments_lose_and_repeat_nothing(site: Site, repo: Repo, seed: int) -> None:
     dice = random.Random(seed)
     command = ["run", "w.py", "--id", "r", "--json"]

@@ -64,6 +64,12 @@ class Replay:
         """Answer another command of the program: its first word."""
         (self.bin / f"aside-{command}").write_text(said)
 
+    def stops_halfway(self, transcript: str) -> None:
+        """Say what was said in the first half of a run, and nothing more."""
+        lines = (TRANSCRIPTS / transcript).read_text().splitlines()
+        self.says(*lines[: len(lines) // 2], "")
+        self.hangs()
+
     def hangs(self) -> None:
         (self.bin / "hang").touch()
 
