@@ -104,8 +104,8 @@ async def test_files_that_a_worktree_began_with_are_no_work_of_its_own(
 ) -> None:
     repo.write({"a.txt": "not committed by the user"})
     began = await snapshot(await Workspace.open(repo.root, run="run"))
-    given = {"base": began} if as_commit else {"files": began.tree}
-    made = await add_worktree(repository, "fork", "checkout", **given)
+    base, files = (began, "") if as_commit else (None, began.tree)
+    made = await add_worktree(repository, "fork", "checkout", base=base, files=files)
 
     (status,) = await list_worktrees(repository)
     (swept,) = await gc(repository, finished)
