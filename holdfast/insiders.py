@@ -65,7 +65,7 @@ def refuse_release(log: Log, run: str, change: "Change", env: Mapping[str, str])
 def _was_asked_about(log: Log, run: str, keys: Iterable[str]) -> bool:
     """Tell whether people were asked about one of these failed steps, or one that its child failed for.
 
-    Trying it again does not ask them anew, whatever they decided.
+    Trying it again does not ask them anew, unless they had refused it.
     """
     from .runs import read_state
 
