@@ -194,6 +194,8 @@ def test_a_second_signal_kills_what_does_not_end(served: Site) -> None:
     until(lambda: not any(map(alive, pids(served))), "the step to be gone")
     serve(served)
     until(lambda: len(pids(served)) == 2, "the next server to take it over")
+    (served.folder / "go").touch()
+    until(lambda: status(served, "r") == "succeeded", "it to end, so that nothing is left at work")
 
 
 def test_a_detached_run_is_left_to_the_server_which_says_who_has_it(served: Site) -> None:
