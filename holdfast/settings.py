@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from holdfast.eventlog import NONE, Budget, Role
+from holdfast.reducer import agent_and_model
 
 from .config import NAME, Config, LimitsConfig
 from .errors import ConfigInvalid
@@ -43,7 +44,7 @@ def unknown_agents(config: Config, known: Collection[str]) -> list[tuple[str, st
     """Return the roles that name an agent which is not there, with its name."""
     found: list[tuple[str, str]] = []
     for name, role in config.roles.items():
-        others = [one.partition(":")[0] for one in role.fallback if one not in config.roles]
+        others = [agent_and_model(one)[0] for one in role.fallback if one not in config.roles]
         is_agent = role.agent or not role.model  # else its fallbacks are models
         agents = [role.agent, *others] if is_agent else []
         found += [(name, agent) for agent in agents if agent and agent not in known]

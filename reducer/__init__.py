@@ -81,7 +81,15 @@ from .requests import (
     WorkspaceCall,
 )
 from .results import Decision, ShellResult
-from .roles import DEFAULT, DEFAULT_AGENT, acting, changes_of_roles, doer, unresolved
+from .roles import (
+    DEFAULT,
+    DEFAULT_AGENT,
+    acting,
+    agent_and_model,
+    changes_of_roles,
+    doer,
+    unresolved,
+)
 from .run import Run
 from .secrets import SecretRules
 from .state import (
@@ -221,6 +229,7 @@ __all__ = [
     "after_expiry",
     "after_failure",
     "after_limit",
+    "agent_and_model",
     "aligned",
     "answer_of",
     "carried_on",

@@ -101,11 +101,20 @@ def _with_fallback(
     return replace(request, call=call, policy=policy)
 
 
+def agent_and_model(name: str) -> tuple[str, str]:
+    """Return what a fallback names: "codex", "codex:gpt-5", "acp:gemini" or "acp:gemini:flash"."""
+    agent, _, model = name.partition(":")
+    if agent != "acp":
+        return agent, model
+    further, _, model = model.partition(":")
+    return ":".join(filter(None, (agent, further))), model
+
+
 def _agent_choice(name: str, known: Mapping[str, Role]) -> Choice:
     role = known.get(name)
     if role is not None:
         return Choice(_agent_of(role, known), role.model or None, _options(role))
-    agent, _, model = name.partition(":")
+    agent, model = agent_and_model(name)
     return Choice(agent, model or None)
 
 

@@ -37,13 +37,13 @@ async def _probe(agents: "Mapping[str, Agent]", timeout_s: float) -> "dict[str, 
 
 def roles_using(config: "Config", agent: str) -> Iterable[str]:
     """Yield the roles that an agent has, those first in which it is the first choice."""
-    from holdfast.reducer import DEFAULT_AGENT
+    from holdfast.reducer import DEFAULT_AGENT, agent_and_model
 
     roles = config.roles.items()
     yield from (n for n, r in roles if (r.agent or (not r.model and DEFAULT_AGENT)) == agent)
     if "default" not in config.roles and agent == DEFAULT_AGENT:
         yield "default"
     for name, role in roles:
-        others = [one.partition(":")[0] for one in role.fallback if one not in config.roles]
+        others = [agent_and_model(one)[0] for one in role.fallback if one not in config.roles]
         if agent in others:
             yield f"{name} (fallback)"

@@ -89,6 +89,8 @@ def test_a_fallback_is_an_agent_an_agent_with_a_model_or_a_role() -> None:
         Choice("c", "x:7b"),
         Choice("claude-code", "opus", {"max_turns": 3}),
     )
+    acp = resolve(agent("a", fallback=("acp", "acp:gemini", "acp:gemini:flash"))).policy.fallback
+    assert acp == (Choice("acp"), Choice("acp:gemini"), Choice("acp:gemini", "flash"))
     assert resolve(agent("a", role="planner")).policy.fallback[0] == Choice("codex")
     assert resolve(agent(role="planner", fallback=())).policy.fallback == ()
     assert [c.name for c in resolve(model(role="cheap")).policy.fallback] == ["m/other", "m/big"]
