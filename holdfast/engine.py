@@ -282,20 +282,14 @@ class Engine:
             except BranchMoved:
                 continue
             if self.log.branch_of(run) != row.branch:  # somebody has gone back in it meanwhile
-                await self._give_back(row.branch)
+                released = [RunReleased(self.owner.token, "interrupted")]
+                with suppress(BranchMoved):  # or has taken it over, and gone on in the next history
+                    after = row.head + len(claim)
+                    await self._write(Batch(row.branch, released, after, self.actor, self.now()))
                 continue
             if held:
                 ring(self.log.path)
             return row.branch
-
-    async def _give_back(self, branch: int) -> None:
-        """Let go of a history that its run has left."""
-        released = [RunReleased(self.owner.token, "interrupted")]
-        while True:
-            head = self.log.head(branch)
-            with suppress(BranchMoved):
-                await self._write(Batch(branch, released, head, self.actor, self.now()))
-                return
 
     def _alive(self, owner: str) -> bool:
         return owner_alive(self.log.path, owner)

@@ -24,6 +24,7 @@ from holdfast.eventlog import (
     Edit,
     EffectHeld,
     RunClaimed,
+    RunContinued,
     RunExists,
     RunForked,
     RunReleased,
@@ -784,6 +785,31 @@ async def test_who_claims_a_history_that_its_run_has_just_left_goes_on_with_the_
     assert lab.log.branch_of("r") == 2
     left = [type(event) for event in lab.events("r@1")]
     assert left == [RunStarted, RunClaimed, RunReleased]
+
+
+async def test_who_claims_a_run_that_was_taken_over_at_once_writes_nothing_more(
+    lab: Lab, autojump_clock: object
+) -> None:
+    class Slow(VirtualEngine):
+        async def _write(self, item: Any) -> int:
+            head = await super()._write(item)
+            if len(self.log.branches()) == 1 and isinstance(item.events[0], RunClaimed):
+                async with lab.engine() as other:
+                    await other.execute("r", takeover=True)
+            return head
+
+    @workflow
+    async def work(run: Run, n: int = 0) -> None:
+        if n == 0:
+            raise run.continue_as_new(n=1)
+
+    lab.workflows[work.reference] = work
+    async with lab.engine(kind=Slow) as engine:
+        engine.create(work, {}, run="r")
+        with pytest.raises(RunEnded):
+            await engine.execute("r")
+
+    assert isinstance(lab.events("r@1")[-1], RunContinued)
 
 
 async def test_a_run_whose_name_was_taken_goes_on_in_no_next_history(
