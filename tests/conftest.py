@@ -22,7 +22,6 @@ def pytest_collection_finish() -> None:
     """Look no more through what was imported: that takes a tenth of the time of all tests."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.fixture
