@@ -287,7 +287,7 @@ class InsideRun(HoldfastError):
         what, instead = _INSIDE[deed]
         super().__init__(
             f"this process works inside run {inside!r}, so it cannot {what.format(run=run)}: "
-            f"the two belong together. {instead}"
+            f"the two belong together. {instead.format(name=shlex.quote(run))}"
         )
         self.run, self.inside, self.deed = run, inside, deed
 
@@ -301,10 +301,13 @@ _INSIDE = {
         "let effects of run {run!r} happen unasked",
         "Leave that out: each effect asks then, and a person finds it with: holdfast inbox",
     ),
-    "accepts": ("accept changed code for run {run!r}", "Leave that to a person"),
+    "accepts": (
+        "accept changed code for run {run!r}",
+        "Leave that to a person, who says: holdfast resume {name} --accept",
+    ),
     "retries": (
         "try again what people were asked about in run {run!r}",
-        "Leave that to a person",
+        "Leave that to a person, who says: holdfast retry {name}",
     ),
 }
 

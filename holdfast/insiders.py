@@ -105,9 +105,8 @@ def family(log: Log, branch: int) -> set[str]:
         try:
             waiting += [log.branch_of(parent)] if parent else []
         except NoSuchRun:
-            found.add(
-                parent
-            )  # whose history is gone; its name still tells that these belong together
+            # Its history is gone; its name still tells that these belong together.
+            found.add(parent)
     return found
 
 

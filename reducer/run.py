@@ -172,9 +172,9 @@ class Run:
 
         Who does it is what the project's `role` says (holdfast.toml), else its role "default", else
         claude-code; what is given here wins. Of several roles it is the first that the project has:
-        role=["reviewer", "default"] does without a reviewer. Where that agent cannot (a limit for long, a refusal, no
-        program or login, or failed in all its tries), the next of `fallback` goes on: agents,
-        "agent:model" or roles.
+        role=["reviewer", "default"] does without a reviewer. Where that agent cannot (a limit for
+        long, a refusal, no program or login, or failed in all its tries), the next of `fallback` goes
+        on: agents, "agent:model" or roles.
 
         An answer that does not fit `output` goes back to the agent with the reason, in the same
         session where the agent can, `reasks` times.

@@ -98,24 +98,25 @@ def said(result: ShellResult) -> str:
 # --- who does it -----------------------------------------------------------------------------------
 
 
+def named(agent: str, model: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who was named, as inputs of another workflow."""
+    return {"agent": agent, "model": model, "options": options}
+
+
 def doer(
     agent: str, model: str | None, options: Mapping[str, Any], role: str = ""
 ) -> dict[str, Any]:
     """Return who does a step, as arguments of `run.agent`: who is named, else the implementer."""
-    return {
-        "agent": agent,
-        "model": model,
-        "options": options,
-        "role": role or usual("implementer", agent, model),
-    }
+    usually = usual("implementer", agent, model)
+    return {**named(agent, model, options), "role": role or usually}
 
 
 def reader(
     agent: str, model: str | None, options: Mapping[str, Any], usually: str = "planner"
 ) -> dict[str, Any]:
     """Return who does a step and may change nothing, as arguments of `run.agent`."""
-    others = {"role": usual(usually, agent, model), "permissions": "read"}
-    return {**doer(agent, model, options), **others}
+    role = usual(usually, agent, model)
+    return {**named(agent, model, options), "role": role, "permissions": "read"}
 
 
 def usual(role: str, agent: str, model: str | None) -> str | list[str]:

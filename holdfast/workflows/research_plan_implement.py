@@ -23,6 +23,7 @@ from holdfast.workflows.common import (
     bullets,
     find_tests,
     line,
+    named,
     read_goal,
     reader,
     slug,
@@ -75,9 +76,7 @@ async def research_plan_implement(
     wanted = await read_goal(run, goal)
     test = await find_tests(run, test)
     common = {
-        "agent": agent,
-        "model": model,
-        "options": options,
+        **named(agent, model, options),
         "review_agent": review_agent,
         "review_model": review_model,
     }

@@ -20,6 +20,7 @@ from holdfast.workflows.common import (
     bullets,
     counted,
     line,
+    named,
     read_goal,
     reader,
     spent,
@@ -91,14 +92,7 @@ async def tickets(
     boards: list[Report] = []
     if work:
         board = await run.child(
-            kanban,
-            {
-                "agent": agent,
-                "model": model,
-                "options": options,
-                "test": test,
-                "tickets": folder,
-            },
+            kanban, {**named(agent, model, options), "test": test, "tickets": folder}
         )
         done, left = f"{done}\n\n{board.title}\n\n{board.done}", board.left
         evidence += board.evidence

@@ -74,9 +74,8 @@ def _among(others: list[dict[str, str]], ref: str) -> list[Checkout]:
             found.append(Checkout(folder, str(git_dir)))
         elif git_dir is not None and (reason := _being_rewritten(git_dir, ref)):
             raise TargetBusy(ref, folder, reason)
-        elif (
-            is_here and "locked" in about
-        ):  # its disk may come back, with files that did not follow
+        elif is_here and "locked" in about:
+            # Its disk may come back, with files that did not follow.
             raise TargetBusy(ref, folder, "a locked worktree that is not there now")
         elif is_here and os.path.lexists(folder):
             raise TargetBusy(ref, folder, "which has lost its .git file: git worktree repair")

@@ -48,11 +48,8 @@ async def _move_both(repository: Repository, git: Git, wanted: Move, why: str) -
         write_whole(journal, msgspec.json.encode(wanted))
         try:
             moved = await _move_held(git.at(folder).under(lock), wanted, why)
-        except (
-            TargetBusy,
-            TargetDirty,
-            StateUnwritable,
-        ):  # nothing happened; after other errors, who knows
+        except (TargetBusy, TargetDirty, StateUnwritable):
+            # Nothing happened; after other errors, who knows.
             journal.unlink()
             raise
         journal.unlink()

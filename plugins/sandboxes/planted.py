@@ -54,9 +54,8 @@ def _is_planted(name: str, descriptor: int) -> bool:
         leads = os.readlink(name, dir_fd=descriptor).split("/")
     except FileNotFoundError:
         return False
-    return (
-        leads[0] != "refs" or ".." in leads
-    )  # else git's old way to name a branch: it stays in here
+    names_branch = leads[0] == "refs" and ".." not in leads  # git's old way, which stays in here
+    return not names_branch
 
 
 def _raise_unless_gone(error: OSError) -> None:

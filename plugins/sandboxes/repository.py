@@ -44,9 +44,8 @@ def repository_mounts(folder: Path) -> Iterator[Mount]:
             "there itself, or let the run work in a worktree."
         )
     yield "read", link
-    if (
-        link.parent != folder
-    ):  # a repository made here would be taken for the folder's, settings and all
+    if link.parent != folder:
+        # A repository made here would be taken for the folder's, settings and all.
         (folder / ".git").mkdir(exist_ok=True)
         yield "read", folder / ".git"
     worktree = _worktree(link)
