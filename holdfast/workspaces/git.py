@@ -62,6 +62,7 @@ SETTINGS = {
     "gc.auto": "0",
     "maintenance.auto": "false",
     "submodule.recurse": "false",
+    "worktree.useRelativePaths": "false",  # a repository with such a worktree is closed to older gits
 }
 ARGUMENTS = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
 _versions: dict[str, tuple[int, ...]] = {}

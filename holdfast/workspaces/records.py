@@ -1,5 +1,6 @@
 """What is remembered of the worktrees that we made, in git's own folder for each of them."""
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -38,9 +39,10 @@ class Worktree(msgspec.Struct, frozen=True):
         record = cls.read_from(git_dir / OWN / RECORD)
         if record is None or not (git_dir / "gitdir").exists():
             return None
-        # What git says, since `git worktree move` and `repair` tell nobody else
-        where = Path((git_dir / "gitdir").read_text().rstrip("\n")).parent
-        return msgspec.structs.replace(record, path=str(where))
+        # What git says, since `git worktree move` and `repair` tell nobody else; from 2.48 on in relation
+        # to its own folder where `worktree.useRelativePaths` says so.
+        link = os.path.normpath(git_dir / (git_dir / "gitdir").read_text().rstrip("\n"))
+        return msgspec.structs.replace(record, path=os.path.dirname(link))
 
     @classmethod
     def read_from(cls, path: Path) -> Self | None:

@@ -246,6 +246,21 @@ async def test_a_moved_repository_is_not_taken_for_rubbish(
     assert (again.workspace.root / "work").read_text() == "work"
 
 
+async def test_a_worktree_that_git_names_by_a_relative_path_is_found(
+    repo: Repo, repository: Repository
+) -> None:
+    made = await add_worktree(repository, "run", "fix")
+    root, git_dir = made.workspace.root, made.workspace.git_dir
+    # As git from 2.48 on writes them when it repairs or moves a worktree.
+    (git_dir / "gitdir").write_text(os.path.relpath(root / ".git", git_dir) + "\n")
+    (root / ".git").write_text(f"gitdir: {os.path.relpath(git_dir, root)}\n")
+
+    record, workspace = await open_worktree(repository, "run", "fix")
+
+    assert (record, workspace) == (made.worktree, made.workspace)
+    assert (await snapshot(workspace)).head == repo.head
+
+
 async def test_a_branch_of_the_users_in_the_way_is_named(
     repo: Repo, repository: Repository
 ) -> None:
