@@ -11,6 +11,7 @@ from hypothesis import settings
 from tests.support.lab import Lab
 from tests.support.model_script import Scenario
 from tests.support.model_server import ModelServer
+from tests.support.repos import SETTINGS
 
 # The same examples every time; `pytest --hypothesis-profile explore` looks for new ones.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -22,6 +23,17 @@ def pytest_collection_finish() -> None:
     """Look no more through what was imported: that takes a tenth of the time of all tests."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _git_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give git the settings of one user, and none of the machine's."""
+    path = tmp_path_factory.mktemp("settings") / "gitconfig"
+    path.write_text(SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(path))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.support.repos import Repo
 
-SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 WORKFLOW = '''
 from holdfast import Run, workflow
 
@@ -25,14 +24,8 @@ async def build(run: Run) -> str:
 
 
 @pytest.fixture
-def repo(
-    cli: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Cli:
+def repo(cli: Cli) -> Cli:
     """A run `m` in a git repository."""
-    path = tmp_path_factory.mktemp("settings") / "gitconfig"
-    path.write_text(SETTINGS)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (cli.folder / "w.py").write_text(WORKFLOW)
     Repo.make(cli.folder, {".gitignore": "*.log\n"})
     cli("run", "w.py", "--id", "m")

@@ -13,7 +13,6 @@ from holdfast.eventlog import Log, RunForked, RunStarted, verify
 from tests.cli.conftest import Cli
 from tests.support.repos import Repo
 
-SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 WORKFLOW = """
 from holdfast import Run, workflow
 
@@ -34,14 +33,8 @@ async def ask(run: Run) -> None:
 
 
 @pytest.fixture
-def repo(
-    cli: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Cli:
+def repo(cli: Cli) -> Cli:
     """A run `m` in a git repository, and a fork `f` of it that has ended in its own worktree."""
-    path = tmp_path_factory.mktemp("settings") / "gitconfig"
-    path.write_text(SETTINGS)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (cli.folder / "w.py").write_text(WORKFLOW)
     Repo.make(cli.folder, {".gitignore": "*.log\n"})
     cli("run", "w.py:build", "--id", "m")

@@ -19,7 +19,6 @@ from holdfast.workflows.tickets import Ticket, waves
 from tests.support.gitlab import GitLab
 from tests.support.repos import Repo
 
-SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 GREEN = "test ! -e broken.txt || { cat broken.txt; exit 1; }"
 
 
@@ -91,14 +90,6 @@ class Board(GitLab):
             data = msgspec.msgpack.decode(self.log.load(event.data))
             found[data["ticket"]] = data
         return found
-
-
-@pytest.fixture(autouse=True)
-def _settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path_factory.mktemp("settings") / "gitconfig"
-    path.write_text(SETTINGS)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture

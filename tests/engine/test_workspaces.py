@@ -28,16 +28,6 @@ from tests.support.gitlab import GitLab, texts
 from tests.support.lab import Lab
 from tests.support.often import some
 
-SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
-
-
-@pytest.fixture(autouse=True)
-def _settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path_factory.mktemp("settings") / "gitconfig"
-    path.write_text(SETTINGS)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
 
 @pytest.fixture
 def git(tmp_path: Path) -> Iterator[GitLab]:

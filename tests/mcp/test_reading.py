@@ -5,20 +5,14 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli.app import invoke
-from tests.cli.test_files import SETTINGS, WORKFLOW
+from tests.cli.test_files import WORKFLOW
 from tests.mcp.conftest import in_memory
 from tests.support.repos import Repo
 
 
 @pytest.fixture
-def repo(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def repo(folder: Path) -> Path:
     """A run `m` in a git repository, whose steps write, change and break files."""
-    path = tmp_path_factory.mktemp("settings") / "gitconfig"
-    path.write_text(SETTINGS)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (folder / "w.py").write_text(WORKFLOW)
     Repo.make(folder, {".gitignore": "*.log\n"})
     assert invoke(["run", "w.py", "--id", "m", "--json"]) == 0

@@ -2,7 +2,6 @@
 
 import random
 import time
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from holdfast.eventlog import StepStarted, StepSucceeded
 from tests.support.repos import Repo
 from tests.support.site import Process, Site, until
 
-SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 PLAIN = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
 TWINS = [
     "aleft",
@@ -45,13 +43,9 @@ options = {command = ["sh", "agent.sh"]}
 
 
 @pytest.fixture
-def repo(site: Site, tmp_path: Path) -> Repo:
-    (tmp_path / "gitconfig").write_text(SETTINGS)
-    site.env |= {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
+def repo(site: Site) -> Repo:
     repo = Repo(site.folder)
     repo.git("init", "-q", "-b", "main")
-    repo.git("config", "user.name", "Ada")
-    repo.git("config", "user.email", "ada@example.org")
     texts = {f"tickets/{name}.md": f"# Do {name}\n\nticket: {name}\n" for name in [*PLAIN, *TWINS]}
     last = f"---\nafter: [{', '.join([*PLAIN, *TWINS])}]\n---\n"
     texts["tickets/mine.md"] = f"{last}# Do mine\n\nticket: mine\n"

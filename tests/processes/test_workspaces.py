@@ -2,7 +2,6 @@
 
 import random
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.support.often import some
 from tests.support.repos import Repo
 from tests.support.site import Process, Site, until
 
-SETTINGS = "[user]\n name = Ada\n email = ada@example.org\n[commit]\n gpgSign = false\n"
 WORKFLOW = """
     from holdfast import Conflict, Run, workflow
 
@@ -38,14 +36,10 @@ STEPS_AT_LEAST = 12
 
 
 @pytest.fixture
-def repo(site: Site, tmp_path: Path) -> Repo:
-    (tmp_path / "gitconfig").write_text(SETTINGS)
-    site.env |= {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
+def repo(site: Site) -> Repo:
     site.write("w.py", WORKFLOW)
     repo = Repo(site.folder)
     repo.git("init", "-q", "-b", "main")
-    repo.git("config", "user.name", "Ada")
-    repo.git("config", "user.email", "ada@example.org")
     repo.write({"a.txt": "a\n", ".gitignore": "*.log\nside\n.holdfast/\n"})
     repo.commit()
     return repo

@@ -5,6 +5,15 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+SETTINGS = """
+[user]
+    name = Ada
+    email = ada@example.org
+[commit]
+    gpgSign = false
+[protocol "file"]
+    allow = always
+"""
 SEEN = {
     "index": ("ls-files", "-s", "-t", "-u", "-v"),
     "unstaged": ("diff",),

@@ -31,13 +31,8 @@ from tests.support.repos import Repo
 from tests.workflows.conftest import MakeStage
 
 
-def test_another_change_with_as_many_lines_is_another_subject(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+def test_another_change_with_as_many_lines_is_another_subject(tmp_path: Path) -> None:
     repo = Repo.make(tmp_path)
-    for setting in ("user.name=A", "user.email=a@example.org"):
-        repo.git("config", *setting.split("="))
     repo.write({"a.txt": "one\n"})
     repo.commit()
 

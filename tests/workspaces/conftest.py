@@ -1,42 +1,27 @@
-"""A repository of a user's, with settings that no machine can disturb."""
+"""A repository of a user's."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.repos import Repo
-
-SETTINGS = """
-[user]
-    name = Ada
-    email = ada@example.org
-[commit]
-    gpgSign = false
-[protocol "file"]
-    allow = always
-"""
+from tests.support.repos import SETTINGS, Repo
 
 
-@pytest.fixture(autouse=True)
-def settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give git no settings but these; a test may write others there."""
-    path = tmp_path_factory.mktemp("settings") / "gitconfig"
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the user's own git settings, in which a test may write others."""
+    path = tmp_path / "gitconfig"
     path.write_text(SETTINGS)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     return path
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with three files and one commit, to be copied."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("template")
-        (folder / "gitconfig").write_text(SETTINGS)
-        patch.setenv("GIT_CONFIG_GLOBAL", str(folder / "gitconfig"))
-        files = {"a.txt": "one\ntwo\nthree\n", "src/b.py": "b = 1\n", ".gitignore": "*.log\n.env\n"}
-        return Repo.make(folder / "repo", files).root
+    files = {"a.txt": "one\ntwo\nthree\n", "src/b.py": "b = 1\n", ".gitignore": "*.log\n.env\n"}
+    return Repo.make(tmp_path_factory.mktemp("template"), files).root
 
 
 @pytest.fixture

@@ -47,17 +47,6 @@ def kill() -> Iterator[Kill]:
         into.close()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def settings_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The children begin before a test's own settings."""
-    with pytest.MonkeyPatch.context() as patch:
-        path = tmp_path_factory.mktemp("settings") / "gitconfig"
-        path.write_text("[user]\nname = Ada\nemail = ada@example.org\n")
-        patch.setenv("GIT_CONFIG_GLOBAL", str(path))
-        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-        yield
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Repo:
     """A checkout that has gone on, and a worktree with uncommitted work that merges into it."""
