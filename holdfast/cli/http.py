@@ -8,7 +8,7 @@ from holdfast.config import ServeConfig
 if TYPE_CHECKING:
     from holdfast.web import Address
 
-NEEDED = ("starlette", "hypercorn")
+NEEDED = ("starlette", "hypercorn", "jinja2")
 
 
 def address_of(given: str | None, config: ServeConfig) -> "Address | None":

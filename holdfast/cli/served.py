@@ -87,7 +87,9 @@ async def _serve(
                     if web is not None:
                         serving = web.serving(engine, place, tools, nursery)
                         await stack.enter_async_context(serving)
+                        assert web.token is not None, "it was opened with one"
                         teller.tell("http", detail=f"{web.address.url}, token in {web.token.path}")
+                        teller.tell("web", detail=web.pages_url)
                     await Server(engine, teller).run()
             except Exception as error:  # noqa: BLE001 - raised below, outside the group
                 problem = error

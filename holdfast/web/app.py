@@ -1,10 +1,9 @@
-"""The whole of it as one ASGI application: the API, the stream, the description, MCP; behind the guard."""
+"""The whole of it as one ASGI application: the API, the stream, the description, MCP, the pages; behind the guard."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
-import trio
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,11 +19,11 @@ from . import api
 from .answers import answer, broken, failed
 from .callers import Caller
 from .errors import NoSuchRoute
-from .following import EVENTS_TOOL, Events, Follower
 from .guard import Guard
 from .openapi import description
+from .pages import make_pages
 from .routes import EVENTS, MCP, OPENAPI, ROOT, VERBS, Verb
-from .stream import EventStream
+from .stream import follow
 from .surface import Surface, caller_of, visit_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -51,7 +50,7 @@ def make_app(surface: Surface) -> ASGIApp:
     handlers = {HTTPException: _no_route, HoldfastError: _refused}
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return Guard(app, surface.address.names, surface.token)
+    return Guard(app, make_pages(surface), surface.address.names, surface.token, surface.secret)
 
 
 def _caller(context: Context) -> Caller:
@@ -80,17 +79,10 @@ def _verb(surface: Surface, verb: Verb) -> Endpoint:
 
 
 def _events(surface: Surface) -> Endpoint:
-    async def follow(request: Request) -> Response:
-        given = api.query(EVENTS_TOOL, request)
-        if seen := request.headers.get("last-event-id"):
-            given["after"] = seen
-        asked = EVENTS_TOOL.arguments(given)
-        assert isinstance(asked, Events), "a tool makes its own arguments"
-        with surface.desk.log() as log:
-            follower = await trio.to_thread.run_sync(Follower, log, asked)
-            return EventStream(surface, log, follower)
+    async def events(request: Request) -> Response:
+        return await follow(surface, request)
 
-    return follow
+    return events
 
 
 async def _described(_: Request) -> Response:

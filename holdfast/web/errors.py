@@ -13,8 +13,10 @@ HoldfastError
     CallerHides     who calls was started by a step, and hides of which run
   BadRequest        a call that cannot be read
     NoSuchRoute     nothing is at this path, or takes this method
+    NoSuchPage      the debugger has no page there
     BodyTooLarge    more than a call may bring
     BodyNotJson     no JSON object, or not said to be one
+    FieldNotJson    what was typed into a form is no JSON
 """
 
 from holdfast.eventlog import HoldfastError
@@ -133,6 +135,16 @@ class NoSuchRoute(BadRequest):
         )
 
 
+class NoSuchPage(BadRequest):
+    code = "no_such_page"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"there is no page {path[:200]!r} here. Begin at the address that was printed at the start; each "
+            "start makes another one"
+        )
+
+
 class BodyTooLarge(BadRequest):
     code = "body_too_large"
 
@@ -150,4 +162,14 @@ class BodyNotJson(BadRequest):
         super().__init__(
             f"the call's body cannot be used: {problem}. Nothing was done. Send a JSON object, with the "
             "header 'Content-Type: application/json'"
+        )
+
+
+class FieldNotJson(BadRequest):
+    code = "field_not_json"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(
+            f"what was typed as {field!r} is no JSON: {problem}. Nothing was done. Write it as JSON: a text "
+            'in double quotes, an object as {"name": "value"}'
         )

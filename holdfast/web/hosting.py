@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from holdfast.mcp.desk import Desk, Kit
 from .address import Address
 from .app import make_app
 from .errors import AddressTaken
+from .secret import Secret
 from .surface import Surface
 from .token import Token
 
@@ -27,17 +28,30 @@ STALLED_MS = 10_000  # after which a client that takes in nothing is left
 
 
 class Hosting:
-    """An open socket and a token: made before anything else begins, so that what is wrong is told at once."""
+    """An open socket and who may call: made before anything else begins, so that what is wrong is told at once.
 
-    def __init__(self, token: Token, listener: socket.socket) -> None:
-        self.token, self._listener = token, listener
+    Without a token, nothing but the pages is served.
+    """
+
+    def __init__(self, token: Token | None, listener: socket.socket) -> None:
+        self.token, self.secret, self._listener = token, Secret(), listener
         self.address = Address(*listener.getsockname()[:2])
 
     @classmethod
     def open(cls, address: Address, home: Path) -> Self:
-        """Take the address. Raises AddressTaken, TokenUnsafe."""
+        """Take the address for all there is. Raises AddressTaken, TokenUnsafe."""
         token = Token.of(home)
         return cls(token, _listen(address))
+
+    @classmethod
+    def for_pages(cls, address: Address) -> Self:
+        """Take the address for the pages alone. Raises AddressTaken."""
+        return cls(None, _listen(address))
+
+    @property
+    def pages_url(self) -> str:
+        """Where the pages begin: who has this may call them."""
+        return f"{self.address.url}{self.secret.root}/"
 
     def close(self) -> None:
         """Let the address go where nobody ever served at it."""
@@ -47,12 +61,20 @@ class Hosting:
     async def serving(
         self, engine: Engine, place: Place, tools: Loaded, nursery: trio.Nursery
     ) -> AsyncGenerator[None]:
-        """Serve in a nursery meanwhile; then end the open streams, and what else there is after a moment.
+        """Serve what an engine executes, in a nursery meanwhile."""
+        desk = Desk(place, log=engine.log, kit=Kit(*tools[:3]), news=engine.news)
+        async with self.showing(desk, engine.news, nursery):
+            yield
+
+    @asynccontextmanager
+    async def showing(
+        self, desk: Desk, news: Callable[[], trio.Event], nursery: trio.Nursery
+    ) -> AsyncGenerator[None]:
+        """Serve a desk in a nursery meanwhile; then end the open streams, and what else there is after a moment.
 
         What cancels the body does not cancel this: the audience of a run sees how it is let go.
         """
-        desk = Desk(place, log=engine.log, kit=Kit(*tools[:3]), news=engine.news)
-        surface = Surface(desk, self.address, self.token, engine.news, trio.Event())
+        surface = Surface(desk, self.address, self.token, self.secret, news, trio.Event())
         descriptor = self._listener.detach()
         ended = trio.Event()
         await nursery.start(_host, surface, descriptor, ended)

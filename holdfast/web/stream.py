@@ -3,6 +3,7 @@
 from typing import Any
 
 import trio
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -11,12 +12,25 @@ from holdfast.cli.values import record as record_object
 from holdfast.eventlog import Log, Record
 
 from .answers import HEADERS
-from .following import Follower
+from .api import query
+from .following import EVENTS_TOOL, Events, Follower
 from .surface import Surface
 
 HEARTBEAT_S = 15.0  # of silence, after which a comment tells the client that somebody is there
 RETRY = b"retry: 1000\n\n"
 HEARTBEAT = b":\n\n"
+
+
+async def follow(surface: Surface, request: Request) -> Response:
+    """Answer with the events that a call asks for. Raises NoSuchRun, BadArguments."""
+    given = query(EVENTS_TOOL, request)
+    if seen := request.headers.get("last-event-id"):
+        given["after"] = seen
+    asked = EVENTS_TOOL.arguments(given)
+    assert isinstance(asked, Events), "a tool makes its own arguments"
+    with surface.desk.log() as log:
+        follower = await trio.to_thread.run_sync(Follower, log, asked)
+        return EventStream(surface, log, follower)
 
 
 class EventStream(Response):

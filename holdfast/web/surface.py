@@ -12,15 +12,20 @@ from holdfast.mcp.desk import Desk, Visit
 
 from .address import Address
 from .callers import Caller
+from .secret import Secret
 from .token import Token
 
 
 class Surface(NamedTuple):
-    """One server's. `news` returns what is set at the next event; `stopping` is set when it is to end."""
+    """One server's; without a token it has nothing but the pages that lie below the secret.
+
+    `news` returns what is set at the next event; `stopping` is set when it is to end.
+    """
 
     desk: Desk
     address: Address
-    token: Token
+    token: Token | None
+    secret: Secret
     news: Callable[[], trio.Event]
     stopping: trio.Event
 

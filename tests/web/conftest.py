@@ -118,7 +118,7 @@ async def serving() -> AsyncGenerator[Site]:
     project = Project.find()
     kit = tools(project)
     hosting = Hosting.open(LOOPBACK, project.home)
-    token = hosting.token.path.read_text().strip()
+    token = (project.home / "http-token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}
     with project.open_log(create=True) as log, only_server(log.path):
         engine = Engine(log, kit.plugins, kit.load, linger_s=0, serves=True)

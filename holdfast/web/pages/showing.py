@@ -1,0 +1,89 @@
+"""The pages that are looked at: each asks the tools, and gives a template what they answer."""
+
+from starlette.responses import Response
+
+from holdfast.cli.form import outline as form_outline
+
+from .call import Call
+from .outline import outline
+
+AROUND = 6  # events before a frame's own, and after it
+EVENT_FIELDS = ("seq", "offset", "time", "actor", "type")
+STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
+TEXT_CHARACTERS = 20_000
+HEAD_CHARACTERS = 4000  # of a step's input on its page
+
+
+async def runs(call: Call) -> Response:
+    """Show what waits for people, and the runs, newest first."""
+    newest = await call.newest()
+    asked = call.given("status", "start")
+    wanted = asked.get("status")
+    found = await call.use(
+        "list_runs", status=[wanted] if wanted else None, start=asked.get("start"), limit=25
+    )
+    inbox = await call.use("inbox", limit=10)
+    return await call.page(
+        "runs.html", live=newest, found=found, inbox=inbox, status=wanted, statuses=STATUSES
+    )
+
+
+async def run(call: Call) -> Response:
+    """Show a run as it is now, or as it was at a frame."""
+    newest = await call.newest()
+    asked = call.given("run", "at", "start")
+    found = await call.use("frame", **asked)
+    name, at, is_now = asked["run"], found["now"]["offset"], "at" not in asked
+    first = max(0, at - AROUND)
+    around = await call.use("timeline", run=name, start=first, limit=2 * AROUND)
+    event = (await call.use("timeline", run=name, start=at - 1, limit=1))["items"] if at else []
+    return await call.page(
+        "run.html",
+        live=newest if is_now else None,
+        run=name,
+        at=at,
+        is_now=is_now,
+        is_old="@" in name,  # a history that the run has left
+        found=found,
+        now=found["now"],
+        gates=[_with_form(gate) for gate in found["now"]["gates"]],
+        lines=outline(found["items"]),
+        around=around["items"],
+        event=_parted(event[0]) if event else None,
+    )
+
+
+def _with_form(gate: dict[str, object]) -> dict[str, object]:
+    """Return a gate with what is to be filled in, in a line; `plain` where that is any text."""
+    form = gate["form"]
+    if not isinstance(form, dict):
+        return {**gate, "wanted": None, "plain": None}
+    is_text = form.get("type") == "string" and "enum" not in form  # pyright: ignore[reportUnknownMemberType]
+    return {**gate, "wanted": form_outline(form), "plain": 1 if is_text else None}  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _parted(event: dict[str, object]) -> dict[str, object]:
+    """Return an event with its own fields apart from those that all have."""
+    own = {name: value for name, value in event.items() if name not in EVENT_FIELDS}
+    return {**{name: event[name] for name in EVENT_FIELDS}, "fields": own}
+
+
+async def timeline(call: Call) -> Response:
+    """Show what happened in a run, event by event."""
+    asked = call.given("run", "start")
+    found = await call.use("timeline", **asked, limit=50)
+    start = int(asked.get("start", 0))  # the tool has taken it
+    events = [_parted(event) for event in found["items"]]
+    return await call.page(
+        "timeline.html", run=asked["run"], found=found, events=events, start=start
+    )
+
+
+async def step(call: Call) -> Response:
+    """Show a step: how it stands, and one of its texts, or the beginning of what it was given."""
+    asked = call.given("run", "step", "part", "start")
+    part = asked.pop("part", None)
+    limit = TEXT_CHARACTERS if part else HEAD_CHARACTERS
+    found = await call.use("get_step", **asked, part=part or "prompt", limit=limit)
+    start = int(asked.get("start", 0))
+    return await call.page("step.html", run=asked["run"], part=part, found=found, start=start)

@@ -1,0 +1,87 @@
+// Comfort only: every page works without this. What happens is shown by itself, and arrow keys turn frames.
+"use strict";
+
+const SETTLE_MS = 300;
+const news = document.getElementById("news");
+const { events, after } = document.body.dataset;
+let source = null;
+let last = after;
+let timer = 0;
+
+function isTyping() {
+  return [...document.querySelectorAll("main input, main textarea")].some(
+    (field) => field === document.activeElement
+      || (field.type === "checkbox" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue),
+  );
+}
+
+function say(text) {
+  news.textContent = text;
+  news.hidden = !text;
+}
+
+async function refresh() {
+  if (isTyping()) {
+    say("Something has happened since this page was made. Read it again when you have done with the form.");
+    return;
+  }
+  try {
+    const answer = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.querySelector("main").replaceWith(page.querySelector("main"));
+    say("");
+  } catch {
+    say("Nobody answers: the debugger has ended. This is what it showed last.");
+  }
+}
+
+function listen() {
+  source = new EventSource(`${events}?after=${last}`);
+  source.onmessage = (message) => {
+    last = message.lastEventId;
+    clearTimeout(timer);
+    timer = setTimeout(refresh, SETTLE_MS);
+  };
+}
+
+function listenWhileSeen() {
+  // A browser has few connections for one server: pages that nobody looks at let theirs go.
+  if (document.hidden) {
+    source?.close();
+    source = null;
+  } else if (!source) {
+    listen();
+  }
+}
+
+if (events) {
+  document.addEventListener("visibilitychange", listenWhileSeen);
+  listenWhileSeen();
+}
+
+document.addEventListener("keydown", (key) => {
+  const go = { ArrowLeft: "previous", ArrowRight: "next" }[key.key];
+  const isMeant = !(key.altKey || key.ctrlKey || key.metaKey || key.shiftKey);
+  if (go && isMeant && !key.target.closest("input, textarea, pre, .wide")) {
+    document.querySelector(`.scrubber a[data-go=${go}]`)?.click();
+  }
+});
+
+function showRange() {
+  for (const range of document.querySelectorAll(".scrubber input[type=range]")) {
+    range.hidden = false;
+  }
+}
+
+document.addEventListener("input", (change) => {
+  if (change.target.matches(".scrubber input[type=range]")) {
+    change.target.form.elements.at.value = change.target.value;
+  }
+});
+document.addEventListener("change", (change) => {
+  if (change.target.matches(".scrubber input[type=range]")) {
+    change.target.form.submit();
+  }
+});
+new MutationObserver(showRange).observe(document.body, { childList: true });
+showRange();
