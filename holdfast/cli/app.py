@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "files": "List, print or extract the files of any frame.",
         "tree": "Show a run's forks as a tree.",
         "workspaces": "List the worktrees that Holdfast made, and what is not merged.",
+        "web": "Look at runs in a browser, at any frame, and approve there.",
         "watch": "Watch a run that another process executes.",
         "audit": "Check that the record can be trusted.",
     },

@@ -1,5 +1,7 @@
 """The pages that are looked at: each asks the tools, and gives a template what they answer."""
 
+from typing import Any
+
 from starlette.responses import Response
 
 from holdfast.cli.form import outline as form_outline
@@ -36,7 +38,8 @@ async def run(call: Call) -> Response:
     name, at, is_now = asked["run"], found["now"]["offset"], "at" not in asked
     first = max(0, at - AROUND)
     around = await call.use("timeline", run=name, start=first, limit=2 * AROUND)
-    event = (await call.use("timeline", run=name, start=at - 1, limit=1))["items"] if at else []
+    last = await call.use("timeline", run=name, start=max(0, at - 1), limit=1)
+    event = last["items"][0] if at else None
     return await call.page(
         "run.html",
         live=newest if is_now else None,
@@ -49,20 +52,20 @@ async def run(call: Call) -> Response:
         gates=[_with_form(gate) for gate in found["now"]["gates"]],
         lines=outline(found["items"]),
         around=around["items"],
-        event=_parted(event[0]) if event else None,
+        event=_parted(event) if event else None,
     )
 
 
-def _with_form(gate: dict[str, object]) -> dict[str, object]:
+def _with_form(gate: dict[str, Any]) -> dict[str, Any]:
     """Return a gate with what is to be filled in, in a line; `plain` where that is any text."""
-    form = gate["form"]
-    if not isinstance(form, dict):
+    form: dict[str, Any] | None = gate["form"]
+    if form is None:
         return {**gate, "wanted": None, "plain": None}
-    is_text = form.get("type") == "string" and "enum" not in form  # pyright: ignore[reportUnknownMemberType]
-    return {**gate, "wanted": form_outline(form), "plain": 1 if is_text else None}  # pyright: ignore[reportUnknownArgumentType]
+    is_text = form.get("type") == "string" and "enum" not in form
+    return {**gate, "wanted": form_outline(form), "plain": 1 if is_text else None}
 
 
-def _parted(event: dict[str, object]) -> dict[str, object]:
+def _parted(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event with its own fields apart from those that all have."""
     own = {name: value for name, value in event.items() if name not in EVENT_FIELDS}
     return {**{name: event[name] for name in EVENT_FIELDS}, "fields": own}
