@@ -7,7 +7,7 @@ _STATUSES = {
     403: "foreign_host foreign_origin caller_gone caller_hides inside_run not_allowed in_sandbox",
     404: """
         no_such_route no_such_page no_such_run no_such_branch no_such_gate no_such_step no_such_frame no_such_offset
-        no_files no_such_schedule project
+        no_files no_such_file no_such_schedule project
     """,
     409: """
         run_busy run_replaced run_ended run_exists branch_moved gate_closed gate_overdue gate_ambiguous

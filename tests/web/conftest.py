@@ -58,10 +58,12 @@ class Site(NamedTuple):
         return await self.client.get(ROOT + path, params=body)
 
     @asynccontextmanager
-    async def stream(self, last: int | None = None, **query: Any) -> AsyncGenerator["Lines"]:
+    async def stream(
+        self, last: int | None = None, path: str = f"{ROOT}/events", **query: Any
+    ) -> AsyncGenerator["Lines"]:
         """Open a stream of events, after the last one that was seen, and give its lines."""
         seen = "" if last is None else f"Last-Event-ID: {last}\r\n"
-        head = f"GET {ROOT}/events?{urlencode(query)} HTTP/1.0\r\n{seen}"  # so not in chunks
+        head = f"GET {path}?{urlencode(query)} HTTP/1.0\r\n{seen}"  # so not in chunks
         head += f"Host: {self.hosting.address.names[0]}\r\nAuthorization: Bearer {self.token}"
         async with await trio.open_tcp_stream(*self.hosting.address) as stream:
             await stream.send_all(f"{head}\r\n\r\n".encode())

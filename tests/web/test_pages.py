@@ -210,6 +210,24 @@ async def test_what_is_not_there_is_told_on_a_page(site: Site, read: Reader) -> 
         assert (f"Back to run {query.get('run')}" in told.links) == ("run" in query)
 
 
+async def test_a_page_of_now_says_where_to_hear_of_all_that_comes_after_it(
+    site: Site, read: Reader
+) -> None:
+    await begin(site, "greet", name="Bo")
+    at_a_frame = await read("run", run="r", at=2)
+    page = await read("run", run="r")
+    told = {name: value for tag, name, value in page.attributes if tag == "body"}
+    newest = int(told["data-after"])
+
+    assert not [name for tag, name, _ in at_a_frame.attributes if tag == "body"]
+    assert newest == site.log.size() - 1
+    await site("POST", "/runs/r/decide", decision="approve", by="ben")
+    async with site.stream(path=told["data-events"], after=newest) as lines:
+        while not (line := await anext(lines)).startswith("id: "):
+            pass
+    assert int(line[4:]) == newest + 1
+
+
 async def test_a_defect_is_told_and_ends_one_call(
     read: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

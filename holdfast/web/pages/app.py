@@ -27,6 +27,11 @@ PAGES: dict[str, Page] = {
     "/run": showing.run,
     "/timeline": showing.timeline,
     "/step": showing.step,
+    "/files": showing.files,
+    "/tree": showing.tree,
+    "/diff": showing.diff,
+    "/rewind": showing.rewind,
+    "/cancel": showing.cancel,
 }
 KINDS = {"web.css": "text/css", "web.js": "text/javascript"}
 

@@ -28,6 +28,9 @@ DEEDS = {
     "unpause": Deed("run"),
     "retry": Deed("run step"),
     "fork": Deed("run at", "id resume"),
+    "rewind": Deed("run at", "resume"),
+    "pause": Deed("run", "reason"),
+    "cancel": Deed("run", "reason"),
 }
 
 

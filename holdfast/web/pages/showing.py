@@ -7,7 +7,7 @@ from starlette.responses import Response
 from holdfast.cli.form import outline as form_outline
 
 from .call import Call
-from .outline import outline
+from .outline import DEEPEST, outline
 
 AROUND = 6  # events before a frame's own, and after it
 EVENT_FIELDS = ("seq", "offset", "time", "actor", "type")
@@ -90,3 +90,38 @@ async def step(call: Call) -> Response:
     found = await call.use("get_step", **asked, part=part or "prompt", limit=limit)
     start = int(asked.get("start", 0))
     return await call.page("step.html", run=asked["run"], part=part, found=found, start=start)
+
+
+async def files(call: Call) -> Response:
+    """Show the files of a run at a frame, or what is in one of them."""
+    asked = call.given("run", "at", "path", "workspace", "start")
+    found = await call.use("files_at", **asked, limit=TEXT_CHARACTERS)
+    return await call.page("files.html", found=found, asked=asked)
+
+
+async def tree(call: Call) -> Response:
+    """Show the families of runs: who was forked from whom."""
+    asked = call.given("run", "start")
+    found = await call.use("tree", **asked, limit=30)
+    return await call.page("tree.html", found=found, run=asked.get("run"), deepest=DEEPEST)
+
+
+async def diff(call: Call) -> Response:
+    """Compare two runs, or one at two frames; without them, ask which."""
+    asked = call.given("a", "b", "at_a", "at_b", "start")
+    both = "a" in asked and "b" in asked
+    found = await call.use("diff", **asked) if both else None
+    return await call.page("diff.html", found=found, asked=asked)
+
+
+async def rewind(call: Call) -> Response:
+    """Tell what going back would do, and ask once more."""
+    asked = call.given("run", "at", "start")
+    found = await call.use("plan", **asked, action="rewind")
+    return await call.page("rewind.html", found=found, asked=asked)
+
+
+async def cancel(call: Call) -> Response:
+    """Ask once more before a run is cancelled."""
+    found = await call.use("why", **call.given("run"))
+    return await call.page("cancel.html", found=found)

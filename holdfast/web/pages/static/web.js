@@ -31,12 +31,14 @@ async function refresh() {
     document.querySelector("main").replaceWith(page.querySelector("main"));
     say("");
   } catch {
-    say("Nobody answers: the debugger has ended. This is what it showed last.");
+    say("Nobody answers at the moment. This is what was so last.");
   }
 }
 
 function listen() {
   source = new EventSource(`${events}?after=${last}`);
+  source.onopen = () => say("");
+  source.onerror = () => say("Nobody answers at the moment. This is what was so last.");
   source.onmessage = (message) => {
     last = message.lastEventId;
     clearTimeout(timer);
@@ -75,7 +77,7 @@ function showRange() {
 
 document.addEventListener("input", (change) => {
   if (change.target.matches(".scrubber input[type=range]")) {
-    change.target.form.elements.at.value = change.target.value;
+    change.target.form.querySelector("[name=at]").value = change.target.value;
   }
 });
 document.addEventListener("change", (change) => {
