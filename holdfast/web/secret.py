@@ -11,7 +11,7 @@ PAGES = "/debug"
 
 
 class Secret:
-    """Made at each start and kept in no file. It is in no message and no `repr`."""
+    """Made at each start, and kept by nobody. It is in no message and no `repr`."""
 
     def __init__(self) -> None:
         self._word = secrets.token_urlsafe(32)

@@ -219,7 +219,8 @@ async def test_a_page_of_now_says_where_to_hear_of_all_that_comes_after_it(
     told = {name: value for tag, name, value in page.attributes if tag == "body"}
     newest = int(told["data-after"])
 
-    assert not [name for tag, name, _ in at_a_frame.attributes if tag == "body"]
+    assert "data-events" not in [name for tag, name, _ in at_a_frame.attributes if tag == "body"]
+    assert told["data-run"] == "r"
     assert newest == site.log.size() - 1
     await site("POST", "/runs/r/decide", decision="approve", by="ben")
     async with site.stream(path=told["data-events"], after=newest) as lines:

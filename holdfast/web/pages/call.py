@@ -62,9 +62,13 @@ class Call:
             return await trio.to_thread.run_sync(log.size) - 1
 
     async def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
-        """Answer with a page; with `live`, the last event that it knows of, it shows what comes by itself."""
+        """Answer with a page; with `live`, the last event that it knows of, it shows by itself what comes.
+
+        With `live_run` that is what comes in this run and in those that it started.
+        """
         about = {
             "live": None,
+            "live_run": None,
             "project": self.surface.desk.place.project().root.name,
             "user": user(),
         }

@@ -43,6 +43,7 @@ async def run(call: Call) -> Response:
     return await call.page(
         "run.html",
         live=newest if is_now else None,
+        live_run=name,
         run=name,
         at=at,
         is_now=is_now,

@@ -3,10 +3,12 @@
 
 const SETTLE_MS = 300;
 const news = document.getElementById("news");
-const { events, after } = document.body.dataset;
+const { events, after, run } = document.body.dataset;
 let source = null;
 let last = after;
-let timer = 0;
+let isStale = false;
+let isAtWork = false;
+let pauseMs = SETTLE_MS;
 
 function isTyping() {
   return [...document.querySelectorAll("main input, main textarea")].some(
@@ -35,14 +37,33 @@ async function refresh() {
   }
 }
 
+async function catchUp() {
+  isStale = true;
+  if (isAtWork) {
+    return;
+  }
+  isAtWork = true;
+  while (isStale) {
+    await new Promise((done) => setTimeout(done, pauseMs));
+    isStale = false;
+    const begun = performance.now();
+    await refresh();
+    // A page that takes long to make, of a run where much happens, leaves the server time for the run.
+    pauseMs = Math.max(SETTLE_MS, 4 * (performance.now() - begun));
+  }
+  isAtWork = false;
+}
+
 function listen() {
   source = new EventSource(`${events}?after=${last}`);
   source.onopen = () => say("");
   source.onerror = () => say("Nobody answers at the moment. This is what was so last.");
   source.onmessage = (message) => {
     last = message.lastEventId;
-    clearTimeout(timer);
-    timer = setTimeout(refresh, SETTLE_MS);
+    const told = JSON.parse(message.data).run;
+    if (!run || told === run || told.startsWith(`${run}/`)) {
+      catchUp();
+    }
   };
 }
 
