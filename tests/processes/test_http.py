@@ -27,7 +27,7 @@ def test_a_served_run_is_watched_to_the_end_of_the_server_and_the_token_is_told_
     server = site.start("serve", "--http", "0", "--json")
     out = server.popen.stdout
     assert out is not None
-    told = [json.loads(out.readline()), json.loads(out.readline())]
+    told = [json.loads(out.readline()) for _ in range(3)]
     url, _, path = told[1]["detail"].partition(", token in ")
     token = Path(path).read_text().strip()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -35,6 +35,8 @@ def test_a_served_run_is_watched_to_the_end_of_the_server_and_the_token_is_told_
 
     client.request("POST", "/api/v1/runs", json.dumps({"workflow": "work.py", "id": "r"}), headers)
     begun = json.loads(client.getresponse().read())
+    client.request("GET", told[2]["detail"].removeprefix(url))
+    shown = client.getresponse().read()
     client.request("GET", "/api/v1/events?run=r", headers=headers)
     stream = client.getresponse()
     events: list[dict[str, Any]] = []
@@ -52,4 +54,5 @@ def test_a_served_run_is_watched_to_the_end_of_the_server_and_the_token_is_told_
     assert [claim.pid for claim in site.events("r", RunClaimed)] == [server.pid]
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
     assert token not in str(told) + ended.out
-    assert told[1]["what"] == "http"
+    assert [line["what"] for line in told] == ["serving", "http", "web"]
+    assert shown.startswith(b"<!doctype html>")

@@ -15,6 +15,7 @@ import pytest
 
 from holdfast.cli.debugger import can_open, opened
 from holdfast.eventlog import RunClaimed, RunSucceeded
+from holdfast.plugins.marks import living
 from tests.cli.conftest import Cli, cli
 from tests.support.site import Site, until
 from tests.web.conftest import folder
@@ -100,17 +101,27 @@ def test_a_browser_is_opened_where_somebody_would_see_it(monkeypatch: pytest.Mon
 def test_the_browser_gets_the_address_in_a_file_of_its_users_own_and_descends_from_nobody_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    browser, seen = tmp_path / "browser", tmp_path / "seen"
-    browser.write_text(f'#!/bin/sh\necho "$PPID $1" > {seen}.new; mv {seen}.new {seen}\n')
+    browser, seen, end = tmp_path / "browser", tmp_path / "seen", tmp_path / "end"
+    told = f'echo "$$ $1" > {seen}.new; mv {seen}.new {seen}'
+    browser.write_text(f"#!/bin/sh\n{told}\nuntil [ -e {end} ]; do sleep 0.02; done\n")
     browser.chmod(0o755)
     monkeypatch.setenv("BROWSER", str(browser))
     url = "http://127.0.0.1:1/debug/word/"
 
     with opened(url, tmp_path):
         until(seen.exists, "the browser")
-        parent, path = seen.read_text().split()
+        pid, path = seen.read_text().split()
         file = Path(urlsplit(path).path)
         assert url in file.read_text()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert int(parent) != os.getpid()
+        until(lambda: os.getpid() not in ancestors(int(pid)), "it to be nobody's")
+    end.touch()
     assert not file.exists()
+
+
+def ancestors(pid: int) -> list[int]:
+    parents = {process.pid: process.parent for process in living()}
+    line = [pid]
+    while line[-1] in parents:
+        line.append(parents[line[-1]])
+    return line

@@ -6,7 +6,8 @@ import pytest
 
 from holdfast.mcp.bounds import ANSWER_BYTES
 from holdfast.runs import send_signal
-from tests.support.family import write_run
+from holdfast.web.pages.outline import DEEPEST, names, outline
+from tests.support.family import step, write_run
 from tests.web.conftest import Site
 from tests.web.pages import Reader, asked, begin, read
 from tests.web.test_events import until_let_go
@@ -94,6 +95,29 @@ async def test_every_frame_is_shown_and_links_lead_through_all_of_them(
     assert asked(now.links["Previous"]) == {"run": "r", "at": str(head - 1)}
 
 
+async def test_many_steps_come_in_pages_as_a_tree(site: Site, read: Reader) -> None:
+    events = [step(f"loop[{number}]/work", "done") for number in range(120)]
+    write_run(site.log, "r", *[event for both in events for event in both])
+
+    first = await read("run", run="r")
+    last = await read.follow(first.links["The last"].partition("#")[0])
+
+    assert [row[0] for row in first.rows[1:5]] == ["loop[0]", "work", "loop[1]", "work"]
+    assert "1 to 50 of 120" in first.text
+    assert [row[0] for row in last.rows[-2:]] == ["loop[119]", "work"]
+    assert "71 to 120 of 120" in last.text
+    assert "More" not in last.links
+    more = await read.follow(first.links["More"].partition("#")[0])
+    assert "51 to 100 of 120" in more.text
+
+
+def test_a_key_is_taken_apart_at_its_slashes() -> None:
+    assert names("a/b[x/y]/c") == ["a", "b[x/y]", "c"]
+    assert names("a]/b[") == ["a]", "b["]
+    deep = "/".join(["a"] * 5000)
+    assert [line.depth for line in outline([{"key": deep}])][-1] == DEEPEST
+
+
 async def test_a_frame_is_gone_to_by_its_number(site: Site, read: Reader) -> None:
     await begin(site, "greet", name="Bo")
 
@@ -161,6 +185,22 @@ async def test_a_long_text_is_read_to_its_end_page_by_page(
         texts += page.pres
 
     assert "".join(texts).count("x") == 50_000
+
+
+async def test_who_is_asked_for_more_than_a_page_holds_is_told_where_to_read_it(
+    site: Site, read: Reader, folder: Path
+) -> None:
+    asks = 'await run.approve("go", subject="x" * 50_000)'
+    (folder / "long.py").write_text(LONG.replace(LONG.splitlines()[-1].strip(), asks))
+    await site("POST", "/runs", workflow="long.py", id="r")
+    await site("GET", "/runs/r/wait")
+
+    page = await read("run", run="r")
+    await begin(site, "greet", "short", name="Bo")
+
+    assert page.form("Approve")
+    assert "Read all of it before you decide: holdfast show r --json" in page.text
+    assert "Read all of it" not in (await read("run", run="short")).text
 
 
 async def test_a_failed_run_tells_its_error_and_offers_to_try_again(

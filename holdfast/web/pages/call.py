@@ -66,10 +66,12 @@ class Call:
 
         With `live_run` that is what comes in this run and in those that it started.
         """
+        place = self.surface.desk.place
         about = {
+            "command": place.command,
             "live": None,
             "live_run": None,
-            "project": self.surface.desk.place.project().root.name,
+            "project": place.project().root.name,
             "user": user(),
         }
         shown = self._templates.get_template(template)

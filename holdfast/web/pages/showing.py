@@ -9,10 +9,12 @@ from holdfast.cli.form import outline as form_outline
 from .call import Call
 from .outline import DEEPEST, outline
 
+STEPS = 50  # on a page
 AROUND = 6  # events before a frame's own, and after it
 EVENT_FIELDS = ("seq", "offset", "time", "actor", "type")
 STATUSES = ("running", "waiting", "succeeded", "failed", "cancelled")
 TEXT_CHARACTERS = 20_000
+MOST_CUTS = 20  # that an answer names
 HEAD_CHARACTERS = 4000  # of a step's input on its page
 
 
@@ -34,7 +36,7 @@ async def run(call: Call) -> Response:
     """Show a run as it is now, or as it was at a frame."""
     newest = await call.newest()
     asked = call.given("run", "at", "start")
-    found = await call.use("frame", **asked)
+    found = await call.use("frame", **asked, limit=STEPS)
     name, at, is_now = asked["run"], found["now"]["offset"], "at" not in asked
     first = max(0, at - AROUND)
     around = await call.use("timeline", run=name, start=first, limit=2 * AROUND)
@@ -49,12 +51,20 @@ async def run(call: Call) -> Response:
         is_now=is_now,
         is_old="@" in name,  # a history that the run has left
         found=found,
+        start=int(asked.get("start", 0)),  # the tool has taken it
+        last=max(0, found["total"] - STEPS),
         now=found["now"],
+        is_cut=_is_cut(found["cut"]),
         gates=[_with_form(gate) for gate in found["now"]["gates"]],
         lines=outline(found["items"]),
         around=around["items"],
         event=_parted(event) if event else None,
     )
+
+
+def _is_cut(places: list[str]) -> bool:
+    """Tell whether something of a gate may have been shortened: of many places not all are named."""
+    return len(places) == MOST_CUTS or any(place.startswith("now.gates") for place in places)
 
 
 def _with_form(gate: dict[str, Any]) -> dict[str, Any]:
@@ -67,9 +77,10 @@ def _with_form(gate: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parted(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event with its own fields apart from those that all have."""
+    """Return an event with its own fields apart from those that all have, and without empty ones."""
     own = {name: value for name, value in event.items() if name not in EVENT_FIELDS}
-    return {**{name: event[name] for name in EVENT_FIELDS}, "fields": own}
+    told = {name: value for name, value in own.items() if value not in (None, "", [], {})}
+    return {**{name: event[name] for name in EVENT_FIELDS}, "fields": told}
 
 
 async def timeline(call: Call) -> Response:
