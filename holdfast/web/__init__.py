@@ -1,4 +1,4 @@
-"""The HTTP side of `holdfast serve`: an optional extra, of which `web.hosting` is loaded when it is used."""
+"""The HTTP side of `serve` and all of `holdfast web`: an optional extra, whose `hosting` is loaded when used."""
 
 from .address import Address
 from .errors import ExtraMissing

@@ -17,8 +17,7 @@ from ..stream import follow
 from ..surface import Surface
 from . import doing, showing
 from .call import HEADERS, Call
-from .links import Links
-from .rendering import environment, static
+from .rendering import static
 
 Page = Callable[[Call], Awaitable[Response]]
 
@@ -38,17 +37,16 @@ KINDS = {"web.css": "text/css", "web.js": "text/javascript"}
 
 def make_pages(surface: Surface) -> ASGIApp:
     """Make the application of the pages; it is called with what of the path is below the secret."""
-    templates = environment(Links(surface.secret.root))
 
     def told(page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            return await _told(page, Call(surface, templates, request))
+            return await _told(page, Call(surface, request))
 
         return answer
 
     async def no_page(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException), "that is what it is registered for"
-        answer = await Call(surface, templates, request).failed(NoSuchPage(request.scope["path"]))
+        answer = await Call(surface, request).failed(NoSuchPage(request.scope["path"]))
         answer.status_code = error.status_code  # 405 where only the method is wrong
         return answer
 

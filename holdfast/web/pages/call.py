@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import trio
-from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -17,6 +16,7 @@ from ..statuses import status_of
 from ..surface import Surface, visit_of
 from .frame import FRAME
 from .links import Links
+from .rendering import environment
 
 HEADERS = {
     "cache-control": "no-store",
@@ -36,9 +36,8 @@ OWN_TOOLS = {FRAME.name: FRAME}
 class Call:
     """A call. What the address says is text; the tools check it as they do that of the API."""
 
-    def __init__(self, surface: Surface, templates: Environment, request: Request) -> None:
+    def __init__(self, surface: Surface, request: Request) -> None:
         self.surface, self.request, self.link = surface, request, Links(surface.secret.root)
-        self._templates = templates
 
     def given(self, *names: str) -> dict[str, str]:
         """Return what the address has of these names; what was left empty in a form is not there."""
@@ -69,12 +68,13 @@ class Call:
         place = self.surface.desk.place
         about = {
             "command": place.command,
+            "link": self.link,
             "live": None,
             "live_run": None,
             "project": place.project().root.name,
             "user": user(),
         }
-        shown = self._templates.get_template(template)
+        shown = environment().get_template(template)
         html = await trio.to_thread.run_sync(lambda: shown.render({**about, **values}))
         return Response(html, status, HEADERS, "text/html")
 

@@ -1,7 +1,7 @@
 """Templates with what is in the log: whatever that says, it is shown as text."""
 
-from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +14,8 @@ from holdfast.cli.words import duration, money, printable, size
 HERE = "holdfast.web.pages"
 
 
-def environment(links: Callable[..., str]) -> Environment:
+@cache  # compiled templates are worth keeping, and the same for all servers of a process
+def environment() -> Environment:
     """Return what renders the templates."""
     made = Environment(
         loader=FunctionLoader(_source),
@@ -24,7 +25,6 @@ def environment(links: Callable[..., str]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["link"] = links
     made.filters |= {
         "duration": duration,
         "exact": exact,
