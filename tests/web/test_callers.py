@@ -60,6 +60,16 @@ def test_a_caller_that_this_process_started_and_that_has_no_mark_is_refused() ->
         dict(caller)
 
 
+def test_a_call_of_our_own_is_ours_also_while_a_process_that_we_start_has_its_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ends = server.getsockname()
+        with (
+            socket.create_connection(ends) as client,
+            subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={}, pass_fds=[client.fileno()]),
+        ):
+            assert dict(Caller(client.getsockname(), ends, own=os.getpid())) == {}
+
+
 def test_a_caller_that_has_hung_up_is_not_heard() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
