@@ -119,24 +119,21 @@ def _definition_of(function: FunctionType) -> ast.AST | None:
     code = function.__code__
     try:
         lines, _ = inspect.findsource(code)
-        module = _parsed("".join(lines))
+        functions = _functions("".join(lines))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # no source is one of the answers, not an error
-    found = [
-        node
-        for node in ast.walk(module)
-        if isinstance(node, Function) and _starts_at(node, code.co_name, code.co_firstlineno)
-    ]
+    found = functions.get((code.co_name, code.co_firstlineno), [])
     return found[0] if len(found) == 1 else None
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(source: str) -> ast.Module:
-    return ast.parse(source)
-
-
-def _starts_at(node: Function, name: str, line: int) -> bool:
-    if isinstance(node, ast.Lambda):
-        return name == "<lambda>" and node.lineno == line
-    first = node.decorator_list[0] if node.decorator_list else node
-    return node.name == name and first.lineno == line
+def _functions(source: str) -> dict[tuple[str, int], list[Function]]:
+    """Return the functions of a source by name and first line, which is that of a decorator if there is one."""
+    found: dict[tuple[str, int], list[Function]] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Lambda):
+            found.setdefault(("<lambda>", node.lineno), []).append(node)
+        elif isinstance(node, Function):
+            first = node.decorator_list[0] if node.decorator_list else node
+            found.setdefault((node.name, first.lineno), []).append(node)
+    return found
