@@ -34,7 +34,7 @@ class Caller(Mapping[str, str]):
         if not (can_see_marks() and os.path.exists(table)):
             return {}
         inode = _inode(table, self._client, self._server)
-        if _has(self._own, inode):  # which a process that it is just starting has as well, for a moment
+        if _has(self._own, inode):  # for a moment, a process that it is starting has it as well
             return {}
         marks = [mark for mark, pid in _inside(self._own) if _has(pid, inode)]
         if "" in marks:
