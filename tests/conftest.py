@@ -1,13 +1,16 @@
 """Fixtures that tests of more than one part use."""
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from trio.testing import MockClock
 
+from tests.support.clock import virtual_clock
 from tests.support.lab import Lab
 from tests.support.model_script import Scenario
 from tests.support.model_server import ModelServer
@@ -34,6 +37,23 @@ def _git_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("GIT_CONFIG_GLOBAL", str(path))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the hundreds of processes compile our modules once, also where nothing may be written beside them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode:
+            shared = tmp_path_factory.getbasetemp().parent / "bytecode"  # of all workers
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(shared))
+        yield
+
+
+@pytest.fixture
+def autojump_clock() -> Iterator[MockClock]:
+    with virtual_clock() as clock:
+        yield clock
 
 
 @pytest.fixture

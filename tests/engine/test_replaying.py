@@ -10,6 +10,7 @@ from holdfast import Run, workflow
 from holdfast.eventlog import RunReleased
 from holdfast.redact import Redactor
 from holdfast.replaying import Replayer, runs_of
+from tests.support.clock import virtual_clock
 from tests.support.lab import Lab
 from tests.support.programs import PROGRAMS, Program, generic
 
@@ -23,12 +24,8 @@ def replayer(lab: Lab) -> Replayer:
 def test_every_frame_of_every_run_fits(program: Program) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder))
-        trio.run(
-            lab.run,
-            generic,
-            {"program": program},
-            clock=trio.testing.MockClock(autojump_threshold=0),
-        )
+        with virtual_clock() as clock:
+            trio.run(lab.run, generic, {"program": program}, clock=clock)
         row, root = lab.log.run("r"), lab.log.root()
 
         for frame in range(row.head + 1):

@@ -20,7 +20,7 @@ async def wrong(run: Run) -> int:
     return 1 // 0
 
 
-async def test_a_steps_traceback_begins_in_its_function(lab: Lab, autojump_clock: object) -> None:
+async def test_a_steps_traceback_begins_in_its_function(lab: Lab) -> None:
     await lab.run(failing)
 
     (failed,) = lab.events(kind=StepFailed)

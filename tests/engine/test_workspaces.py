@@ -537,7 +537,7 @@ async def test_a_workspace_that_is_closed_or_not_open_merges_nothing(git: GitLab
 # --- killed --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("at", "after"), some(product(range(1, 12), (False, True)), every=5))
+@pytest.mark.parametrize(("at", "after"), some(product(range(1, 12), (False, True)), every=7))
 async def test_a_crash_anywhere_changes_nothing_but_attempts(
     git: GitLab, at: int, after: bool
 ) -> None:
@@ -576,7 +576,7 @@ async def two(run: Run) -> str:
 RESULT = "one\nmore\ntwo\nmore\n"
 
 
-@pytest.mark.parametrize("at", some(range(1, 10), every=4))
+@pytest.mark.parametrize("at", some(range(1, 10), every=5))
 async def test_a_crash_anywhere_in_a_rewound_run_changes_nothing(git: GitLab, at: int) -> None:
     await git.go(two)
     assert (await go(git)).output == RESULT

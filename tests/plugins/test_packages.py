@@ -8,6 +8,7 @@ import pytest
 from holdfast.scaffold import KINDS
 from tests.support.venv import ROOT, Venv
 
+pytestmark = pytest.mark.soak
 PACKAGES = ROOT / "tests/packages"
 
 WORKFLOW = '''
@@ -55,7 +56,6 @@ def test_packages_of_strangers_are_installed_listed_and_used(venv: Venv, tmp_pat
     venv.ok(f'python -c "{check}; c(echoes); c(scribe.Plugin())"', tmp_path)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_package_is_installed_listed_and_passes_its_own_tests(
     kind: str, venv: Venv, tmp_path: Path
@@ -73,7 +73,6 @@ def test_a_new_package_is_installed_listed_and_passes_its_own_tests(
     assert " passed" in tested
 
 
-@pytest.mark.soak
 def test_a_new_package_of_each_kind_has_types_that_hold(venv: Venv, tmp_path: Path) -> None:
     for kind in KINDS:
         venv.ok(f"holdfast plugins new my-{kind} --kind {kind}", tmp_path)
