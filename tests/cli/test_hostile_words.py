@@ -204,7 +204,7 @@ def folder_of_any(cli: Cli) -> Path:
     return cli.folder
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(EVENTS, min_size=1, max_size=8), st.sampled_from([0, 1, 10**18, 2**64 - 1]))
 def test_any_history_can_be_looked_at(
     cli: Cli, folder_of_any: Path, events: list[Any], time: int

@@ -42,7 +42,7 @@ STOPS = st.sampled_from(["end", "end", "waits", "dies", "dies and ends"])
 
 
 @given(programs, st.data())
-@settings(max_examples=80, suppress_health_check=SLOW)
+@settings(max_examples=50, suppress_health_check=SLOW)
 def test_a_journey_keeps_all_laws(program: Program, data: Any) -> None:
     _play(program, _journey, data)
 

@@ -57,7 +57,8 @@ def repo(site: Site) -> Repo:
     return repo
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [1, 2])
 def test_kills_at_random_moments_lose_and_repeat_nothing(site: Site, repo: Repo, seed: int) -> None:
     dice = random.Random(seed)
     given = ["-i", "tickets=tickets", "-i", "role=worker", "-i", "test=ls *.txt"]

@@ -68,7 +68,7 @@ def test_a_seed_replays_exactly_whatever_the_hash_seed() -> None:
 _TRACE = """
 import os, re
 from tests.simulator.simulate import simulate
-for seed in (1, 7, 16):
+for seed in (1, 7):
     for line in simulate(seed).trace:
         print(re.sub(f"process {os.getpid()} ", "process ", line))
 """
