@@ -133,7 +133,7 @@ def _functions(source: str) -> dict[tuple[str, int], list[Function]]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Lambda):
             found.setdefault(("<lambda>", node.lineno), []).append(node)
-        elif isinstance(node, Function):
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.decorator_list[0] if node.decorator_list else node
             found.setdefault((node.name, first.lineno), []).append(node)
     return found

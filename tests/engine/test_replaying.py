@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-import trio.testing
+import trio
 from hypothesis import given, settings
 
 from holdfast import Run, workflow
